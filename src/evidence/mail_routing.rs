@@ -1,0 +1,96 @@
+//! Where mail for the domain goes: MX, the hosts, their addresses and their TLSA records.
+
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::closed_set::closed_set;
+use crate::domain_name::MxHost;
+use crate::evidence::dns::Lookup;
+use crate::evidence::smtp::AddressEvidence;
+use crate::protocol::tlsa::TlsaRecord;
+
+/// The MX look-up and the hosts it led to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailRouting {
+    /// MX at the domain, as found.
+    pub mx: Lookup<MxRecord>,
+    /// The hosts looked at: distinct, best preference first, equal ones by name. The domain itself when the MX is
+    /// implicit. Empty for a null MX, NXDOMAIN and a failed look-up.
+    pub hosts: Vec<HostEvidence>,
+    /// Distinct hosts that `limits.max_mx_hosts` left out.
+    pub hosts_over_limit: usize,
+}
+
+/// One MX record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MxRecord {
+    /// Lower is better.
+    pub preference: u16,
+    /// The exchange.
+    pub host: MxHost,
+}
+
+/// One MX host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostEvidence {
+    /// Its name as in the MX record, folded.
+    pub name: MxHost,
+    /// Its lowest preference; none when the MX is implicit.
+    pub preference: Option<u16>,
+    /// IPv4 addresses.
+    pub a: Lookup<Ipv4Addr>,
+    /// IPv6 addresses.
+    pub aaaa: Lookup<Ipv6Addr>,
+    /// TLSA records, or why they were not asked for.
+    pub tlsa: TlsaEvidence,
+    /// Each address and what was seen there.
+    pub addresses: Vec<AddressEvidence>,
+}
+
+/// The TLSA look-ups of a host, in the order asked (RFC 7672 §2.2.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsaEvidence {
+    /// Each name asked, the last one decides.
+    pub asked: Vec<TlsaQuestion>,
+    /// Why nothing (more) was asked.
+    pub not_asked: Option<TlsaNotAsked>,
+    /// Asked for `dane_tlsa_insecure` alone: TLSA at a host whose addresses are not signed takes no part in anything.
+    pub unsigned: Option<Lookup<TlsaRecord>>,
+}
+
+/// One candidate for the TLSA base domain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsaQuestion {
+    /// The candidate: SNI and first reference name if this one gives the TLSA.
+    pub base: MxHost,
+    /// `_25._tcp.<base>`.
+    pub lookup: Lookup<TlsaRecord>,
+}
+
+closed_set! {
+    /// Why TLSA was not asked for.
+    pub enum TlsaNotAsked {
+        /// The addresses are not signed (RFC 7672 §2.2.2).
+        AddressInsecure = "address_insecure",
+        /// The addresses are bogus: the host must be skipped (RFC 7672 §2.2.2).
+        AddressBogus = "address_bogus",
+        /// The address look-ups failed.
+        AddressFailed = "address_failed",
+        /// The host has no address.
+        NoAddress = "no_address",
+        /// The module leaves `dane` out.
+        Disabled = "disabled",
+        /// The deadline came first.
+        Deadline = "deadline",
+    }
+}
+
+impl TlsaEvidence {
+    /// The look-up that decides, with its base domain.
+    pub fn decisive(&self) -> Option<&TlsaQuestion> {
+        self.asked.last()
+    }
+}
