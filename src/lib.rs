@@ -17,5 +17,6 @@ pub mod config;
 pub mod domain_name;
 pub mod evidence;
 pub mod finding;
+pub mod observe;
 pub mod protocol;
 pub mod telemetry;
