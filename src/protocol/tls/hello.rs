@@ -16,7 +16,10 @@ pub fn client_hello(server_name: Option<&str>, random: [u8; 32]) -> Vec<u8> {
     }
     extensions.extend(extension(0x000A, &with_length(&numbers(OFFERED_GROUPS))));
     extensions.extend(extension(0x000B, &[1, 0])); // uncompressed points alone
-    extensions.extend(extension(0x000D, &with_length(&numbers(OFFERED_SIGNATURES))));
+    extensions.extend(extension(
+        0x000D,
+        &with_length(&numbers(OFFERED_SIGNATURES)),
+    ));
     extensions.extend(extension(0xFF01, &[0])); // RFC 5746 §3.4: some servers refuse a hello without it
 
     let mut body = vec![0x03, 0x03];
@@ -137,7 +140,9 @@ const OFFERED_SIGNATURES: &[u16] = &[
 ];
 
 fn numbers(list: &[u16]) -> Vec<u8> {
-    list.iter().flat_map(|number| number.to_be_bytes()).collect()
+    list.iter()
+        .flat_map(|number| number.to_be_bytes())
+        .collect()
 }
 
 /// A vector with its length in two bytes. Everything here is far below 64 KiB.
@@ -210,8 +215,9 @@ fn read_chain(body: &[u8]) -> Vec<Vec<u8>> {
 /// RFC 8422 §5.4 for elliptic curves, RFC 5246 §7.4.3 for finite fields; the suite says which.
 fn read_key_exchange(suite: Option<u16>, body: &[u8]) -> KeyExchange {
     const NAMED_CURVE: u8 = 3;
-    let elliptic = suite
-        .is_some_and(|number| matches!(number, 0xC001..=0xC0FF) || matches!(number, 0xCCA8 | 0xCCA9));
+    let elliptic = suite.is_some_and(|number| {
+        matches!(number, 0xC001..=0xC0FF) || matches!(number, 0xCCA8 | 0xCCA9)
+    });
     match body {
         [NAMED_CURVE, high, low, ..] if elliptic => {
             KeyExchange::Group(u16::from_be_bytes([*high, *low]))
@@ -261,7 +267,11 @@ mod tests {
             list.extend(&u32::try_from(certificate.len()).unwrap().to_be_bytes()[1..]);
             list.extend(*certificate);
         }
-        [&u32::try_from(list.len()).unwrap().to_be_bytes()[1..], &list].concat()
+        [
+            &u32::try_from(list.len()).unwrap().to_be_bytes()[1..],
+            &list,
+        ]
+        .concat()
     }
 
     #[test]
@@ -341,7 +351,11 @@ mod tests {
             ("warning", alert(1), false),
             ("plain text", b"454 TLS not available\r\n".to_vec(), true),
             ("nothing yet", vec![], false),
-            ("an empty record of another type", vec![23, 3, 1, 0, 0], true),
+            (
+                "an empty record of another type",
+                vec![23, 3, 1, 0, 0],
+                true,
+            ),
         ] {
             let expected = if refused {
                 FlightProgress::Refused
