@@ -1,5 +1,6 @@
 //! Every socket in the program but the listener: fills evidence, judges nothing.
 
 pub mod dns;
+pub mod limits;
 pub mod smtp;
 pub mod tls;
