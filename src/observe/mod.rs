@@ -2,5 +2,6 @@
 
 pub mod dns;
 pub mod limits;
+pub mod policy_host;
 pub mod smtp;
 pub mod tls;
