@@ -469,7 +469,7 @@ mod tests {
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_vec(),
                 policy(b"abc"),
             ),
-            ("64 KiB", large(64 * 1024), policy(&[b'a'; 64 * 1024])),
+            ("64 KiB", large(64 * 1024), policy(&vec![b'a'; 64 * 1024])),
             (
                 "more",
                 large(64 * 1024 + 1),

@@ -35,7 +35,7 @@ pub(super) async fn ask(target: SessionTarget<'_>) -> Option<(LegacyTls, Handsha
     let mut stream = until_tls(target, stream, deadline, &mut unused)
         .await
         .ok()?;
-    let hello = hello::client_hello(tls::sni(target.sni), tls::random());
+    let hello = hello::client_hello(tls::sni(target.sni), tls::random()?);
     let exchange = async {
         stream.write_all(&hello).await.ok()?;
         let flight = server_flight(&mut stream).await;

@@ -491,6 +491,7 @@ mod tests {
         );
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table, one row a case")]
     #[tokio::test]
     async fn ends_as_the_server_wants() {
         let refused = |code, lines: &[&str]| Reply {

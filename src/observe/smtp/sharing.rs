@@ -69,6 +69,10 @@ impl SmtpObserver {
     }
 
     /// What is seen at an address, at the latest when `deadline` comes.
+    ///
+    /// # Panics
+    ///
+    /// When the observation panicked: all who wait for it hear of the bug.
     pub async fn observe(
         &self,
         request: ObservationRequest<'_>,
