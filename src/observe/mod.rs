@@ -112,7 +112,7 @@ impl Observer {
                 Arc::clone(&telemetry),
                 Arc::clone(&clock),
             )?,
-            smtp: SmtpObserver::new(&config.smtp, telemetry),
+            smtp: SmtpObserver::with_clock(&config.smtp, telemetry, Arc::clone(&clock)),
             mta_sts: config.mta_sts.clone(),
             special_use: config.limits.special_use_addresses,
             families: config.smtp.families.clone(),
