@@ -18,4 +18,5 @@ pub mod domain_name;
 pub mod evidence;
 pub mod finding;
 pub mod protocol;
+pub mod report;
 pub mod telemetry;
