@@ -19,4 +19,5 @@ pub mod domain_name;
 pub mod evidence;
 pub mod finding;
 pub mod protocol;
+pub mod report;
 pub mod telemetry;
