@@ -1,1 +1,300 @@
-//! To be written.
+//! The TLS-RPT TXT record at `_smtp._tls.<domain>` (RFC 8460 §3): `v=TLSRPTv1; rua=mailto:reports@example.com`.
+//!
+//! It says where senders report how their attempts at TLS went: a comma-separated list of `mailto:` and `https:` URIs, in
+//! which `,`, `!` and `;` are percent-encoded. Unlike in DMARC no URI has a size behind it.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::closed_set::closed_set;
+use crate::protocol::txt;
+use crate::protocol::txt::FieldDefect;
+use crate::protocol::txt::NearMiss;
+use crate::protocol::txt::Picked;
+use crate::protocol::txt::TxtRecord;
+use crate::protocol::txt::excerpt;
+
+/// What the TXT records at `_smtp._tls.<domain>` amount to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// No TLS-RPT record.
+    Absent,
+    /// Something that was meant to be one. Senders see none.
+    NearMiss(NearMiss),
+    /// Several, shortened. Senders take it as none.
+    Multiple(Vec<String>),
+    /// One that does not fit the grammar, or names nobody to report to.
+    Invalid {
+        /// The record, shortened.
+        text: String,
+        /// Everything that is wrong with it; never empty.
+        defects: Vec<Defect>,
+    },
+    /// One that senders can use.
+    Valid(Record),
+}
+
+/// A valid record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Where reports go; never empty.
+    pub rua: Vec<Endpoint>,
+    /// URIs of other schemes, which senders pass over; shortened.
+    pub passed_over: Vec<String>,
+    /// Endpoints that fit the grammar and yet cannot work.
+    pub doubts: Vec<RuaDefect>,
+    /// Fields that RFC 8460 does not know, name and value.
+    pub extensions: Vec<(String, String)>,
+}
+
+/// Where reports go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// How they get there.
+    pub scheme: Scheme,
+    /// The whole URI as published.
+    pub uri: String,
+}
+
+closed_set! {
+    /// How reports are delivered: label `scheme` of `mailtls_tlsrpt_rua_endpoints`.
+    pub enum Scheme {
+        /// RFC 8460 §5.3.
+        Mailto = "mailto",
+        /// RFC 8460 §5.4.
+        Https = "https",
+    }
+}
+
+/// One thing wrong with a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Defect {
+    /// A field does not fit the grammar.
+    Field(FieldDefect),
+    /// No `rua`.
+    RuaMissing,
+    /// A member of `rua` is no use, and the record with it.
+    Rua(RuaDefect),
+}
+
+/// A member of `rua` that nobody can report to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuaDefect {
+    /// The member, shortened.
+    pub uri: String,
+    /// What is wrong with it.
+    pub why: RuaFault,
+}
+
+closed_set! {
+    /// What can be wrong with a member of `rua`: a fragment for people.
+    pub enum RuaFault {
+        /// `rua=`, `rua=a,,b`
+        Empty = "it is empty",
+        /// `reports@example.com`
+        NoScheme = "it is no URI: write mailto: before an address",
+        /// `mailto:a@example.com!10m`
+        Exclamation = "\"!\" must be written as %21, and no size stands behind the address as in DMARC",
+        /// A blank, a quote, a letter beyond ASCII, …
+        Character = "it holds a character that no URI has",
+        /// `%zz`
+        Percent = "a percent sign is not followed by two hexadecimal digits",
+        /// Neither `mailto:` nor `https:`; a defect where nothing else is left.
+        OtherScheme = "its scheme is neither mailto nor https",
+        /// `mailto:`
+        NoAddress = "no address follows mailto:",
+        /// `https:///reports`
+        NoHost = "no host follows https://",
+        /// `mailto:postmaster`: a URI, but no mail address (RFC 6068 §2).
+        NoDomain = "the address has no domain",
+    }
+}
+
+impl std::fmt::Display for Record {
+    /// As it is published.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("v=TLSRPTv1; rua=")?;
+        for (at, endpoint) in self.rua.iter().enumerate() {
+            if at > 0 {
+                f.write_str(",")?;
+            }
+            f.write_str(&endpoint.uri)?;
+        }
+        f.write_str(";")?;
+        for (name, value) in &self.extensions {
+            write!(f, " {name}={value};")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the TXT records found at `_smtp._tls.<domain>`.
+pub fn read(records: &[TxtRecord]) -> Reading {
+    match txt::pick(records, txt::TLS_RPT) {
+        Picked::Absent => Reading::Absent,
+        Picked::NearMiss(near_miss) => Reading::NearMiss(near_miss),
+        Picked::Multiple(records) => {
+            Reading::Multiple(records.into_iter().map(|r| excerpt(&r.0)).collect())
+        }
+        Picked::One { record, fields } => match parse(fields) {
+            Ok(record) => Reading::Valid(record),
+            Err(defects) => Reading::Invalid {
+                text: excerpt(&record.0),
+                defects,
+            },
+        },
+    }
+}
+
+/// The fields behind `v=TLSRPTv1;`.
+fn parse(behind_version: &[u8]) -> Result<Record, Vec<Defect>> {
+    let found = txt::fields(behind_version, "rua");
+    let rua = found.value("rua").map(read_rua);
+    let rua_missing = rua.is_none() && !found.spoiled("rua");
+    let rua = rua.unwrap_or_default();
+    let mut defects: Vec<Defect> = found.defects.into_iter().map(Defect::Field).collect();
+    if rua_missing {
+        defects.push(Defect::RuaMissing);
+    }
+    defects.extend(rua.faults.into_iter().map(Defect::Rua));
+    if rua.endpoints.is_empty() {
+        // RFC 8460 §3 knows two schemes. Reading: others are passed over, and the record is no use if none is left.
+        defects.extend(rua.passed_over.iter().map(|uri| {
+            Defect::Rua(RuaDefect {
+                uri: uri.clone(),
+                why: RuaFault::OtherScheme,
+            })
+        }));
+    }
+    if !defects.is_empty() {
+        return Err(defects);
+    }
+    Ok(Record {
+        rua: rua.endpoints,
+        passed_over: rua.passed_over,
+        doubts: rua.doubts,
+        extensions: found
+            .fields
+            .iter()
+            .filter(|field| field.name != "rua")
+            .map(|field| (field.name.to_owned(), field.value.to_owned()))
+            .collect(),
+    })
+}
+
+/// The members of `rua`, sorted by what they are good for.
+#[derive(Default)]
+struct Rua {
+    endpoints: Vec<Endpoint>,
+    passed_over: Vec<String>,
+    doubts: Vec<RuaDefect>,
+    faults: Vec<RuaDefect>,
+}
+
+/// A record of 64 KiB can hold very many; nobody reads them all.
+const MAX_DEFECTS: usize = 20;
+
+/// RFC 8460 §3: `tlsrpt-uri *(*WSP "," *WSP tlsrpt-uri)`.
+fn read_rua(value: &str) -> Rua {
+    let mut rua = Rua::default();
+    for uri in value.split(',').map(|uri| uri.trim_matches([' ', '\t'])) {
+        let defect = |why| RuaDefect {
+            uri: excerpt(uri.as_bytes()),
+            why,
+        };
+        match read_uri(uri) {
+            Ok(Uri::Endpoint(scheme)) => {
+                if scheme == Scheme::Mailto && !has_domain(uri) && rua.doubts.len() < MAX_DEFECTS {
+                    rua.doubts.push(defect(RuaFault::NoDomain));
+                }
+                rua.endpoints.push(Endpoint {
+                    scheme,
+                    uri: uri.to_owned(),
+                });
+            }
+            Ok(Uri::OtherScheme) if rua.passed_over.len() < MAX_DEFECTS => {
+                rua.passed_over.push(excerpt(uri.as_bytes()));
+            }
+            Err(why) if rua.faults.len() < MAX_DEFECTS => rua.faults.push(defect(why)),
+            Ok(Uri::OtherScheme) | Err(_) => {}
+        }
+    }
+    rua
+}
+
+/// A URI that fits the grammar.
+enum Uri {
+    Endpoint(Scheme),
+    OtherScheme,
+}
+
+fn read_uri(uri: &str) -> Result<Uri, RuaFault> {
+    if uri.is_empty() {
+        return Err(RuaFault::Empty);
+    }
+    let (scheme, rest) = uri.split_once(':').ok_or(RuaFault::NoScheme)?;
+    if !is_scheme(scheme) {
+        return Err(RuaFault::NoScheme);
+    }
+    check_characters(rest)?;
+    // RFC 3986 §3.1: schemes are case-insensitive.
+    if scheme.eq_ignore_ascii_case("mailto") {
+        match rest.split('?').next() {
+            None | Some("") => Err(RuaFault::NoAddress),
+            Some(_) => Ok(Uri::Endpoint(Scheme::Mailto)),
+        }
+    } else if scheme.eq_ignore_ascii_case("https") {
+        // RFC 9110 §4.2.2: an empty host is invalid.
+        let host = rest
+            .strip_prefix("//")
+            .and_then(|behind| behind.split(['/', '?', '#']).next())
+            .map(|authority| authority.rsplit('@').next().unwrap_or_default());
+        match host {
+            Some(host) if !host.is_empty() && !host.starts_with(':') => {
+                Ok(Uri::Endpoint(Scheme::Https))
+            }
+            Some(_) | None => Err(RuaFault::NoHost),
+        }
+    } else {
+        Ok(Uri::OtherScheme)
+    }
+}
+
+/// RFC 3986 §3.1: `ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )`.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+}
+
+/// RFC 3986 §2, less what RFC 8460 §3 wants encoded: `,` and `;` ended the URI before it came here.
+fn check_characters(text: &str) -> Result<(), RuaFault> {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '!' => return Err(RuaFault::Exclamation),
+            '%' => {
+                let hex = |c: Option<char>| c.is_some_and(|c| c.is_ascii_hexdigit());
+                if !hex(chars.next()) || !hex(chars.next()) {
+                    return Err(RuaFault::Percent);
+                }
+            }
+            '-' | '.' | '_' | '~' | ':' | '/' | '?' | '#' | '[' | ']' | '@' | '$' | '&' | '\''
+            | '(' | ')' | '*' | '+' | '=' => {}
+            c if c.is_ascii_alphanumeric() => {}
+            _ => return Err(RuaFault::Character),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a `mailto:` URI names an address with a domain (RFC 6068 §2).
+fn has_domain(uri: &str) -> bool {
+    uri.split('?')
+        .next()
+        .and_then(|address| address.rsplit_once('@'))
+        .is_some_and(|(local, domain)| !local.ends_with(':') && !domain.is_empty())
+}

@@ -1,8 +1,17 @@
 //! TXT records: the strings of one record are joined with nothing between (RFC 8461 §3.1, RFC 8460 §3), and records
 //! are picked by how they begin.
+//!
+//! MTA-STS and TLS-RPT records look alike: a version, then fields `name=value`, with `;` and blanks between. Among the
+//! TXT records of a name, those that do not begin with the version and a semicolon are dropped; then exactly one must
+//! be left; only then is its syntax looked at. What is dropped and yet was plainly meant to be a record is a
+//! [`NearMiss`]: senders see nothing there, its owner must hear of it.
+
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde::Serialize;
+
+use crate::closed_set::closed_set;
 
 /// One TXT record: its character-strings joined. Bytes, since a zone may hold anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,4 +32,340 @@ impl TxtRecord {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
+}
+
+/// What is left of the TXT records of a name once those of other kinds are dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Picked<'a> {
+    /// None.
+    Absent,
+    /// None that a sender sees, but one that was meant to be.
+    NearMiss(NearMiss),
+    /// One.
+    One {
+        /// It.
+        record: &'a TxtRecord,
+        /// What stands behind its version and semicolon.
+        fields: &'a [u8],
+    },
+    /// More than one: for senders the same as none.
+    Multiple(Vec<&'a TxtRecord>),
+}
+
+/// A record that senders drop because it does not begin as it must: they see no record there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearMiss {
+    /// The record, shortened.
+    pub text: String,
+    /// What is wrong with its beginning.
+    pub why: NearMissKind,
+}
+
+closed_set! {
+    /// How a record can miss its beginning: a fragment for people.
+    pub enum NearMissKind {
+        /// `V=stsv1;`
+        Case = "the version is case-sensitive",
+        /// `"v=STSv1; …"`, quotes inside the string.
+        Quotes = "quotes are part of the text",
+        /// ` v=STSv1;`
+        LeadingBlank = "a blank stands before the version",
+        /// `id=1; v=STSv1;`
+        NotFirst = "the version is not the first field",
+        /// `v=STSv1` and nothing, or something else, behind it.
+        NoSemicolon = "no semicolon follows the version",
+        /// `v=STSv1 ;`: the grammar of RFC 8461 §3.1 allows it, its rule of which records to drop does not (erratum 6285).
+        BlankBeforeSemicolon = "a blank stands between the version and its semicolon",
+        /// `v = STSv1;`
+        BlankAroundEquals = "a blank stands beside the equals sign of the version",
+        /// `v=STS;`
+        NoNumber = "the version lacks its number",
+    }
+}
+
+/// The version that a record begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// `STS`.
+    protocol: &'static str,
+    /// `v1`.
+    number: &'static str,
+    /// `v=STSv1;`.
+    begin: &'static str,
+}
+
+/// RFC 8461 §3.1.
+pub const MTA_STS: Version = Version {
+    protocol: "STS",
+    number: "v1",
+    begin: "v=STSv1;",
+};
+
+/// RFC 8460 §3.
+pub const TLS_RPT: Version = Version {
+    protocol: "TLSRPT",
+    number: "v1",
+    begin: "v=TLSRPTv1;",
+};
+
+/// Drops the records that do not begin with `version`, and counts the others before anyone looks at their syntax
+/// (RFC 8461 §3.1, RFC 8460 §3).
+pub fn pick(records: &[TxtRecord], version: Version) -> Picked<'_> {
+    let begin = version.begin.as_bytes();
+    let mut picked = records
+        .iter()
+        .filter_map(|record| Some((record, record.0.strip_prefix(begin)?)));
+    match (picked.next(), picked.next()) {
+        (Some((record, fields)), None) => Picked::One { record, fields },
+        (Some((first, _)), Some((second, _))) => Picked::Multiple(
+            [first, second]
+                .into_iter()
+                .chain(picked.map(|(record, _)| record))
+                .collect(),
+        ),
+        (None, _) => records
+            .iter()
+            .find_map(|record| {
+                Some(NearMiss {
+                    why: near_miss(&record.text(), version)?,
+                    text: excerpt(&record.0),
+                })
+            })
+            .map_or(Picked::Absent, Picked::NearMiss),
+    }
+}
+
+/// What keeps `text` from beginning with this version; none for other versions (`v=STSv10`, `v=STSv2`) and other records.
+fn near_miss(text: &str, version: Version) -> Option<NearMissKind> {
+    use NearMissKind as Kind;
+    let bare = text.trim_start_matches(is_quote_or_blank);
+    let Some(behind_protocol) = strip_loosely(bare, version.protocol) else {
+        return text
+            .split(';')
+            .any(|field| {
+                strip_loosely(field.trim_matches(is_quote_or_blank), version.protocol)
+                    .is_some_and(|number| number.eq_ignore_ascii_case(version.number))
+            })
+            .then_some(Kind::NotFirst);
+    };
+    let behind = strip_ignoring_case(behind_protocol, version.number);
+    let word_goes_on = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if word_goes_on(behind.unwrap_or(behind_protocol)) {
+        return None;
+    }
+    let field = version.begin.trim_end_matches(';');
+    Some(match behind {
+        _ if text.starts_with(char::is_whitespace) => Kind::LeadingBlank,
+        _ if text.len() != bare.len() => Kind::Quotes,
+        None => Kind::NoNumber,
+        Some(behind) if bare.len().saturating_sub(behind.len()) != field.len() => {
+            Kind::BlankAroundEquals
+        }
+        Some(_) if !bare.starts_with(field) => Kind::Case,
+        Some(behind) if behind.trim_start().starts_with(';') => Kind::BlankBeforeSemicolon,
+        Some(_) => Kind::NoSemicolon,
+    })
+}
+
+fn is_quote_or_blank(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(
+            c,
+            '"' | '\'' | '`' | '\\' | '\u{201c}' | '\u{201d}' | '\u{201e}' | '\u{feff}'
+        )
+}
+
+/// What stands behind `v=` and `protocol`, in any case and with blanks around the equals sign.
+fn strip_loosely<'a>(text: &'a str, protocol: &str) -> Option<&'a str> {
+    let behind_equals = strip_ignoring_case(text, "v")?
+        .trim_start()
+        .strip_prefix('=')?;
+    strip_ignoring_case(behind_equals.trim_start(), protocol)
+}
+
+fn strip_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// One field behind the version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The name: letters, digits, `_`, `-` and `.`.
+    pub name: &'a str,
+    /// The value: anything but `;`.
+    pub value: &'a str,
+}
+
+/// A field that does not fit the grammar.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldDefect {
+    /// The field, shortened.
+    pub field: String,
+    /// What is wrong with it.
+    pub why: FieldFault,
+}
+
+closed_set! {
+    /// What can be wrong with a field: a fragment for people.
+    pub enum FieldFault {
+        /// `id=a;;`
+        Empty = "nothing stands between two semicolons",
+        /// `broken`
+        NoEquals = "it has no equals sign",
+        /// Not a letter or digit followed by up to 31 letters, digits, `_`, `-` and `.`.
+        Name = "its name is not 1 to 32 letters, digits, \"_\", \"-\" and \".\"",
+        /// `ext=`
+        NoValue = "it has no value",
+        /// A blank, an equals sign or a control character in the value.
+        Value = "its value holds a blank, an equals sign or a control character",
+        /// RFC 8461 §3.1: US-ASCII.
+        NotAscii = "it is not US-ASCII",
+        /// Blanks stand beside a semicolon and nowhere else.
+        TrailingBlank = "a blank follows it, and no semicolon",
+    }
+}
+
+/// The fields of a record and every defect in their grammar.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fields<'a> {
+    /// Each name once, in the order written.
+    pub fields: Vec<Field<'a>>,
+    /// What does not fit the grammar; of very many the first ones.
+    pub defects: Vec<FieldDefect>,
+}
+
+impl<'a> Fields<'a> {
+    /// The value of the field `name`.
+    pub fn value(&self, name: &str) -> Option<&'a str> {
+        self.fields
+            .iter()
+            .find(|field| field.name == name)
+            .map(|field| field.value)
+    }
+
+    /// Whether a defective field was meant to be `name`: then it is not missing as well.
+    pub fn spoiled(&self, name: &str) -> bool {
+        self.defects.iter().any(|defect| {
+            strip_ignoring_case(&defect.field, name)
+                .is_some_and(|behind| behind.trim_start().starts_with('='))
+        })
+    }
+
+    fn defect(&mut self, field: &[u8], why: FieldFault) {
+        if self.defects.len() < MAX_DEFECTS {
+            let field = excerpt(field);
+            self.defects.push(FieldDefect { field, why });
+        }
+    }
+}
+
+/// A record of 64 KiB can hold as many defects; nobody reads them all.
+const MAX_DEFECTS: usize = 20;
+
+/// Splits what stands behind the version into fields (RFC 8461 §3.1 and RFC 8460 §3 share this grammar). The value of
+/// the field `own` is for the caller to check; all others must be extensions.
+pub fn fields<'a>(behind_version: &'a [u8], own: &str) -> Fields<'a> {
+    let mut found = Fields::default();
+    let mut names = BTreeSet::new();
+    let mut pieces = behind_version.split(|&byte| byte == b';').peekable();
+    while let Some(piece) = pieces.next() {
+        let last = pieces.peek().is_none();
+        // The delimiter is *WSP ";" *WSP.
+        let field = trim_blanks(piece);
+        if field.is_empty() {
+            if !last {
+                found.defect(piece, FieldFault::Empty);
+            }
+            continue;
+        }
+        if last && piece.last().is_some_and(|&byte| is_blank(byte)) {
+            found.defect(trim_blanks_before(piece), FieldFault::TrailingBlank);
+        }
+        match split_field(field) {
+            Err(why) => found.defect(field, why),
+            // RFC 8461 §3.2: of a repeated field all but the first are ignored, so they are not read.
+            // Reading: RFC 8460 says nothing of repeated fields; the same.
+            Ok(split) if !names.insert(split.name) => {}
+            Ok(split) => {
+                if split.name != own {
+                    if let Some(why) = extension_fault(split.value) {
+                        found.defect(field, why);
+                        continue;
+                    }
+                }
+                found.fields.push(split);
+            }
+        }
+    }
+    found
+}
+
+fn split_field(field: &[u8]) -> Result<Field<'_>, FieldFault> {
+    let text = std::str::from_utf8(field)
+        .ok()
+        .filter(|text| text.is_ascii())
+        .ok_or(FieldFault::NotAscii)?;
+    let (name, value) = text.split_once('=').ok_or(FieldFault::NoEquals)?;
+    if !is_field_name(name) {
+        return Err(FieldFault::Name);
+    }
+    Ok(Field { name, value })
+}
+
+/// RFC 8461 §3.1 `sts-ext-name`, §3.2 `sts-policy-ext-name` and RFC 8460 §3 `tlsrpt-ext-name`.
+pub fn is_field_name(name: &str) -> bool {
+    (1..=32).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
+/// `1*(%x21-3A / %x3C / %x3E-7E)`: visible, without `;` and `=`.
+fn extension_fault(value: &str) -> Option<FieldFault> {
+    if value.is_empty() {
+        Some(FieldFault::NoValue)
+    } else if value.bytes().all(|b| b.is_ascii_graphic() && b != b'=') {
+        None
+    } else {
+        Some(FieldFault::Value)
+    }
+}
+
+/// WSP of RFC 5234 §B.1.
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+fn trim_blanks_before(bytes: &[u8]) -> &[u8] {
+    let blanks = bytes.iter().take_while(|&&byte| is_blank(byte)).count();
+    bytes.get(blanks..).unwrap_or_default()
+}
+
+fn trim_blanks(bytes: &[u8]) -> &[u8] {
+    let bytes = trim_blanks_before(bytes);
+    let blanks = bytes
+        .iter()
+        .rev()
+        .take_while(|&&byte| is_blank(byte))
+        .count();
+    bytes
+        .get(..bytes.len().saturating_sub(blanks))
+        .unwrap_or_default()
+}
+
+/// At most this many characters of a stranger's text are repeated.
+const EXCERPT: usize = 120;
+
+/// The beginning of `bytes` as text: wrong bytes replaced, what was cut marked by an ellipsis.
+pub fn excerpt(bytes: &[u8]) -> String {
+    // No character takes more than four bytes.
+    let text = String::from_utf8_lossy(bytes.get(..EXCERPT.saturating_mul(5)).unwrap_or(bytes));
+    let mut chars = text.chars();
+    let mut short: String = chars.by_ref().take(EXCERPT).collect();
+    if chars.next().is_some() {
+        short.push('…');
+    }
+    short
 }
