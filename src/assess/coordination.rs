@@ -9,7 +9,7 @@ use crate::assess::certificate::CertificateVerdict;
 use crate::assess::dane::DaneStatus;
 use crate::assess::delivery::ConnectionFact;
 use crate::assess::delivery::Delivery;
-use crate::assess::delivery::Level;
+use crate::assess::delivery::Protection;
 use crate::assess::delivery::Sender;
 use crate::assess::mta_sts_policy::MtaStsVerdict;
 use crate::assess::smtp::AddressVerdict;
@@ -33,7 +33,7 @@ pub(super) fn assess(
         }
     }
     let published = mode == Some(Mode::Enforce) || hosts.iter().any(|host| !host.dane.records.is_empty());
-    let unprotected = |level| matches!(level, Level::None | Level::Encrypted);
+    let unprotected = |level| matches!(level, Protection::None | Protection::Encrypted);
     if published && delivery.values().all(|sender| unprotected(sender.protection)) {
         findings.add(
             Code::ProtectionDowngradable,

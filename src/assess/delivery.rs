@@ -27,10 +27,8 @@ closed_set! {
 }
 
 closed_set! {
-    /// How well a delivery is protected.
-    pub enum Level {
-        /// Not at all: an active attacker reads and changes mail.
-        None = "none",
+    /// What happens to mail: label `level` of `mailtls_delivery_expected`.
+    pub enum Expected {
         /// Sent in the clear.
         Cleartext = "cleartext",
         /// Encrypted to whoever answered.
@@ -44,23 +42,20 @@ closed_set! {
     }
 }
 
-impl Level {
-    /// The levels of `mailtls_delivery_expected`.
-    pub const EXPECTED: &'static [Self] = &[
-        Self::Cleartext,
-        Self::Encrypted,
-        Self::Authenticated,
-        Self::Refused,
-        Self::Unknown,
-    ];
-    /// The levels of `mailtls_delivery_protection`.
-    pub const PROTECTION: &'static [Self] = &[
-        Self::None,
-        Self::Encrypted,
-        Self::Authenticated,
-        Self::Refused,
-        Self::Unknown,
-    ];
+closed_set! {
+    /// What an active attacker can bring a sender down to: label `level` of `mailtls_delivery_protection`.
+    pub enum Protection {
+        /// Nothing: the attacker reads and changes mail.
+        None = "none",
+        /// Encrypted to whoever answered.
+        Encrypted = "encrypted",
+        /// Encrypted to the right server.
+        Authenticated = "authenticated",
+        /// Not delivered.
+        Refused = "refused",
+        /// Hangs on something unknown.
+        Unknown = "unknown",
+    }
 }
 
 /// What is known of the domain itself.
@@ -213,12 +208,12 @@ pub enum HostVerdict {
 }
 
 impl HostVerdict {
-    const fn level(self) -> Level {
+    const fn level(self) -> Expected {
         match self {
-            Self::Skip => Level::Refused,
-            Self::Cleartext => Level::Cleartext,
-            Self::Encrypted => Level::Encrypted,
-            Self::Authenticated => Level::Authenticated,
+            Self::Skip => Expected::Refused,
+            Self::Cleartext => Expected::Cleartext,
+            Self::Encrypted => Expected::Encrypted,
+            Self::Authenticated => Expected::Authenticated,
         }
     }
 }
@@ -229,9 +224,9 @@ pub struct Delivery {
     /// Whether it can deliver to at least one MX host now; none while that hangs on something unknown.
     pub possible: Option<bool>,
     /// What happens with no attacker about.
-    pub expected: Level,
+    pub expected: Expected,
     /// What an active attacker can bring it down to.
-    pub protection: Level,
+    pub protection: Protection,
     /// Whether the whole best preference group is refused while a worse one takes the mail.
     pub only_by_backup: bool,
 }
@@ -248,25 +243,25 @@ fn deliver_as(sender: Sender, domain: DomainFacts, hosts: &[HostFacts]) -> Deliv
     if domain.mx == MxFact::Nobody {
         return Delivery {
             possible: Some(false),
-            expected: Level::Refused,
-            protection: Level::Refused,
+            expected: Expected::Refused,
+            protection: Protection::Refused,
             only_by_backup: false,
         };
     }
     let outcomes = outcomes(sender, domain, hosts);
-    let levels: BTreeSet<Level> = outcomes.iter().map(|outcome| outcome.level).collect();
-    let possible = if levels.contains(&Level::Refused) {
+    let levels: BTreeSet<Expected> = outcomes.iter().map(|outcome| outcome.level).collect();
+    let possible = if levels.contains(&Expected::Refused) {
         if levels.len() == 1 { Some(false) } else { None }
     } else {
-        (!levels.contains(&Level::Unknown)).then_some(true)
+        (!levels.contains(&Expected::Unknown)).then_some(true)
     };
     let expected = match (levels.len(), levels.first()) {
         (1, Some(&level)) => level,
-        _ => Level::Unknown,
+        _ => Expected::Unknown,
     };
     let mut protection = protection(sender, domain, hosts);
-    if possible == Some(false) && matches!(protection, Level::Encrypted | Level::Authenticated) {
-        protection = Level::Refused;
+    if possible == Some(false) && matches!(protection, Protection::Encrypted | Protection::Authenticated) {
+        protection = Protection::Refused;
     }
     Delivery {
         possible,
@@ -279,7 +274,7 @@ fn deliver_as(sender: Sender, domain: DomainFacts, hosts: &[HostFacts]) -> Deliv
 /// One way things may turn out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Outcome {
-    level: Level,
+    level: Expected,
     by_backup: bool,
 }
 
@@ -289,7 +284,7 @@ fn outcomes(sender: Sender, domain: DomainFacts, hosts: &[HostFacts]) -> BTreeSe
     let mut found = BTreeSet::new();
     if domain.mx == MxFact::Unknown && hosts.is_empty() {
         found.insert(Outcome {
-            level: Level::Unknown,
+            level: Expected::Unknown,
             by_backup: false,
         });
         return found;
@@ -329,7 +324,7 @@ fn outcomes(sender: Sender, domain: DomainFacts, hosts: &[HostFacts]) -> BTreeSe
         }
         if all_refuse {
             found.insert(Outcome {
-                level: Level::Refused,
+                level: Expected::Refused,
                 by_backup: false,
             });
         }
@@ -531,59 +526,59 @@ fn dane(domain: DomainFacts, host: &KnownHost) -> HostVerdict {
 
 /// What an active attacker can bring a sender down to. It comes from what DNS and policy let the sender accept, never
 /// from what SMTP showed: a host that is down but publishes no TLSA can be played by the attacker.
-fn protection(sender: Sender, domain: DomainFacts, hosts: &[HostFacts]) -> Level {
+fn protection(sender: Sender, domain: DomainFacts, hosts: &[HostFacts]) -> Protection {
     match sender {
-        Sender::Opportunistic => Level::None,
+        Sender::Opportunistic => Protection::None,
         Sender::MtaSts => match domain.policy {
-            PolicyFact::Enforce => Level::Authenticated,
-            PolicyFact::NotEnforced => Level::None,
-            PolicyFact::Unknown => Level::Unknown,
+            PolicyFact::Enforce => Protection::Authenticated,
+            PolicyFact::NotEnforced => Protection::None,
+            PolicyFact::Unknown => Protection::Unknown,
         },
         Sender::Dane => dane_protection(domain, hosts),
         Sender::DaneAndMtaSts => {
             let dane = dane_protection(domain, hosts);
             match (domain.mx, domain.policy) {
-                (MxFact::Failed | MxFact::Bogus, _) => Level::Refused,
-                (MxFact::Unknown, _) => Level::Unknown,
-                (_, PolicyFact::Enforce) => Level::Authenticated,
+                (MxFact::Failed | MxFact::Bogus, _) => Protection::Refused,
+                (MxFact::Unknown, _) => Protection::Unknown,
+                (_, PolicyFact::Enforce) => Protection::Authenticated,
                 (_, PolicyFact::Unknown)
-                    if matches!(dane, Level::Authenticated | Level::Refused) =>
+                    if matches!(dane, Protection::Authenticated | Protection::Refused) =>
                 {
                     dane
                 }
-                (_, PolicyFact::Unknown) => Level::Unknown,
+                (_, PolicyFact::Unknown) => Protection::Unknown,
                 (_, PolicyFact::NotEnforced) => dane,
             }
         }
     }
 }
 
-fn dane_protection(domain: DomainFacts, hosts: &[HostFacts]) -> Level {
+fn dane_protection(domain: DomainFacts, hosts: &[HostFacts]) -> Protection {
     match domain.mx {
-        MxFact::Insecure => return Level::None,
-        MxFact::Failed | MxFact::Bogus | MxFact::Nobody => return Level::Refused,
-        MxFact::Unknown => return Level::Unknown,
+        MxFact::Insecure => return Protection::None,
+        MxFact::Failed | MxFact::Bogus | MxFact::Nobody => return Protection::Refused,
+        MxFact::Unknown => return Protection::Unknown,
         MxFact::Secure => {}
     }
-    let levels: BTreeSet<Level> = hosts
+    let levels: BTreeSet<Protection> = hosts
         .iter()
         .filter_map(|host| match (host.address, host.dane) {
             // These a DANE sender skips whatever an attacker does.
             (AddressFact::None | AddressFact::LookupFailed | AddressFact::Bogus, _)
             | (_, DaneFact::LookupFailed) => None,
-            (_, DaneFact::Unknown) | (AddressFact::Unknown, _) => Some(Level::Unknown),
-            (_, DaneFact::Absent | DaneFact::Insecure) => Some(Level::None),
-            (_, DaneFact::Unusable) => Some(Level::Encrypted),
-            (_, DaneFact::Usable) => Some(Level::Authenticated),
+            (_, DaneFact::Unknown) | (AddressFact::Unknown, _) => Some(Protection::Unknown),
+            (_, DaneFact::Absent | DaneFact::Insecure) => Some(Protection::None),
+            (_, DaneFact::Unusable) => Some(Protection::Encrypted),
+            (_, DaneFact::Usable) => Some(Protection::Authenticated),
         })
         .collect();
     // Preference never raises protection (RFC 7672 §2.2.1).
-    if levels.contains(&Level::None) {
-        Level::None
-    } else if levels.contains(&Level::Unknown) {
-        Level::Unknown
+    if levels.contains(&Protection::None) {
+        Protection::None
+    } else if levels.contains(&Protection::Unknown) {
+        Protection::Unknown
     } else {
-        levels.first().copied().unwrap_or(Level::Refused)
+        levels.first().copied().unwrap_or(Protection::Refused)
     }
 }
 
@@ -733,7 +728,7 @@ mod tests {
 
     #[test]
     fn expected_is_that_of_the_best_group_that_takes_mail() {
-        use Level as L;
+        use Expected as L;
         use Sender as S;
         let enforce = DomainFacts {
             mx: MxFact::Secure,
@@ -849,11 +844,9 @@ mod tests {
         };
         for (sender, delivery) in deliver(dark, &[]) {
             assert_eq!(delivery.possible, None, "{sender}");
-            assert_eq!(delivery.expected, Level::Unknown, "{sender}");
+            assert_eq!(delivery.expected, Expected::Unknown, "{sender}");
             let floor = if sender == Sender::Opportunistic {
-                Level::None
-            } else {
-                Level::Unknown
+                Protection::None } else { Protection::Unknown
             };
             assert_eq!(delivery.protection, floor, "{sender}");
         }
@@ -865,7 +858,7 @@ mod tests {
             assert_eq!(delivery.possible, Some(false), "{sender}");
             assert_eq!(
                 (delivery.expected, delivery.protection),
-                (Level::Refused, Level::Refused),
+                (Expected::Refused, Protection::Refused),
                 "{sender}"
             );
         }
