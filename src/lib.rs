@@ -17,6 +17,7 @@ pub mod config;
 pub mod domain_name;
 pub mod evidence;
 pub mod finding;
+pub mod observe;
 pub mod protocol;
 pub mod report;
 pub mod telemetry;
