@@ -53,9 +53,14 @@ impl CertificateVerdict {
         matches!(self.path, PathVerdict::Trusted { .. })
     }
 
+    /// The leaf names the MX host.
+    pub fn name_matches(&self) -> bool {
+        self.name == NameVerdict::Match
+    }
+
     /// Everything that an MTA-STS sender asks of it (RFC 8461 §4.2).
     pub fn is_valid(&self) -> bool {
-        self.is_trusted() && self.name == NameVerdict::Match && !matches!(self.proof, KeyProof::Failed(_))
+        self.is_trusted() && self.name_matches() && !matches!(self.proof, KeyProof::Failed(_))
     }
 
     /// Which certificate it is.

@@ -17,6 +17,8 @@ use crate::closed_set::ClosedSet;
 use crate::telemetry::HistogramReading;
 
 pub mod exporter;
+pub mod families;
+pub mod probe;
 pub mod exposition;
 
 /// What is known of a family without any sample: for the exposition and for the reference pages.
