@@ -287,15 +287,10 @@ pub fn fields<'a>(behind_version: &'a [u8], own: &str) -> Fields<'a> {
             // RFC 8461 §3.2: of a repeated field all but the first are ignored, so they are not read.
             // Reading: RFC 8460 says nothing of repeated fields; the same.
             Ok(split) if !names.insert(split.name) => {}
-            Ok(split) => {
-                if split.name != own {
-                    if let Some(why) = extension_fault(split.value) {
-                        found.defect(field, why);
-                        continue;
-                    }
-                }
-                found.fields.push(split);
-            }
+            Ok(split) => match extension_fault(split.value) {
+                Some(why) if split.name != own => found.defect(field, why),
+                Some(_) | None => found.fields.push(split),
+            },
         }
     }
     found

@@ -153,10 +153,9 @@ impl PolicyDefect {
     /// Whether the policy counts all the same.
     pub const fn effect(&self) -> Effect {
         match self {
-            // Reading: the grammar has no blank line, yet every field can be read, and most senders do.
-            Self::BlankLine(_) => Effect::Harmless,
-            // RFC 8461 §3.2: all but the first are ignored.
-            Self::DuplicateField(_) => Effect::Harmless,
+            // Reading: RFC 8461 §3.2 has no blank line, yet every field can be read, and most senders do. Of a repeated
+            // field it says itself that all but the first are ignored.
+            Self::BlankLine(_) | Self::DuplicateField(_) => Effect::Harmless,
             Self::VersionMissing
             | Self::VersionUnknown(_)
             | Self::ModeMissing
