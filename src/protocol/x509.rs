@@ -6,17 +6,36 @@
 //! about (SubjectPublicKeyInfo) and what that key may be used for (basicConstraints: may it sign other certificates;
 //! extKeyUsage: may it stand for a TLS server).
 
+use std::fmt::Write as _;
+
+use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
+use x509_parser::asn1_rs::Any;
+use x509_parser::asn1_rs::BmpString;
+use x509_parser::asn1_rs::FromDer;
+use x509_parser::asn1_rs::Oid;
+use x509_parser::asn1_rs::Tag;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
+use x509_parser::public_key::RSAPublicKey;
+use x509_parser::signature_algorithm::SignatureAlgorithm;
+use x509_parser::x509::AlgorithmIdentifier;
+use x509_parser::x509::SubjectPublicKeyInfo;
+use x509_parser::x509::X509Name;
+
 use crate::clock::UnixTime;
 use crate::closed_set::closed_set;
 
 /// What a certificate says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
-    /// The subject as text, most significant attribute first as it stands in the certificate: `C=DE, O=Example, CN=mx`.
+    /// The subject as text (RFC 4514 §2), the most specific attribute first: `CN=mx.example.com,O=Example,C=DE`.
     pub subject: String,
     /// The issuer, in the same form.
     pub issuer: String,
-    /// The serial number in lower-case hexadecimal, as OpenSSL and other exporters print it.
+    /// The serial number in lower-case hexadecimal, whole bytes, as blackbox_exporter prints it: `04ab…`.
     pub serial: String,
     /// The first second in which it is valid.
     pub not_before: UnixTime,
@@ -36,12 +55,16 @@ pub struct Certificate {
     pub signature: String,
     /// Whether that signature's digest still counts.
     pub signature_strength: SignatureStrength,
+    /// Version 1, 2 or 3.
+    pub version: u32,
     /// Whether basicConstraints allow it to sign other certificates.
     pub is_ca: bool,
     /// Whether subject and issuer are the same name.
     pub self_issued: bool,
     /// Whether there is a subjectAltName extension, of whatever content.
     pub has_san: bool,
+    /// Extensions that are there but cannot be read, as OIDs: what they would say is not known.
+    pub unreadable_extensions: Vec<String>,
     /// Whether the extKeyUsage extension lets it stand for a TLS server.
     pub eku_server_auth: ServerAuth,
     /// SHA-256 over the whole certificate in lower-case hexadecimal.
@@ -103,14 +126,582 @@ closed_set! {
 pub struct Malformed(pub String);
 
 impl Certificate {
-    /// Reads one certificate; bytes after its end are an error.
+    /// Reads one certificate; bytes after its end are an error. An extension that cannot be read is not.
     pub fn parse(der: &[u8]) -> Result<Self, Malformed> {
-        let _ = der;
-        todo!()
+        let (rest, parsed) =
+            X509Certificate::from_der(der).map_err(|error| Malformed(error.to_string()))?;
+        if !rest.is_empty() {
+            return Err(Malformed(format!("{} bytes behind its end", rest.len())));
+        }
+        let key = describe_key(parsed.public_key());
+        let extensions = read_extensions(&parsed);
+        Ok(Self {
+            subject: name_as_text(parsed.subject()),
+            issuer: name_as_text(parsed.issuer()),
+            serial: serial_as_text(parsed.raw_serial()),
+            not_before: UnixTime(parsed.validity().not_before.timestamp()),
+            not_after: UnixTime(parsed.validity().not_after.timestamp()),
+            dns_names: extensions.dns_names,
+            common_name: parsed
+                .subject()
+                .iter_common_name()
+                .last()
+                .map(|attribute| value_as_text(attribute.attr_value())),
+            key_algorithm: key.algorithm,
+            public_key: key.words,
+            key_bits: key.bits,
+            signature: signature_name(&parsed.signature_algorithm),
+            signature_strength: signature_strength(&parsed.signature_algorithm),
+            version: parsed.version().0.saturating_add(1),
+            is_ca: extensions.is_ca,
+            self_issued: parsed.subject().as_raw() == parsed.issuer().as_raw(),
+            has_san: extensions.has_san,
+            unreadable_extensions: extensions.unreadable,
+            eku_server_auth: extensions.server_auth,
+            fingerprint_sha256: HEXLOWER.encode(digest::digest(&digest::SHA256, der).as_ref()),
+            spki_der: parsed.public_key().raw.to_vec(),
+        })
     }
 
     /// Whether `time` lies between its dates, both included (RFC 5280 §4.1.2.5).
     pub fn is_valid_at(&self, time: UnixTime) -> bool {
         self.not_before <= time && time <= self.not_after
+    }
+
+    /// Whether validators take it for an issuer's: by basicConstraints, or of a version that has no extensions.
+    pub fn may_issue(&self) -> bool {
+        self.is_ca || self.version < 3
+    }
+
+    /// Whether a subjectAltName extension is there that cannot be read, so that its names are not known.
+    pub fn has_unreadable_san(&self) -> bool {
+        let oid = OID_X509_EXT_SUBJECT_ALT_NAME.to_id_string();
+        self.unreadable_extensions.contains(&oid)
+    }
+}
+
+/// Three fields of a certificate as DER, without a look at the rest: DANE compares keys of certificates whose dates or
+/// extensions nobody could read (RFC 7672 §3.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawFields<'a> {
+    /// The issuer's name.
+    pub issuer: &'a [u8],
+    /// The subject's name.
+    pub subject: &'a [u8],
+    /// The SubjectPublicKeyInfo.
+    pub spki: &'a [u8],
+}
+
+impl<'a> RawFields<'a> {
+    /// Walks to them.
+    pub fn read(der: &'a [u8]) -> Result<Self, Malformed> {
+        let (_, certificate) = element(der)?;
+        let (_, to_be_signed) = element(contents(certificate)?)?;
+        let mut rest = contents(to_be_signed)?;
+        let mut next = || -> Result<&'a [u8], Malformed> {
+            let (behind, field) = element(rest)?;
+            rest = behind;
+            Ok(field)
+        };
+        // RFC 5280 §4.1: the version is tagged [0] and left out in version 1; the serial number follows.
+        if next()?.first() == Some(&0xa0) {
+            next()?;
+        }
+        next()?; // signature
+        let issuer = next()?;
+        next()?; // validity
+        Ok(Self {
+            issuer,
+            subject: next()?,
+            spki: next()?,
+        })
+    }
+}
+
+/// The content of a DER element, without tag and length.
+pub fn contents(der: &[u8]) -> Result<&[u8], Malformed> {
+    let (_, any) = Any::from_der(der).map_err(|error| Malformed(error.to_string()))?;
+    Ok(any.data)
+}
+
+/// What is left behind the first DER element, and that element.
+fn element(der: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    let (rest, _) = Any::from_der(der).map_err(|error| Malformed(error.to_string()))?;
+    let length = der.len().saturating_sub(rest.len());
+    der.split_at_checked(length)
+        .map(|(field, rest)| (rest, field))
+        .ok_or_else(|| Malformed("a length points behind the end".to_owned()))
+}
+
+struct Extensions {
+    dns_names: Vec<String>,
+    has_san: bool,
+    is_ca: bool,
+    server_auth: ServerAuth,
+    unreadable: Vec<String>,
+}
+
+fn read_extensions(parsed: &X509Certificate<'_>) -> Extensions {
+    let mut found = Extensions {
+        dns_names: Vec::new(),
+        has_san: false,
+        is_ca: false,
+        server_auth: ServerAuth::Absent,
+        unreadable: Vec::new(),
+    };
+    for extension in parsed.extensions() {
+        found.has_san |= extension.oid == OID_X509_EXT_SUBJECT_ALT_NAME;
+        match extension.parsed_extension() {
+            ParsedExtension::SubjectAlternativeName(san) => {
+                found
+                    .dns_names
+                    .extend(san.general_names.iter().filter_map(dns_name));
+            }
+            ParsedExtension::BasicConstraints(constraints) => found.is_ca = constraints.ca,
+            ParsedExtension::ExtendedKeyUsage(usage) => {
+                found.server_auth = if usage.server_auth {
+                    ServerAuth::Includes
+                } else {
+                    ServerAuth::Excludes
+                };
+            }
+            ParsedExtension::ParseError { .. } => {
+                found.unreadable.push(extension.oid.to_id_string());
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn dns_name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(text) => Some((*text).to_owned()),
+        GeneralName::Invalid(Tag(2), bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    }
+}
+
+/// RFC 4514 §2: the last attribute first, `,` between, `+` within.
+fn name_as_text(name: &X509Name<'_>) -> String {
+    let mut parts: Vec<String> = name
+        .iter_rdn()
+        .map(|rdn| {
+            let attributes: Vec<String> = rdn
+                .iter()
+                .map(|attribute| {
+                    let value = escape(&value_as_text(attribute.attr_value()));
+                    format!("{}={value}", attribute_name(attribute.attr_type()))
+                })
+                .collect();
+            attributes.join("+")
+        })
+        .collect();
+    parts.reverse();
+    parts.join(",")
+}
+
+fn attribute_name(oid: &Oid<'_>) -> String {
+    let oid = oid.to_id_string();
+    match oid.as_str() {
+        "2.5.4.3" => "CN",
+        "2.5.4.5" => "SERIALNUMBER",
+        "2.5.4.6" => "C",
+        "2.5.4.7" => "L",
+        "2.5.4.8" => "ST",
+        "2.5.4.9" => "STREET",
+        "2.5.4.10" => "O",
+        "2.5.4.11" => "OU",
+        "2.5.4.17" => "POSTALCODE",
+        "0.9.2342.19200300.100.1.1" => "UID",
+        "0.9.2342.19200300.100.1.25" => "DC",
+        "1.2.840.113549.1.9.1" => "emailAddress",
+        _ => return oid,
+    }
+    .to_owned()
+}
+
+fn value_as_text(value: &Any<'_>) -> String {
+    match value.tag() {
+        Tag::BmpString => BmpString::try_from(value.clone())
+            .map_or_else(|_| hash_hex(value.data), |text| text.string()),
+        Tag::Utf8String
+        | Tag::PrintableString
+        | Tag::Ia5String
+        | Tag::NumericString
+        | Tag::VisibleString
+        | Tag::T61String
+        | Tag::GeneralString => String::from_utf8_lossy(value.data).into_owned(),
+        _ => hash_hex(value.data),
+    }
+}
+
+fn hash_hex(data: &[u8]) -> String {
+    format!("#{}", HEXLOWER.encode(data))
+}
+
+/// RFC 4514 §2.4.
+fn escape(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len());
+    let last = value.chars().count().saturating_sub(1);
+    for (position, character) in value.chars().enumerate() {
+        let special = matches!(character, ',' | '+' | '"' | '\\' | '<' | '>' | ';')
+            || position == 0 && character == ' '
+            || position == last && character == ' ';
+        if special {
+            escaped.push('\\');
+            escaped.push(character);
+        } else if character.is_ascii_control() {
+            write!(escaped, "\\{:02x}", u32::from(character)).expect("a String takes all");
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+/// Whole bytes without the zero byte that DER puts before a set sign bit.
+fn serial_as_text(raw: &[u8]) -> String {
+    let mut bytes = raw;
+    while let [0, rest @ ..] = bytes
+        && !rest.is_empty()
+    {
+        bytes = rest;
+    }
+    HEXLOWER.encode(bytes)
+}
+
+struct Key {
+    algorithm: KeyAlgorithm,
+    words: String,
+    bits: Option<u32>,
+}
+
+impl Key {
+    fn new(algorithm: KeyAlgorithm, words: &str, bits: Option<u32>) -> Self {
+        Self {
+            algorithm,
+            words: words.to_owned(),
+            bits,
+        }
+    }
+}
+
+fn describe_key(spki: &SubjectPublicKeyInfo<'_>) -> Key {
+    let oid = spki.algorithm.algorithm.to_id_string();
+    match oid.as_str() {
+        "1.2.840.113549.1.1.1" => rsa_key("RSA", spki),
+        "1.2.840.113549.1.1.10" => rsa_key("RSA-PSS", spki),
+        "1.2.840.10045.2.1" => ecdsa_key(&spki.algorithm),
+        "1.3.101.112" => Key::new(KeyAlgorithm::Ed25519, "Ed25519", Some(256)),
+        "1.3.101.113" => Key::new(KeyAlgorithm::Other, "Ed448", Some(456)),
+        "2.16.840.1.101.3.4.3.17" => Key::new(KeyAlgorithm::MlDsa, "ML-DSA-44", None),
+        "2.16.840.1.101.3.4.3.18" => Key::new(KeyAlgorithm::MlDsa, "ML-DSA-65", None),
+        "2.16.840.1.101.3.4.3.19" => Key::new(KeyAlgorithm::MlDsa, "ML-DSA-87", None),
+        "1.2.840.10040.4.1" => Key::new(KeyAlgorithm::Other, "DSA", None),
+        _ => Key::new(KeyAlgorithm::Other, &oid, None),
+    }
+}
+
+fn rsa_key(kind: &str, spki: &SubjectPublicKeyInfo<'_>) -> Key {
+    let bits = RSAPublicKey::from_der(&spki.subject_public_key.data)
+        .ok()
+        .and_then(|(_, key)| bit_length(key.modulus));
+    let words = bits.map_or_else(|| kind.to_owned(), |bits| format!("{kind} {bits}"));
+    Key::new(KeyAlgorithm::Rsa, &words, bits)
+}
+
+/// Bits of a big-endian number, leading zeros left out.
+fn bit_length(number: &[u8]) -> Option<u32> {
+    let significant = number.iter().skip_while(|&&byte| byte == 0);
+    let first = significant.clone().next()?;
+    let bytes = u32::try_from(significant.count()).ok()?;
+    bytes.checked_mul(8)?.checked_sub(first.leading_zeros())
+}
+
+fn ecdsa_key(algorithm: &AlgorithmIdentifier<'_>) -> Key {
+    let curve = algorithm
+        .parameters
+        .as_ref()
+        .and_then(|parameters| parameters.as_oid().ok())
+        .map(|oid| oid.to_id_string());
+    let (words, bits) = match curve.as_deref() {
+        Some("1.2.840.10045.3.1.7") => ("ECDSA P-256", Some(256)),
+        Some("1.3.132.0.34") => ("ECDSA P-384", Some(384)),
+        Some("1.3.132.0.35") => ("ECDSA P-521", Some(521)),
+        Some("1.3.132.0.10") => ("ECDSA secp256k1", Some(256)),
+        Some("1.3.36.3.3.2.8.1.1.7") => ("ECDSA brainpoolP256r1", Some(256)),
+        Some("1.3.36.3.3.2.8.1.1.11") => ("ECDSA brainpoolP384r1", Some(384)),
+        Some("1.3.36.3.3.2.8.1.1.13") => ("ECDSA brainpoolP512r1", Some(512)),
+        Some(other) => return Key::new(KeyAlgorithm::Ecdsa, &format!("ECDSA {other}"), None),
+        None => ("ECDSA", None),
+    };
+    Key::new(KeyAlgorithm::Ecdsa, words, bits)
+}
+
+fn signature_name(algorithm: &AlgorithmIdentifier<'_>) -> String {
+    let oid = algorithm.algorithm.to_id_string();
+    match oid.as_str() {
+        "1.2.840.113549.1.1.2" => "md2WithRSAEncryption",
+        "1.2.840.113549.1.1.3" => "md4WithRSAEncryption",
+        "1.2.840.113549.1.1.4" => "md5WithRSAEncryption",
+        "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => "sha1WithRSAEncryption",
+        "1.2.840.113549.1.1.10" => "rsassaPss",
+        "1.2.840.113549.1.1.11" => "sha256WithRSAEncryption",
+        "1.2.840.113549.1.1.12" => "sha384WithRSAEncryption",
+        "1.2.840.113549.1.1.13" => "sha512WithRSAEncryption",
+        "1.2.840.113549.1.1.14" => "sha224WithRSAEncryption",
+        "1.2.840.10045.4.1" => "ecdsa-with-SHA1",
+        "1.2.840.10045.4.3.1" => "ecdsa-with-SHA224",
+        "1.2.840.10045.4.3.2" => "ecdsa-with-SHA256",
+        "1.2.840.10045.4.3.3" => "ecdsa-with-SHA384",
+        "1.2.840.10045.4.3.4" => "ecdsa-with-SHA512",
+        "1.2.840.10040.4.3" => "dsa-with-sha1",
+        "2.16.840.1.101.3.4.3.2" => "dsa-with-sha256",
+        "1.3.101.112" => "Ed25519",
+        "1.3.101.113" => "Ed448",
+        "2.16.840.1.101.3.4.3.17" => "ML-DSA-44",
+        "2.16.840.1.101.3.4.3.18" => "ML-DSA-65",
+        "2.16.840.1.101.3.4.3.19" => "ML-DSA-87",
+        _ => return oid,
+    }
+    .to_owned()
+}
+
+fn signature_strength(algorithm: &AlgorithmIdentifier<'_>) -> SignatureStrength {
+    match algorithm.algorithm.to_id_string().as_str() {
+        "1.2.840.113549.1.1.2" | "1.2.840.113549.1.1.3" | "1.2.840.113549.1.1.4" => {
+            SignatureStrength::Md5
+        }
+        "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" | "1.2.840.10045.4.1" | "1.2.840.10040.4.3" => {
+            SignatureStrength::Sha1
+        }
+        // RFC 4055 §3.1: PSS names its digest in its parameters; SHA-1 when it names none.
+        "1.2.840.113549.1.1.10" => match SignatureAlgorithm::try_from(algorithm) {
+            Ok(SignatureAlgorithm::RSASSA_PSS(parameters))
+                if parameters.hash_algorithm_oid().to_id_string() != "1.3.14.3.2.26" =>
+            {
+                SignatureStrength::Strong
+            }
+            _ => SignatureStrength::Sha1,
+        },
+        _ => SignatureStrength::Strong,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::KeyPair;
+    use rcgen::RsaKeySize;
+
+    use super::*;
+    use crate::protocol::pkix::testing::Authority;
+    use crate::protocol::pkix::testing::DAY;
+    use crate::protocol::pkix::testing::NOW;
+    use crate::protocol::pkix::testing::Server;
+    use crate::protocol::pkix::testing::as_version_1;
+    use crate::protocol::pkix::testing::ca_params;
+    use crate::protocol::pkix::testing::patched;
+
+    #[test]
+    fn reads_a_server_certificate() {
+        let mut server = Server::named(&["mx.example.com", "*.example.net"]);
+        server.common_name = Some("mx.example.com".to_owned());
+        let der = Authority::root("Example, Inc.").issue(&server);
+        let facts = Certificate::parse(&der).unwrap();
+        assert_eq!(facts.subject, "CN=mx.example.com");
+        assert_eq!(facts.issuer, "CN=Example\\, Inc.");
+        assert_eq!(facts.not_before, NOW.plus(-365 * DAY));
+        assert_eq!(facts.not_after, NOW.plus(365 * DAY));
+        assert_eq!(facts.dns_names, ["mx.example.com", "*.example.net"]);
+        assert_eq!(facts.common_name.as_deref(), Some("mx.example.com"));
+        assert_eq!(facts.public_key, "ECDSA P-256");
+        assert_eq!(facts.signature, "ecdsa-with-SHA256");
+        assert!(!facts.signature_strength.is_weak());
+        assert!(!facts.is_ca && !facts.self_issued && facts.has_san);
+        assert_eq!(facts.version, 3);
+        assert_eq!(facts.eku_server_auth, ServerAuth::Includes);
+        assert_eq!(facts.fingerprint_sha256.len(), 64);
+        assert_eq!(facts.unreadable_extensions, [""; 0]);
+        let fields = RawFields::read(&der).unwrap();
+        assert_eq!(fields.spki, facts.spki_der);
+        assert_ne!(fields.subject, fields.issuer);
+    }
+
+    #[test]
+    fn reads_an_authority_and_version_1() {
+        let root = Certificate::parse(&Authority::root("R").der).unwrap();
+        assert!(root.is_ca && root.self_issued && root.may_issue() && !root.has_san);
+        assert_eq!(root.eku_server_auth, ServerAuth::Absent);
+        assert_eq!(root.dns_names, [""; 0]);
+        let old = as_version_1(&Authority::root("R").der);
+        let facts = Certificate::parse(&old).unwrap();
+        assert_eq!(facts.version, 1);
+        assert!(!facts.is_ca && facts.may_issue());
+        assert_eq!(RawFields::read(&old).unwrap().spki, facts.spki_der);
+    }
+
+    #[test]
+    fn names_keys() {
+        let rsa = |size| KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size).unwrap();
+        let key = |algorithm| KeyPair::generate_for(algorithm).unwrap();
+        for (key, algorithm, words, bits) in [
+            (
+                rsa(RsaKeySize::_2048),
+                KeyAlgorithm::Rsa,
+                "RSA 2048",
+                Some(2048),
+            ),
+            (
+                key(&rcgen::PKCS_ECDSA_P384_SHA384),
+                KeyAlgorithm::Ecdsa,
+                "ECDSA P-384",
+                Some(384),
+            ),
+            (
+                key(&rcgen::PKCS_ECDSA_P521_SHA512),
+                KeyAlgorithm::Ecdsa,
+                "ECDSA P-521",
+                Some(521),
+            ),
+            (
+                key(&rcgen::PKCS_ED25519),
+                KeyAlgorithm::Ed25519,
+                "Ed25519",
+                Some(256),
+            ),
+        ] {
+            let mut server = Server::named(&["mx.example.com"]);
+            server.key = key;
+            let facts = Certificate::parse(&Authority::root("R").issue(&server)).unwrap();
+            assert_eq!(facts.key_algorithm, algorithm, "{words}");
+            assert_eq!(facts.public_key, words);
+            assert_eq!(facts.key_bits, bits, "{words}");
+        }
+    }
+
+    #[test]
+    fn counts_bits() {
+        for (why, number, expected) in [
+            ("sign byte", &[0, 0x80, 0][..], Some(16)),
+            ("short top", &[0x01, 0], Some(9)),
+            ("zero", &[0, 0], None),
+            ("empty", &[], None),
+        ] {
+            assert_eq!(bit_length(number), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn tells_weak_signatures() {
+        let mut server = Server::named(&["mx.example.com"]);
+        server.key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+        let der = server.self_signed();
+        let oid = |last: u8| [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, last];
+        for (last, name, strength) in [
+            (11, "sha256WithRSAEncryption", SignatureStrength::Strong),
+            (5, "sha1WithRSAEncryption", SignatureStrength::Sha1),
+            (4, "md5WithRSAEncryption", SignatureStrength::Md5),
+            // Without parameters PSS means SHA-1.
+            (10, "rsassaPss", SignatureStrength::Sha1),
+        ] {
+            let facts = Certificate::parse(&patched(&der, &oid(11), &oid(last))).unwrap();
+            assert_eq!(facts.signature, name);
+            assert_eq!(facts.signature_strength, strength, "{name}");
+        }
+    }
+
+    #[test]
+    fn prints_names_and_serials() {
+        for (why, value, expected) in [
+            ("plain", "Example", "Example"),
+            (
+                "special characters",
+                "a,b+c\"d\\e<f>g;h",
+                "a\\,b\\+c\\\"d\\\\e\\<f\\>g\\;h",
+            ),
+            ("blanks at the ends", " a b ", "\\ a b\\ "),
+            ("one blank", " ", "\\ "),
+            ("line break", "a\nb", "a\\0ab"),
+            ("not ASCII", "Bücher", "Bücher"),
+        ] {
+            assert_eq!(escape(value), expected, "{why}");
+        }
+        for (raw, expected) in [
+            (&[0x00, 0x8f, 0x01][..], "8f01"),
+            (&[0x04, 0xab], "04ab"),
+            (&[0x00], "00"),
+            (&[], ""),
+        ] {
+            assert_eq!(serial_as_text(raw), expected);
+        }
+        let mut params = ca_params("Root", NOW);
+        params
+            .distinguished_name
+            .push(rcgen::DnType::OrganizationName, "Org");
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CountryName, "DE");
+        let der = Authority::root("R").intermediate_with(params).der;
+        assert_eq!(
+            Certificate::parse(&der).unwrap().subject,
+            "C=DE,O=Org,CN=Root"
+        );
+    }
+
+    #[test]
+    fn an_unreadable_extension_spoils_nothing_else() {
+        let mut server = Server::named(&["mx.example.com"]);
+        server.common_name = Some("mx.example.com".to_owned());
+        let der = Authority::root("R").issue(&server);
+        // The SEQUENCE of names becomes an INTEGER.
+        let broken = patched(&der, b"\x30\x10\x82\x0emx.e", b"\x02\x10\x82\x0emx.e");
+        let facts = Certificate::parse(&broken).unwrap();
+        assert!(facts.has_san && facts.has_unreadable_san());
+        assert_eq!(facts.dns_names, [""; 0]);
+        // A byte that is no text is replaced.
+        let odd = patched(&der, b"\x82\x0emx.e", b"\x82\x0em\xff.e");
+        let facts = Certificate::parse(&odd).unwrap();
+        assert_eq!(facts.dns_names, ["m\u{fffd}.example.com"]);
+    }
+
+    #[test]
+    fn the_key_outlives_unreadable_dates() {
+        let der = Server::named(&["mx.example.com"]).self_signed();
+        let year = b"\x17\x0d25";
+        let broken = patched(&der, year, b"\x17\x0dxx");
+        assert!(Certificate::parse(&broken).is_err());
+        assert_eq!(
+            RawFields::read(&broken).unwrap().spki,
+            Certificate::parse(&der).unwrap().spki_der
+        );
+    }
+
+    #[test]
+    fn refuses_what_is_no_certificate() {
+        let der = Server::named(&["mx.example.com"]).self_signed();
+        for (why, bytes) in [
+            ("empty", Vec::new()),
+            ("text", b"-----BEGIN CERTIFICATE-----".to_vec()),
+            ("bytes behind", [der.as_slice(), b"\0"].concat()),
+            ("endless length", b"\x30\x84\xff\xff\xff\xff".to_vec()),
+        ] {
+            assert!(Certificate::parse(&bytes).is_err(), "{why}");
+        }
+        // Cut and damaged at every byte: whatever comes out, nothing panics.
+        for position in 0..der.len() {
+            let mut damaged = der.clone();
+            damaged.truncate(position);
+            assert!(Certificate::parse(&damaged).is_err());
+            _ = RawFields::read(&damaged);
+            for flip in [0x01, 0x80, 0xff] {
+                let mut damaged = der.clone();
+                if let Some(byte) = damaged.get_mut(position) {
+                    *byte ^= flip;
+                }
+                _ = Certificate::parse(&damaged);
+                _ = RawFields::read(&damaged);
+            }
+        }
     }
 }
