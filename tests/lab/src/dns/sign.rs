@@ -67,7 +67,7 @@ pub enum SignatureFault {
     Missing,
     /// It does not verify.
     Corrupt,
-    /// It ran out an hour ago.
+    /// It ran out three days ago.
     Expired,
     /// It will run out this long from now.
     ExpiresIn(Duration),
@@ -112,7 +112,7 @@ impl Signing {
 
     fn window(&self, fault: Option<SignatureFault>) -> (i64, i64) {
         match fault {
-            Some(SignatureFault::Expired) => (-seconds(30 * DAY), -3600),
+            Some(SignatureFault::Expired) => (-seconds(30 * DAY), -seconds(3 * DAY)),
             Some(SignatureFault::ExpiresIn(left)) => (-seconds(14 * DAY), seconds(left.as_secs())),
             _ => self.validity,
         }

@@ -89,21 +89,19 @@ impl Origin {
         }
         let parsed =
             RData::try_from_str(record_type, text).unwrap_or_else(|error| panic!("bad {record_type} data {text:?}: {error}"));
+        // The library's parser makes names lower-case: the target is read again, as spelled.
+        let target = || self.target(text.rsplit(char::is_whitespace).next().unwrap_or_default());
         match parsed {
-            RData::MX(mx) => RData::MX(MX::new(mx.preference, self.complete_target(mx.exchange))),
-            RData::CNAME(CNAME(name)) => RData::CNAME(CNAME(self.complete_target(name))),
-            RData::NS(NS(name)) => RData::NS(NS(self.complete_target(name))),
-            RData::PTR(PTR(name)) => RData::PTR(PTR(self.complete_target(name))),
+            RData::MX(mx) => RData::MX(MX::new(mx.preference, target())),
+            RData::CNAME(_) => RData::CNAME(CNAME(target())),
+            RData::NS(_) => RData::NS(NS(target())),
+            RData::PTR(_) => RData::PTR(PTR(target())),
             RData::SRV(mut srv) => {
-                srv.target = self.complete_target(srv.target);
+                srv.target = target();
                 RData::SRV(srv)
             }
             other => other,
         }
-    }
-
-    fn complete_target(&self, name: Name) -> Name {
-        if name.iter().eq([b"@".as_slice()]) { self.domain.clone() } else { self.complete(name) }
     }
 }
 
