@@ -26,8 +26,14 @@ fn main() {
     let world = World::start_blocking([
         furnished("good.example"),
         furnished("nsec3.example").nsec3(),
-        furnished("iterations.example").denial(Denial::Nsec3 { iterations: 20, opt_out: false }),
-        furnished("optout.example").denial(Denial::Nsec3 { iterations: 0, opt_out: true }),
+        furnished("iterations.example").denial(Denial::Nsec3 {
+            iterations: 20,
+            opt_out: false,
+        }),
+        furnished("optout.example").denial(Denial::Nsec3 {
+            iterations: 0,
+            opt_out: true,
+        }),
         furnished("plain.example").unsigned(),
         furnished("sub.good.example"),
         furnished("unsigned.nsec3.example").unsigned(),
@@ -44,7 +50,9 @@ fn main() {
         furnished("sha1.test").ds_sha1(),
         furnished("unknown.test").ds_unknown_algorithm(),
         furnished("undenied.test").denial_stripped(),
-        furnished("faults.test").servfail("@", "MX").dns_fault("mx1", "A", DnsFault::Truncate),
+        furnished("faults.test")
+            .servfail("@", "MX")
+            .dns_fault("mx1", "A", DnsFault::Truncate),
         Domain::new("null.test").null_mx(),
         Domain::new("nostarttls.test").mx(Mx::new("mx1").smtp(Smtp::no_starttls())),
     ]);

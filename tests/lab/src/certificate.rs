@@ -6,13 +6,16 @@ use std::sync::{Mutex, OnceLock};
 
 use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SanType,
+    SerialNumber,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::declare::certificate::{Cert, Intermediate, IssuedBy, KeyKind, Purpose, RootInChain, Subject};
+use crate::declare::certificate::{
+    Cert, Intermediate, IssuedBy, KeyKind, Purpose, RootInChain, Subject,
+};
 
 const DAY: i64 = 86_400;
 const CA_VALIDITY: (i64, i64) = (-1000 * DAY, 2000 * DAY);
@@ -52,15 +55,31 @@ impl Ca {
     fn root(name: &str) -> Self {
         let key = ecdsa_key();
         let params = ca_params(name, CA_VALIDITY);
-        let certificate = params.self_signed(&key).expect("a root signs itself").der().clone();
-        Self { key, params, certificate }
+        let certificate = params
+            .self_signed(&key)
+            .expect("a root signs itself")
+            .der()
+            .clone();
+        Self {
+            key,
+            params,
+            certificate,
+        }
     }
 
     fn below(&self, name: &str, validity: (i64, i64)) -> Self {
         let key = ecdsa_key();
         let params = ca_params(name, validity);
-        let certificate = params.signed_by(&key, &self.issuer()).expect("a root signs").der().clone();
-        Self { key, params, certificate }
+        let certificate = params
+            .signed_by(&key, &self.issuer())
+            .expect("a root signs")
+            .der()
+            .clone();
+        Self {
+            key,
+            params,
+            certificate,
+        }
     }
 
     fn issuer(&self) -> Issuer<'_, &KeyPair> {
@@ -88,7 +107,11 @@ type KeyKindLabel = &'static str;
 
 impl Authority {
     pub(crate) fn new() -> Self {
-        Self { trusted: Hierarchy::new("Lab"), stranger: OnceLock::new(), keys: Mutex::default() }
+        Self {
+            trusted: Hierarchy::new("Lab"),
+            stranger: OnceLock::new(),
+            keys: Mutex::default(),
+        }
     }
 
     /// The root certificate that the world trusts.
@@ -103,7 +126,11 @@ impl Authority {
         let key_der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let hierarchy = match declared.issuer {
             IssuedBy::Itself => {
-                let leaf = params.self_signed(&key).expect("a key signs its certificate").der().clone();
+                let leaf = params
+                    .self_signed(&key)
+                    .expect("a key signs its certificate")
+                    .der()
+                    .clone();
                 return IssuedCert {
                     chain: vec![leaf.clone()],
                     issuer: leaf.clone(),
@@ -118,12 +145,18 @@ impl Authority {
         let short_lived;
         let intermediate = match declared.intermediate {
             Intermediate::ExpiresIn(left) => {
-                short_lived = hierarchy.root.below("Short-lived Intermediate", (-1000 * DAY, left));
+                short_lived = hierarchy
+                    .root
+                    .below("Short-lived Intermediate", (-1000 * DAY, left));
                 &short_lived
             }
             Intermediate::Presented | Intermediate::LeftOut => &hierarchy.intermediate,
         };
-        let leaf = params.signed_by(&key, &intermediate.issuer()).expect("an intermediate signs").der().clone();
+        let leaf = params
+            .signed_by(&key, &intermediate.issuer())
+            .expect("an intermediate signs")
+            .der()
+            .clone();
         let mut chain = vec![leaf];
         if declared.intermediate != Intermediate::LeftOut {
             chain.push(intermediate.certificate.clone());
@@ -147,9 +180,14 @@ impl Authority {
         };
         let parse = |der: &[u8]| {
             let der = PrivatePkcs8KeyDer::from(der);
-            KeyPair::from_pkcs8_der_and_sign_algo(&der, algorithm).expect("a key that was made here parses")
+            KeyPair::from_pkcs8_der_and_sign_algo(&der, algorithm)
+                .expect("a key that was made here parses")
         };
-        let make = || KeyPair::generate_for(algorithm).expect("key generation works").serialize_der();
+        let make = || {
+            KeyPair::generate_for(algorithm)
+                .expect("key generation works")
+                .serialize_der()
+        };
         match (&declared.key_label, declared.key) {
             (None, KeyKind::Ecdsa) => ecdsa_key(),
             (None, KeyKind::Rsa) => {
@@ -175,7 +213,9 @@ fn base_params(common_name: &str, validity: (i64, i64)) -> CertificateParams {
     params.not_after = now + time::Duration::seconds(validity.1);
     params.serial_number = Some(SerialNumber::from(serial()));
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
     params.use_authority_key_identifier_extension = true;
     params
 }
@@ -194,11 +234,20 @@ fn ca_params(name: &str, validity: (i64, i64)) -> CertificateParams {
 }
 
 fn leaf_params(declared: &Cert, host: &str) -> CertificateParams {
-    let names = declared.names.clone().unwrap_or_else(|| vec![host.to_owned()]);
+    let names = declared
+        .names
+        .clone()
+        .unwrap_or_else(|| vec![host.to_owned()]);
     let first = names.first().map_or(host, String::as_str).to_owned();
     let mut params = base_params(&first, declared.validity);
     if declared.subject == Subject::AltNames {
-        let dns = |name: &String| SanType::DnsName(name.as_str().try_into().expect("a certificate's names are ASCII"));
+        let dns = |name: &String| {
+            SanType::DnsName(
+                name.as_str()
+                    .try_into()
+                    .expect("a certificate's names are ASCII"),
+            )
+        };
         params.subject_alt_names = names.iter().map(dns).collect();
     }
     match declared.purpose {
@@ -231,7 +280,8 @@ pub(crate) fn pem(certificate: &CertificateDer<'_>) -> String {
 /// # Panics
 /// For selectors and matching types that are not defined.
 pub fn association(certificate: &CertificateDer<'_>, selector: u8, matching_type: u8) -> String {
-    let (_, parsed) = X509Certificate::from_der(certificate).expect("a certificate that was made here parses");
+    let (_, parsed) =
+        X509Certificate::from_der(certificate).expect("a certificate that was made here parses");
     let selected: &[u8] = match selector {
         0 => certificate,
         1 => parsed.public_key().raw,
@@ -241,7 +291,9 @@ pub fn association(certificate: &CertificateDer<'_>, selector: u8, matching_type
         0 => selected.to_vec(),
         1 => digest(&SHA256, selected).as_ref().to_vec(),
         2 => digest(&SHA512, selected).as_ref().to_vec(),
-        _ => panic!("matching type {matching_type} is not defined: declare the record with tlsa_raw"),
+        _ => {
+            panic!("matching type {matching_type} is not defined: declare the record with tlsa_raw")
+        }
     };
     octets.iter().fold(String::new(), |mut text, octet| {
         write!(text, "{octet:02x}").expect("a string takes any text");

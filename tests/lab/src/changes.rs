@@ -23,35 +23,61 @@ impl World {
     // Names
 
     /// Replaces an RRset, or makes it. The owner is absolute; names in the data are relative to the domain that holds it, as in a declaration.
-    pub fn set_records<'a>(&self, owner: &str, record_type: &str, data: impl IntoIterator<Item = &'a str>) {
+    pub fn set_records<'a>(
+        &self,
+        owner: &str,
+        record_type: &str,
+        data: impl IntoIterator<Item = &'a str>,
+    ) {
         let owner = absolute(owner);
         let record_type = text::record_type(record_type);
         self.change(|internet| {
             let origin = self.origin_of(internet, &owner);
-            let data = data.into_iter().map(|data| origin.rdata(record_type, data)).collect();
+            let data = data
+                .into_iter()
+                .map(|data| origin.rdata(record_type, data))
+                .collect();
             internet.replace(&owner, record_type, None, data);
         });
     }
 
     /// Removes an RRset.
     pub fn remove_records(&self, owner: &str, record_type: &str) {
-        self.change(|internet| internet.replace(&absolute(owner), text::record_type(record_type), None, Vec::new()));
+        self.change(|internet| {
+            internet.replace(
+                &absolute(owner),
+                text::record_type(record_type),
+                None,
+                Vec::new(),
+            )
+        });
     }
 
     /// The name servers misbehave for a name from now on; the type `ANY` stands for all types.
     pub fn set_dns_fault(&self, owner: &str, record_type: &str, fault: DnsFault) {
-        self.change(|internet| internet.faults.insert((absolute(owner), text::record_type(record_type)), fault));
+        self.change(|internet| {
+            internet
+                .faults
+                .insert((absolute(owner), text::record_type(record_type)), fault)
+        });
     }
 
     /// The name servers answer for a name again.
     pub fn heal_dns(&self, owner: &str, record_type: &str) {
-        self.change(|internet| internet.faults.remove(&(absolute(owner), text::record_type(record_type))));
+        self.change(|internet| {
+            internet
+                .faults
+                .remove(&(absolute(owner), text::record_type(record_type)))
+        });
     }
 
     /// Signs a domain's zone anew, with signatures made `since` ago that have `left` from now.
     pub fn resign(&self, domain: &str, since: Duration, left: Duration) {
         self.change(|internet| {
-            let zone = internet.zones.get_mut(&absolute(domain)).expect("the domain is declared");
+            let zone = internet
+                .zones
+                .get_mut(&absolute(domain))
+                .expect("the domain is declared");
             zone.signing.validity = (-seconds(since.as_secs()), seconds(left.as_secs()));
             zone.changed();
         });
@@ -74,19 +100,34 @@ impl World {
 
     /// Every DNS answer takes this long from now on.
     pub fn set_dns_latency(&self, latency: Duration) {
-        *self.dns.latency.lock().expect("no holder of this lock panics") = latency;
+        *self
+            .dns
+            .latency
+            .lock()
+            .expect("no holder of this lock panics") = latency;
     }
 
     /// Every name and type that stands in a zone.
     pub fn every_rrset(&self) -> Vec<(String, String)> {
-        self.dns.internet.read().expect("no holder of this lock panics").every_rrset()
+        self.dns
+            .internet
+            .read()
+            .expect("no holder of this lock panics")
+            .every_rrset()
     }
 
     // Mail hosts
 
     /// A mail host behaves differently from now on, at all its addresses.
     pub fn set_smtp(&self, host: &str, smtp: &Smtp) {
-        self.each_endpoint(host, |now| Behaviour::new(smtp.clone(), now.certs.clone(), now.by_sni.clone(), &self.authority));
+        self.each_endpoint(host, |now| {
+            Behaviour::new(
+                smtp.clone(),
+                now.certs.clone(),
+                now.by_sni.clone(),
+                &self.authority,
+            )
+        });
     }
 
     /// A mail host presents another certificate from now on, at all its addresses.
@@ -120,7 +161,11 @@ impl World {
     /// # Panics
     /// When the domain is not declared.
     pub fn set_policy(&self, domain: &str, policy: &Policy) {
-        self.set_records(&format!("_mta-sts.{domain}"), "TXT", [format!("v=STSv1; id={};", policy.id).as_str()]);
+        self.set_records(
+            &format!("_mta-sts.{domain}"),
+            "TXT",
+            [format!("v=STSv1; id={};", policy.id).as_str()],
+        );
         self.set_policy_body(domain, policy);
     }
 
@@ -138,34 +183,74 @@ impl World {
             cert: Arc::new(self.authority.issue(&policy.cert, &host)),
             host: host.clone(),
         };
-        let address = if policy.delivery == Delivery::Refused { self.net.refused() } else { self.net.https() };
+        let address = if policy.delivery == Delivery::Refused {
+            self.net.refused()
+        } else {
+            self.net.https()
+        };
         self.change(|internet| {
-            internet.replace(&absolute(&host), RecordType::A, None, vec![address_data(address.into())]);
+            internet.replace(
+                &absolute(&host),
+                RecordType::A,
+                None,
+                vec![address_data(address.into())],
+            );
         });
         let served = Arc::new(PolicyHost::new(plan));
-        self.https.hosts.write().expect("no holder of this lock panics").insert(host, served);
+        self.https
+            .hosts
+            .write()
+            .expect("no holder of this lock panics")
+            .insert(host, served);
     }
 
     /// A domain has neither policy host nor `_mta-sts` record from now on.
     pub fn remove_policy(&self, domain: &str) {
         self.remove_records(&format!("_mta-sts.{domain}"), "TXT");
         self.remove_records(&format!("mta-sts.{domain}"), "A");
-        self.https.hosts.write().expect("no holder of this lock panics").remove(&format!("mta-sts.{domain}"));
+        self.https
+            .hosts
+            .write()
+            .expect("no holder of this lock panics")
+            .remove(&format!("mta-sts.{domain}"));
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Internet) -> T) -> T {
-        change(&mut self.dns.internet.write().expect("no holder of this lock panics"))
+        change(
+            &mut self
+                .dns
+                .internet
+                .write()
+                .expect("no holder of this lock panics"),
+        )
     }
 
     fn origin_of(&self, internet: &Internet, owner: &Name) -> Origin {
         let apex = internet.apex_for(owner);
-        let any = || self.origins.values().next().expect("a world with records has a domain");
-        let top_level = self.origins.get(&apex).unwrap_or_else(any).top_level.clone();
-        Origin { domain: apex, top_level }
+        let any = || {
+            self.origins
+                .values()
+                .next()
+                .expect("a world with records has a domain")
+        };
+        let top_level = self
+            .origins
+            .get(&apex)
+            .unwrap_or_else(any)
+            .top_level
+            .clone();
+        Origin {
+            domain: apex,
+            top_level,
+        }
     }
 
     fn endpoints(&self, host: &str) -> Vec<&Arc<Endpoint>> {
-        let found: Vec<_> = self.smtp.iter().filter(|endpoint| endpoint.host == host).collect();
+        let found: Vec<_> = self
+            .smtp
+            .iter()
+            .filter(|endpoint| endpoint.host == host)
+            .collect();
         assert!(!found.is_empty(), "no mail host {host} is declared");
         found
     }

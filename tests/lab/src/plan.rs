@@ -75,14 +75,25 @@ struct Planner<'a> {
 
 /// Lays out a world.
 pub(crate) fn plan(domains: &[Domain], net: Net, ttl: u32, authority: &Authority) -> Plan {
-    let names: Vec<Name> = domains.iter().map(|domain| absolute(&domain.name)).collect();
+    let names: Vec<Name> = domains
+        .iter()
+        .map(|domain| absolute(&domain.name))
+        .collect();
     let top_level: BTreeSet<String> = names
         .iter()
         .filter_map(|name| Some(String::from_utf8_lossy(name.iter().next_back()?).into_owned()))
         .collect();
     let origins = names
         .iter()
-        .map(|name| (name.clone(), Origin { domain: name.clone(), top_level: top_level.clone() }))
+        .map(|name| {
+            (
+                name.clone(),
+                Origin {
+                    domain: name.clone(),
+                    top_level: top_level.clone(),
+                },
+            )
+        })
         .collect::<BTreeMap<_, _>>();
     assert_eq!(origins.len(), domains.len(), "a domain is declared twice");
     let plan = Plan {
@@ -92,7 +103,13 @@ pub(crate) fn plan(domains: &[Domain], net: Net, ttl: u32, authority: &Authority
         origins,
         mx_hosts: BTreeMap::new(),
     };
-    let mut planner = Planner { net, next_address: 10, ttl, authority, plan };
+    let mut planner = Planner {
+        net,
+        next_address: 10,
+        ttl,
+        authority,
+        plan,
+    };
     planner.zones(domains, &top_level);
     for domain in domains {
         planner.domain(domain);
@@ -103,18 +120,28 @@ pub(crate) fn plan(domains: &[Domain], net: Net, ttl: u32, authority: &Authority
 
 impl Planner<'_> {
     fn zones(&mut self, domains: &[Domain], top_level: &BTreeSet<String>) {
-        let parents = std::iter::once(Name::root()).chain(top_level.iter().map(|label| absolute(label)));
+        let parents =
+            std::iter::once(Name::root()).chain(top_level.iter().map(|label| absolute(label)));
         for apex in parents {
-            self.plan.internet.zones.insert(apex.clone(), Zone::new(apex, Signing::new()));
+            self.plan
+                .internet
+                .zones
+                .insert(apex.clone(), Zone::new(apex, Signing::new()));
         }
         for domain in domains {
             let apex = absolute(&domain.name);
             let origin = &self.plan.origins[&apex];
             let mut signing = domain.signing.clone();
             for (owner, record_type, fault) in &domain.signature_faults {
-                signing.faults.insert((origin.owner(owner), text::record_type(record_type)), *fault);
+                signing.faults.insert(
+                    (origin.owner(owner), text::record_type(record_type)),
+                    *fault,
+                );
             }
-            self.plan.internet.zones.insert(apex.clone(), Zone::new(apex.clone(), signing));
+            self.plan
+                .internet
+                .zones
+                .insert(apex.clone(), Zone::new(apex.clone(), signing));
             for (owner, record_type, fault) in &domain.dns_faults {
                 let key = (origin.owner(owner), text::record_type(record_type));
                 self.plan.internet.faults.insert(key, *fault);
@@ -124,16 +151,36 @@ impl Planner<'_> {
             }
         }
         let name_server = |apex: &Name| {
-            let top = if apex.is_root() { absolute(top_level.iter().next().map_or("lab", String::as_str)) } else { apex.trim_to(1) };
+            let top = if apex.is_root() {
+                absolute(top_level.iter().next().map_or("lab", String::as_str))
+            } else {
+                apex.trim_to(1)
+            };
             absolute("ns.nic").append_top(&top)
         };
         let apexes: Vec<Name> = self.plan.internet.zones.keys().cloned().collect();
         for apex in &apexes {
             let server = name_server(apex);
-            let ttl = domains.iter().find(|domain| absolute(&domain.name) == *apex).and_then(|domain| domain.ttl).unwrap_or(self.ttl);
+            let ttl = domains
+                .iter()
+                .find(|domain| absolute(&domain.name) == *apex)
+                .and_then(|domain| domain.ttl)
+                .unwrap_or(self.ttl);
             let zone = self.plan.internet.zones.get_mut(apex).expect("just listed");
             let mailbox = absolute("hostmaster").append_top(apex);
-            zone.add(apex, ttl, RData::SOA(SOA::new(server.clone(), mailbox, 1, 7200, 3600, 1_209_600, ttl)));
+            zone.add(
+                apex,
+                ttl,
+                RData::SOA(SOA::new(
+                    server.clone(),
+                    mailbox,
+                    1,
+                    7200,
+                    3600,
+                    1_209_600,
+                    ttl,
+                )),
+            );
             zone.add(apex, ttl, RData::NS(NS(server.clone())));
             if let Some(dnskey) = zone.key.as_ref().map(crate::dns::sign::ZoneKey::dnskey) {
                 zone.add(apex, ttl, dnskey);
@@ -147,15 +194,26 @@ impl Planner<'_> {
     /// Puts NS and DS of every zone into its parent.
     fn delegations(&mut self) {
         let internet = &mut self.plan.internet;
-        let children: Vec<Name> = internet.zones.keys().filter(|apex| !apex.is_root()).cloned().collect();
+        let children: Vec<Name> = internet
+            .zones
+            .keys()
+            .filter(|apex| !apex.is_root())
+            .cloned()
+            .collect();
         for child in children {
             let parent = internet.apex_for(&child.base_name());
             let zone = &internet.zones[&child];
-            let servers = zone.get(&child, RecordType::NS).expect("a zone has name servers").clone();
+            let servers = zone
+                .get(&child, RecordType::NS)
+                .expect("a zone has name servers")
+                .clone();
             let delegation: Delegation = zone.signing.delegation;
             let ds = zone.key.as_ref().and_then(|key| key.ds(&child, delegation));
             let ttl = servers.ttl;
-            let parent = internet.zones.get_mut(&parent).expect("the apex of a zone that is there");
+            let parent = internet
+                .zones
+                .get_mut(&parent)
+                .expect("the apex of a zone that is there");
             for data in servers.data.into_iter().chain(ds) {
                 parent.add(&child, ttl, data);
             }
@@ -170,7 +228,11 @@ impl Planner<'_> {
             self.host(host, &origin, ttl);
         }
         for (preference, name) in &domain.mx {
-            self.add(&apex, ttl, RData::MX(MX::new(*preference, origin.target(name))));
+            self.add(
+                &apex,
+                ttl,
+                RData::MX(MX::new(*preference, origin.target(name))),
+            );
         }
         for (owner, record_type, data) in &domain.records {
             let data = origin.rdata(text::record_type(record_type), data);
@@ -186,8 +248,16 @@ impl Planner<'_> {
         if let Some(policy) = &domain.policy {
             self.policy_host(policy, &origin, ttl, &mx_hosts);
         }
-        let announced = domain.policy.as_ref().map(|policy| vec![format!("v=STSv1; id={};", policy.id)]);
-        for record in domain.mta_sts_records.clone().or(announced).unwrap_or_default() {
+        let announced = domain
+            .policy
+            .as_ref()
+            .map(|policy| vec![format!("v=STSv1; id={};", policy.id)]);
+        for record in domain
+            .mta_sts_records
+            .clone()
+            .or(announced)
+            .unwrap_or_default()
+        {
             self.add(&origin.owner("_mta-sts"), ttl, RData::TXT(txt(&record)));
         }
         for record in &domain.tlsrpt {
@@ -198,20 +268,37 @@ impl Planner<'_> {
     fn policy_host(&mut self, policy: &Policy, origin: &Origin, ttl: u32, mx_hosts: &[String]) {
         let owner = origin.owner("mta-sts");
         let host = plain(&owner);
-        let address = if policy.delivery == Delivery::Refused { self.net.refused() } else { self.net.https() };
-        let aliased = self.plan.internet.zone_for(&owner, RecordType::A).get(&owner, RecordType::CNAME).is_some();
+        let address = if policy.delivery == Delivery::Refused {
+            self.net.refused()
+        } else {
+            self.net.https()
+        };
+        let aliased = self
+            .plan
+            .internet
+            .zone_for(&owner, RecordType::A)
+            .get(&owner, RecordType::CNAME)
+            .is_some();
         if !aliased {
             self.add(&owner, ttl, RData::A(A(address)));
         }
         let cert = Arc::new(self.authority.issue(&policy.cert, &host));
-        self.plan.policies.push(PolicyPlan { host, body: policy.text(mx_hosts), policy: policy.clone(), cert });
+        self.plan.policies.push(PolicyPlan {
+            host,
+            body: policy.text(mx_hosts),
+            policy: policy.clone(),
+            cert,
+        });
     }
 
     fn host(&mut self, host: &Mx, origin: &Origin, ttl: u32) {
         let owner = origin.owner(&host.name);
         let name = plain(&owner);
         let known = self.plan.smtp.iter().any(|known| known.host == name);
-        assert!(!known, "host {name} is declared twice: name it a second time with mx_only");
+        assert!(
+            !known,
+            "host {name} is declared twice: name it a second time with mx_only"
+        );
         let mut presented = None;
         for declared in &host.addresses {
             let planned = self.address(&name, declared);
@@ -231,12 +318,23 @@ impl Planner<'_> {
         let address = self.net.nth(self.next_address);
         self.next_address += 1;
         let (certs, by_sni) = issue_for(self.authority, host, declared);
-        SmtpPlan { host: host.to_owned(), address, smtp: declared.smtp.clone(), certs, by_sni }
+        SmtpPlan {
+            host: host.to_owned(),
+            address,
+            smtp: declared.smtp.clone(),
+            certs,
+            by_sni,
+        }
     }
 
     fn add(&mut self, owner: &Name, ttl: u32, data: RData) {
         let apex = self.plan.internet.apex_for(owner);
-        self.plan.internet.zones.get_mut(&apex).expect("the apex of a zone that is there").add(owner, ttl, data);
+        self.plan
+            .internet
+            .zones
+            .get_mut(&apex)
+            .expect("the apex of a zone that is there")
+            .add(owner, ttl, data);
     }
 }
 
@@ -244,15 +342,31 @@ impl Planner<'_> {
 pub(crate) type CertsByName = Vec<(String, Arc<IssuedCert>)>;
 
 /// The certificates that one address of a host presents.
-pub(crate) fn issue_for(authority: &Authority, host: &str, declared: &Address) -> (Vec<Arc<IssuedCert>>, CertsByName) {
+pub(crate) fn issue_for(
+    authority: &Authority,
+    host: &str,
+    declared: &Address,
+) -> (Vec<Arc<IssuedCert>>, CertsByName) {
     let valid = [Cert::valid()];
-    let certs = if declared.certs.is_empty() { &valid[..] } else { &declared.certs };
+    let certs = if declared.certs.is_empty() {
+        &valid[..]
+    } else {
+        &declared.certs
+    };
     (
-        certs.iter().map(|cert| Arc::new(authority.issue(cert, host))).collect(),
+        certs
+            .iter()
+            .map(|cert| Arc::new(authority.issue(cert, host)))
+            .collect(),
         declared
             .by_sni
             .iter()
-            .map(|(name, cert)| (plain(&absolute(name)), Arc::new(authority.issue(cert, name))))
+            .map(|(name, cert)| {
+                (
+                    plain(&absolute(name)),
+                    Arc::new(authority.issue(cert, name)),
+                )
+            })
             .collect(),
     )
 }
@@ -263,7 +377,9 @@ fn tlsa_data(record: &Tlsa, presented: &IssuedCert, authority: &Authority, host:
         Tlsa::Matching(parameters) => matching_tlsa(parameters, presented),
         Tlsa::OfRoot(parameters) => tlsa_of(parameters, &presented.root),
         Tlsa::Of(parameters, cert) => matching_tlsa(parameters, &authority.issue(cert, host)),
-        Tlsa::Mismatch(parameters) => matching_tlsa(parameters, &authority.issue(&Cert::self_signed(), host)),
+        Tlsa::Mismatch(parameters) => {
+            matching_tlsa(parameters, &authority.issue(&Cert::self_signed(), host))
+        }
         Tlsa::Verbatim(data) => data.clone(),
     }
 }
@@ -271,16 +387,29 @@ fn tlsa_data(record: &Tlsa, presented: &IssuedCert, authority: &Authority, host:
 /// The data of the TLSA record that matches a chain: by its leaf, or for usages 0 and 2 by the certificate of the authority above it.
 pub(crate) fn matching_tlsa(parameters: &str, presented: &IssuedCert) -> String {
     let (usage, ..) = parameters_of(parameters);
-    tlsa_of(parameters, if matches!(usage, 0 | 2) { &presented.issuer } else { presented.leaf() })
+    tlsa_of(
+        parameters,
+        if matches!(usage, 0 | 2) {
+            &presented.issuer
+        } else {
+            presented.leaf()
+        },
+    )
 }
 
 fn tlsa_of(parameters: &str, certificate: &CertificateDer<'_>) -> String {
     let (_, selector, matching_type) = parameters_of(parameters);
-    format!("{parameters} {}", association(certificate, selector, matching_type))
+    format!(
+        "{parameters} {}",
+        association(certificate, selector, matching_type)
+    )
 }
 
 fn parameters_of(text: &str) -> (u8, u8, u8) {
-    let numbers: Vec<u8> = text.split_whitespace().map_while(|part| part.parse().ok()).collect();
+    let numbers: Vec<u8> = text
+        .split_whitespace()
+        .map_while(|part| part.parse().ok())
+        .collect();
     match numbers[..] {
         [usage, selector, matching_type] => (usage, selector, matching_type),
         _ => panic!("{text:?} is not \"usage selector matching-type\""),
@@ -304,7 +433,9 @@ impl AppendTop for Name {
     fn append_top(&self, below: &Name) -> Name {
         let mut name = self.clone();
         name.set_fqdn(false);
-        let mut name = name.append_domain(below).expect("a declared name fits into 255 octets");
+        let mut name = name
+            .append_domain(below)
+            .expect("a declared name fits into 255 octets");
         name.set_fqdn(true);
         name
     }

@@ -150,7 +150,13 @@ fn bind(plan: &Plan, net: Net) -> io::Result<Sockets> {
     let https = https.listen(1024)?;
     // Without any host the port is still one where nothing answers.
     let smtp_port = if port == 0 { https_port } else { port };
-    Ok(Sockets { smtp, https, refused, smtp_port, https_port })
+    Ok(Sockets {
+        smtp,
+        https,
+        refused,
+        smtp_port,
+        https_port,
+    })
 }
 
 /// A net that other worlds, in this process or another, hardly ever have as well.
@@ -172,12 +178,21 @@ async fn open(builder: WorldBuilder) -> World {
         }
         attempts += 1;
     };
-    let Plan { internet, smtp, policies, origins, mx_hosts } = plan;
+    let Plan {
+        internet,
+        smtp,
+        policies,
+        origins,
+        mx_hosts,
+    } = plan;
     let mut tasks = JoinSet::new();
 
     let dns_sockets = DnsSockets::bind().await.expect("loopback has a free port");
     let dns_address = dns_sockets.address;
-    let root = internet.zones[&Name::root()].key.as_ref().expect("the root is signed");
+    let root = internet.zones[&Name::root()]
+        .key
+        .as_ref()
+        .expect("the root is signed");
     let anchors = anchor_text(root);
     let dns = Arc::new(DnsService::default());
     *dns.internet.write().expect("no holder of this lock panics") = internet;
@@ -201,11 +216,18 @@ async fn open(builder: WorldBuilder) -> World {
     for plan in policies {
         let host = plan.host.clone();
         let served = Arc::new(PolicyHost::new(plan));
-        https.hosts.write().expect("no holder of this lock panics").insert(host, served);
+        https
+            .hosts
+            .write()
+            .expect("no holder of this lock panics")
+            .insert(host, served);
     }
     tasks.spawn(https::serve(sockets.https, Arc::clone(&https)));
 
-    let dir = tempfile::Builder::new().prefix("mailtls-lab").tempdir().expect("a directory can be made");
+    let dir = tempfile::Builder::new()
+        .prefix("mailtls-lab")
+        .tempdir()
+        .expect("a directory can be made");
     let world = World {
         authority,
         dns,
@@ -223,7 +245,10 @@ async fn open(builder: WorldBuilder) -> World {
         _tasks: tasks,
         runtime: None,
     };
-    for (path, text) in [(world.anchor_file(), world.trust_anchor()), (world.ca_file(), world.ca_pem())] {
+    for (path, text) in [
+        (world.anchor_file(), world.trust_anchor()),
+        (world.ca_file(), world.ca_pem()),
+    ] {
         std::fs::write(path, text).expect("a file can be written");
     }
     world
@@ -232,7 +257,11 @@ async fn open(builder: WorldBuilder) -> World {
 impl World {
     /// Describes a world step by step.
     pub fn builder() -> WorldBuilder {
-        WorldBuilder { domains: Vec::new(), ttl: 300, latency: Duration::ZERO }
+        WorldBuilder {
+            domains: Vec::new(),
+            ttl: 300,
+            latency: Duration::ZERO,
+        }
     }
 
     /// Starts a world of these domains.
@@ -295,10 +324,17 @@ impl World {
     /// The addresses of a mail host or policy host, in the order of its declaration.
     pub fn host_address(&self, host: &str) -> Vec<IpAddr> {
         let name = absolute(host);
-        let internet = self.dns.internet.read().expect("no holder of this lock panics");
+        let internet = self
+            .dns
+            .internet
+            .read()
+            .expect("no holder of this lock panics");
         let zone = internet.zone_for(&name, RecordType::A);
         let set = zone.get(&name, RecordType::A);
-        set.into_iter().flat_map(|set| &set.data).filter_map(RData::ip_addr).collect()
+        set.into_iter()
+            .flat_map(|set| &set.data)
+            .filter_map(RData::ip_addr)
+            .collect()
     }
 
     /// A configuration of mailtls-exporter that points at this world.
@@ -324,7 +360,11 @@ impl World {
 
     /// Name (lower case, no final dot) and type of every DNS query, in order.
     pub fn dns_log(&self) -> Vec<(String, String)> {
-        self.dns.log.lock().expect("no holder of this lock panics").clone()
+        self.dns
+            .log
+            .lock()
+            .expect("no holder of this lock panics")
+            .clone()
     }
 
     /// How many SMTP sessions an address has seen.
@@ -349,17 +389,31 @@ impl World {
 
     /// Commands by which mail would have been sent, to any host.
     pub fn smtp_violations(&self) -> Vec<String> {
-        self.smtp.iter().flat_map(|endpoint| endpoint.ledger.violations()).collect()
+        self.smtp
+            .iter()
+            .flat_map(|endpoint| endpoint.ledger.violations())
+            .collect()
     }
 
     /// The heads of the HTTP requests to a policy host.
     pub fn https_requests(&self, host: &str) -> Vec<String> {
-        let requests = self.https.requests.lock().expect("no holder of this lock panics");
-        requests.iter().filter(|(asked, _)| asked == host).map(|(_, head)| head.clone()).collect()
+        let requests = self
+            .https
+            .requests
+            .lock()
+            .expect("no holder of this lock panics");
+        requests
+            .iter()
+            .filter(|(asked, _)| asked == host)
+            .map(|(_, head)| head.clone())
+            .collect()
     }
 
     fn endpoint(&self, address: IpAddr) -> &Endpoint {
-        let found = self.smtp.iter().find(|endpoint| endpoint.address.ip() == address);
+        let found = self
+            .smtp
+            .iter()
+            .find(|endpoint| endpoint.address.ip() == address);
         found.unwrap_or_else(|| panic!("no mail host of this world has the address {address}"))
     }
 }

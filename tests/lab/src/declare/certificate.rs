@@ -86,12 +86,18 @@ impl Cert {
 
     /// Signed by its own key, and by nobody else.
     pub fn self_signed() -> Self {
-        Self { issuer: IssuedBy::Itself, ..Self::valid() }
+        Self {
+            issuer: IssuedBy::Itself,
+            ..Self::valid()
+        }
     }
 
     /// Issued by an authority that nobody trusts.
     pub fn untrusted() -> Self {
-        Self { issuer: IssuedBy::Stranger, ..Self::valid() }
+        Self {
+            issuer: IssuedBy::Stranger,
+            ..Self::valid()
+        }
     }
 
     /// For these names instead of the host's.

@@ -98,7 +98,9 @@ impl Domain {
     /// The text of the `_mta-sts` record instead of the right one; each call adds one more.
     #[must_use]
     pub fn mta_sts_record(mut self, text: &str) -> Self {
-        self.mta_sts_records.get_or_insert_default().push(text.to_owned());
+        self.mta_sts_records
+            .get_or_insert_default()
+            .push(text.to_owned());
         self
     }
 
@@ -119,7 +121,10 @@ impl Domain {
     /// A `_smtp._tls` record as it should be.
     #[must_use]
     pub fn tlsrpt_default(self) -> Self {
-        let text = format!("v=TLSRPTv1; rua=mailto:tls-reports@{}", self.name.trim_end_matches('.'));
+        let text = format!(
+            "v=TLSRPTv1; rua=mailto:tls-reports@{}",
+            self.name.trim_end_matches('.')
+        );
         self.tlsrpt(&text)
     }
 
@@ -128,7 +133,8 @@ impl Domain {
     /// One more record, its data as in a zone file; `\# length hex` (RFC 3597) works for every type.
     #[must_use]
     pub fn record(mut self, owner: &str, record_type: &str, data: &str) -> Self {
-        self.records.push((owner.to_owned(), record_type.to_owned(), data.to_owned()));
+        self.records
+            .push((owner.to_owned(), record_type.to_owned(), data.to_owned()));
         self
     }
 
@@ -158,7 +164,10 @@ impl Domain {
     /// Denies with NSEC3 (no salt, no additional iteration) instead of NSEC.
     #[must_use]
     pub fn nsec3(self) -> Self {
-        self.denial(Denial::Nsec3 { iterations: 0, opt_out: false })
+        self.denial(Denial::Nsec3 {
+            iterations: 0,
+            opt_out: false,
+        })
     }
 
     /// Denies in this way.
@@ -209,8 +218,14 @@ impl Domain {
 
     /// Something is wrong with the signature of this RRset.
     #[must_use]
-    pub fn signature_fault(mut self, owner: &str, record_type: &str, fault: SignatureFault) -> Self {
-        self.signature_faults.push((owner.to_owned(), record_type.to_owned(), fault));
+    pub fn signature_fault(
+        mut self,
+        owner: &str,
+        record_type: &str,
+        fault: SignatureFault,
+    ) -> Self {
+        self.signature_faults
+            .push((owner.to_owned(), record_type.to_owned(), fault));
         self
     }
 
@@ -262,7 +277,8 @@ impl Domain {
     /// The name servers misbehave for this name; the type `ANY` stands for all types.
     #[must_use]
     pub fn dns_fault(mut self, owner: &str, record_type: &str, fault: DnsFault) -> Self {
-        self.dns_faults.push((owner.to_owned(), record_type.to_owned(), fault));
+        self.dns_faults
+            .push((owner.to_owned(), record_type.to_owned(), fault));
         self
     }
 

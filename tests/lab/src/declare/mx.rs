@@ -38,19 +38,29 @@ pub(crate) enum Tlsa {
 
 impl From<Cert> for Address {
     fn from(cert: Cert) -> Self {
-        Self { certs: vec![cert], ..Self::default() }
+        Self {
+            certs: vec![cert],
+            ..Self::default()
+        }
     }
 }
 
 impl From<Smtp> for Address {
     fn from(smtp: Smtp) -> Self {
-        Self { smtp, ..Self::default() }
+        Self {
+            smtp,
+            ..Self::default()
+        }
     }
 }
 
 impl From<(Cert, Smtp)> for Address {
     fn from((cert, smtp): (Cert, Smtp)) -> Self {
-        Self { smtp, certs: vec![cert], ..Self::default() }
+        Self {
+            smtp,
+            certs: vec![cert],
+            ..Self::default()
+        }
     }
 }
 
@@ -58,7 +68,12 @@ impl Mx {
     /// A host of this name (relative to the domain that declares it, unless it ends in a dot or a top-level domain) with preference 10, one
     /// address, a well-behaved SMTP server and a valid certificate. `@` is the domain itself.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), preference: 10, addresses: vec![Address::default()], tlsa: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            preference: 10,
+            addresses: vec![Address::default()],
+            tlsa: Vec::new(),
+        }
     }
 
     /// The preference in the MX record.
@@ -71,14 +86,18 @@ impl Mx {
     /// What the SMTP server does, at every address declared so far.
     #[must_use]
     pub fn smtp(mut self, smtp: Smtp) -> Self {
-        self.addresses.iter_mut().for_each(|address| address.smtp = smtp.clone());
+        self.addresses
+            .iter_mut()
+            .for_each(|address| address.smtp = smtp.clone());
         self
     }
 
     /// The certificate, at every address declared so far.
     #[must_use]
     pub fn cert(mut self, cert: Cert) -> Self {
-        self.addresses.iter_mut().for_each(|address| address.certs = vec![cert.clone()]);
+        self.addresses
+            .iter_mut()
+            .for_each(|address| address.certs = vec![cert.clone()]);
         self
     }
 
@@ -116,7 +135,11 @@ impl Mx {
     /// Never: a host has a first address.
     #[must_use]
     pub fn address_count(mut self, count: usize) -> Self {
-        let first = self.addresses.first().expect("a host has a first address").clone();
+        let first = self
+            .addresses
+            .first()
+            .expect("a host has a first address")
+            .clone();
         self.addresses = vec![first; count];
         self
     }
@@ -139,7 +162,8 @@ impl Mx {
     /// A TLSA record of another certificate, such as the next one in a rollover. Give that one a `key`, or it is of no use to anyone.
     #[must_use]
     pub fn tlsa_of(mut self, parameters: &str, cert: Cert) -> Self {
-        self.tlsa.push(Tlsa::Of(parameters.to_owned(), Box::new(cert)));
+        self.tlsa
+            .push(Tlsa::Of(parameters.to_owned(), Box::new(cert)));
         self
     }
 

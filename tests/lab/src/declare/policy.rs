@@ -67,7 +67,10 @@ impl Policy {
 
     /// Exactly this body.
     pub fn verbatim(body: &str) -> Self {
-        Self { body: Some(body.to_owned()), ..Self::new("enforce") }
+        Self {
+            body: Some(body.to_owned()),
+            ..Self::new("enforce")
+        }
     }
 
     /// One more `mx` pattern; the first one replaces the list of the domain's MX hosts.
@@ -172,8 +175,18 @@ impl Policy {
         if let Some(body) = &self.body {
             return body.clone();
         }
-        let patterns = if self.mx.is_empty() { mx_hosts } else { &self.mx };
-        let mx: String = patterns.iter().map(|pattern| format!("mx: {pattern}\r\n")).collect();
-        format!("version: STSv1\r\nmode: {}\r\n{mx}max_age: {}\r\n", self.mode, self.max_age)
+        let patterns = if self.mx.is_empty() {
+            mx_hosts
+        } else {
+            &self.mx
+        };
+        let mx: String = patterns
+            .iter()
+            .map(|pattern| format!("mx: {pattern}\r\n"))
+            .collect();
+        format!(
+            "version: STSv1\r\nmode: {}\r\n{mx}max_age: {}\r\n",
+            self.mode, self.max_age
+        )
     }
 }

@@ -76,8 +76,12 @@ impl Smtp {
             greeting_delay: Duration::ZERO,
             drip: None,
             ehlo: Ehlo::Offers,
-            keywords: ["PIPELINING", "SIZE 10485760", "8BITMIME"].map(str::to_owned).to_vec(),
-            keywords_in_tls: ["PIPELINING", "SIZE 10485760", "8BITMIME"].map(str::to_owned).to_vec(),
+            keywords: ["PIPELINING", "SIZE 10485760", "8BITMIME"]
+                .map(str::to_owned)
+                .to_vec(),
+            keywords_in_tls: ["PIPELINING", "SIZE 10485760", "8BITMIME"]
+                .map(str::to_owned)
+                .to_vec(),
             starttls: Starttls::Works,
             injected: None,
             tls: Tls::Works,
@@ -85,7 +89,10 @@ impl Smtp {
     }
 
     fn with_access(access: Access) -> Self {
-        Self { access, ..Self::new() }
+        Self {
+            access,
+            ..Self::new()
+        }
     }
 
     fn with_tls(tls: Tls) -> Self {
@@ -94,7 +101,10 @@ impl Smtp {
 
     /// Does not offer STARTTLS, and answers it with 502.
     pub fn no_starttls() -> Self {
-        Self { starttls: Starttls::NotOffered, ..Self::new() }
+        Self {
+            starttls: Starttls::NotOffered,
+            ..Self::new()
+        }
     }
 
     /// Offers STARTTLS, and answers it with 454.
@@ -104,7 +114,10 @@ impl Smtp {
 
     /// Offers STARTTLS, and answers it with this line and no handshake.
     pub fn starttls_reply(line: &str) -> Self {
-        Self { starttls: Starttls::Refused(format!("{line}\r\n")), ..Self::new() }
+        Self {
+            starttls: Starttls::Refused(format!("{line}\r\n")),
+            ..Self::new()
+        }
     }
 
     /// Greets with 554.
@@ -144,7 +157,10 @@ impl Smtp {
 
     /// Knows HELO only: EHLO is answered with 502.
     pub fn helo_only() -> Self {
-        Self { ehlo: Ehlo::Refused("502 5.5.1 command not implemented\r\n".to_owned()), ..Self::new() }
+        Self {
+            ehlo: Ehlo::Refused("502 5.5.1 command not implemented\r\n".to_owned()),
+            ..Self::new()
+        }
     }
 
     /// Speaks TLS 1.2 at most.
@@ -191,7 +207,11 @@ impl Smtp {
     /// Another greeting; several lines are separated by `\n`, each with its own code.
     #[must_use]
     pub fn greeting(mut self, lines: &str) -> Self {
-        self.greeting = lines.trim_end().lines().map(|line| format!("{line}\r\n")).collect();
+        self.greeting = lines
+            .trim_end()
+            .lines()
+            .map(|line| format!("{line}\r\n"))
+            .collect();
         self
     }
 

@@ -41,7 +41,11 @@ impl DenialChain {
     /// The link that spans the place where the name would be.
     fn covering(&self, name: &Name) -> Option<Name> {
         let position = self.position(name);
-        self.links.range(..position).next_back().or_else(|| self.links.iter().next_back()).map(|(owner, _)| owner.clone())
+        self.links
+            .range(..position)
+            .next_back()
+            .or_else(|| self.links.iter().next_back())
+            .map(|(owner, _)| owner.clone())
     }
 }
 
@@ -50,7 +54,9 @@ impl Zone {
     pub(crate) fn denial_chain(&self) -> Option<Arc<DenialChain>> {
         self.key.as_ref()?;
         let mut chain = self.denial.lock().expect("no holder of this lock panics");
-        Some(Arc::clone(chain.get_or_insert_with(|| Arc::new(self.build_chain()))))
+        Some(Arc::clone(
+            chain.get_or_insert_with(|| Arc::new(self.build_chain())),
+        ))
     }
 
     /// NODATA at a name that exists.
@@ -65,7 +71,9 @@ impl Zone {
 
     /// NXDOMAIN: no such name, and no wildcard that would make it.
     pub(crate) fn prove_no_name(&self, name: &Name, closest_encloser: &Name) -> Vec<Record> {
-        let wildcard = closest_encloser.prepend_label("*").expect("one more label fits");
+        let wildcard = closest_encloser
+            .prepend_label("*")
+            .expect("one more label fits");
         self.proof(|chain| {
             let mut links = match chain.denial {
                 Denial::Nsec => vec![chain.covering(name)],
@@ -85,11 +93,20 @@ impl Zone {
     }
 
     /// NODATA at a name that exists by a wildcard only.
-    pub(crate) fn prove_wildcard_no_data(&self, name: &Name, wildcard: &Name, next_closer: &Name) -> Vec<Record> {
+    pub(crate) fn prove_wildcard_no_data(
+        &self,
+        name: &Name,
+        wildcard: &Name,
+        next_closer: &Name,
+    ) -> Vec<Record> {
         self.proof(|chain| match chain.denial {
             Denial::Nsec => vec![chain.covering(name), chain.matching(wildcard)],
             Denial::Nsec3 { .. } => {
-                vec![chain.matching(&wildcard.base_name()), chain.covering(next_closer), chain.matching(wildcard)]
+                vec![
+                    chain.matching(&wildcard.base_name()),
+                    chain.covering(next_closer),
+                    chain.matching(wildcard),
+                ]
             }
         })
     }
@@ -108,16 +125,28 @@ impl Zone {
     }
 
     fn proof(&self, links: impl FnOnce(&DenialChain) -> Vec<Option<Name>>) -> Vec<Record> {
-        let Some(chain) = self.denial_chain().filter(|_| !self.signing.denial_stripped) else {
+        let Some(chain) = self
+            .denial_chain()
+            .filter(|_| !self.signing.denial_stripped)
+        else {
             return Vec::new();
         };
-        let record_type = if chain.denial == Denial::Nsec { RecordType::NSEC } else { RecordType::NSEC3 };
+        let record_type = if chain.denial == Denial::Nsec {
+            RecordType::NSEC
+        } else {
+            RecordType::NSEC3
+        };
         let owners: BTreeSet<Name> = links(&chain).into_iter().flatten().collect();
-        owners.iter().flat_map(|owner| self.signed(owner, record_type, owner)).collect()
+        owners
+            .iter()
+            .flat_map(|owner| self.signed(owner, record_type, owner))
+            .collect()
     }
 
     fn build_chain(&self) -> DenialChain {
-        let ttl = self.get(&self.apex, RecordType::SOA).map_or(0, |set| set.ttl);
+        let ttl = self
+            .get(&self.apex, RecordType::SOA)
+            .map_or(0, |set| set.ttl);
         let authoritative = self.nodes.keys().filter(|name| !self.is_glue(name));
         let links = match self.signing.denial {
             Denial::Nsec => {
@@ -129,10 +158,16 @@ impl Zone {
                 };
                 owners.iter().zip(next).map(link).collect()
             }
-            Denial::Nsec3 { iterations, opt_out } => {
+            Denial::Nsec3 {
+                iterations,
+                opt_out,
+            } => {
                 let mut names = BTreeSet::new();
                 for owner in authoritative {
-                    if opt_out && self.is_delegation(owner) && self.get(owner, RecordType::DS).is_none() {
+                    if opt_out
+                        && self.is_delegation(owner)
+                        && self.get(owner, RecordType::DS).is_none()
+                    {
                         continue;
                     }
                     let mut name = owner.clone();
@@ -141,30 +176,56 @@ impl Zone {
                     }
                 }
                 names.insert(self.apex.clone());
-                let hashes: BTreeMap<Vec<u8>, Name> =
-                    names.into_iter().map(|name| (hash(&name, iterations), name)).collect();
+                let hashes: BTreeMap<Vec<u8>, Name> = names
+                    .into_iter()
+                    .map(|name| (hash(&name, iterations), name))
+                    .collect();
                 let next = hashes.keys().skip(1).chain(hashes.keys().next());
                 let link = |((own, name), next): ((&Vec<u8>, &Name), &Vec<u8>)| {
                     let types = self.nsec3_types(name);
-                    let data = NSEC3::new(Nsec3HashAlgorithm::SHA1, opt_out, iterations, Vec::new(), next.clone(), types);
-                    (hashed_owner(own, &self.apex), rrset(ttl, DNSSECRData::NSEC3(data)))
+                    let data = NSEC3::new(
+                        Nsec3HashAlgorithm::SHA1,
+                        opt_out,
+                        iterations,
+                        Vec::new(),
+                        next.clone(),
+                        types,
+                    );
+                    (
+                        hashed_owner(own, &self.apex),
+                        rrset(ttl, DNSSECRData::NSEC3(data)),
+                    )
                 };
                 hashes.iter().zip(next).map(link).collect()
             }
         };
-        DenialChain { links, denial: self.signing.denial, apex: self.apex.clone() }
+        DenialChain {
+            links,
+            denial: self.signing.denial,
+            apex: self.apex.clone(),
+        }
     }
 
     /// The types that a denial record lists: at a cut only what the parent is responsible for.
     fn types(&self, name: &Name) -> Vec<RecordType> {
         let cut = self.is_delegation(name);
-        let types = self.nodes.get(name).into_iter().flat_map(BTreeMap::keys).copied();
-        types.filter(|kind| !cut || matches!(*kind, RecordType::NS | RecordType::DS)).collect()
+        let types = self
+            .nodes
+            .get(name)
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .copied();
+        types
+            .filter(|kind| !cut || matches!(*kind, RecordType::NS | RecordType::DS))
+            .collect()
     }
 
     fn nsec3_types(&self, name: &Name) -> Vec<RecordType> {
         let mut types = self.types(name);
-        if types.iter().any(|kind| *kind != RecordType::NS || !self.is_delegation(name)) {
+        if types
+            .iter()
+            .any(|kind| *kind != RecordType::NS || !self.is_delegation(name))
+        {
             types.push(RecordType::RRSIG);
         }
         types
@@ -172,14 +233,22 @@ impl Zone {
 }
 
 fn rrset(ttl: u32, data: DNSSECRData) -> RrSet {
-    RrSet { ttl, data: vec![RData::DNSSEC(data)] }
+    RrSet {
+        ttl,
+        data: vec![RData::DNSSEC(data)],
+    }
 }
 
 fn hash(name: &Name, iterations: u16) -> Vec<u8> {
-    Nsec3HashAlgorithm::SHA1.hash(&[], name, iterations).expect("SHA-1 hashes anything").as_ref().to_vec()
+    Nsec3HashAlgorithm::SHA1
+        .hash(&[], name, iterations)
+        .expect("SHA-1 hashes anything")
+        .as_ref()
+        .to_vec()
 }
 
 fn hashed_owner(hash: &[u8], apex: &Name) -> Name {
     let label = data_encoding::BASE32HEX_NOPAD.encode(hash).to_lowercase();
-    apex.prepend_label(label.as_str()).expect("a hash and an apex fit into 255 octets")
+    apex.prepend_label(label.as_str())
+        .expect("a hash and an apex fit into 255 octets")
 }

@@ -53,7 +53,11 @@ impl Answer {
 impl Internet {
     /// The zone that answers for a name: the deepest one above it, and for DS the parent's.
     pub(crate) fn zone_for(&self, name: &Name, record_type: RecordType) -> &Zone {
-        let from = if record_type == RecordType::DS && !name.is_root() { name.base_name() } else { name.clone() };
+        let from = if record_type == RecordType::DS && !name.is_root() {
+            name.base_name()
+        } else {
+            name.clone()
+        };
         &self.zones[&self.apex_for(&from)]
     }
 
@@ -85,44 +89,74 @@ impl Internet {
                 Some(DnsFault::Nxdomain) | None => {}
             }
             match zone.find(&name, record_type) {
-                Found::Data { source, record_type, next_closer } => {
-                    answer.answers.extend(zone.signed(&source, record_type, &spelled));
+                Found::Data {
+                    source,
+                    record_type,
+                    next_closer,
+                } => {
+                    answer
+                        .answers
+                        .extend(zone.signed(&source, record_type, &spelled));
                     if let Some(next_closer) = next_closer {
-                        answer.authorities.extend(zone.prove_expansion(&name, &next_closer));
+                        answer
+                            .authorities
+                            .extend(zone.prove_expansion(&name, &next_closer));
                     }
                     return answer;
                 }
-                Found::Alias { source, target, next_closer } => {
-                    answer.answers.extend(zone.signed(&source, RecordType::CNAME, &spelled));
+                Found::Alias {
+                    source,
+                    target,
+                    next_closer,
+                } => {
+                    answer
+                        .answers
+                        .extend(zone.signed(&source, RecordType::CNAME, &spelled));
                     if let Some(next_closer) = next_closer {
-                        answer.authorities.extend(zone.prove_expansion(&name, &next_closer));
+                        answer
+                            .authorities
+                            .extend(zone.prove_expansion(&name, &next_closer));
                     }
                     spelled = target;
                 }
                 Found::Subtree { owner, target } => {
-                    answer.answers.extend(zone.signed(&owner, RecordType::DNAME, &owner));
+                    answer
+                        .answers
+                        .extend(zone.signed(&owner, RecordType::DNAME, &owner));
                     let Some(substituted) = substitute(&name, &owner, &target) else {
                         return answer.fail(ResponseCode::YXDomain);
                     };
                     let ttl = zone.get(&owner, RecordType::DNAME).map_or(0, |set| set.ttl);
-                    answer.answers.push(Record::from_rdata(spelled, ttl, RData::CNAME(CNAME(substituted.clone()))));
+                    answer.answers.push(Record::from_rdata(
+                        spelled,
+                        ttl,
+                        RData::CNAME(CNAME(substituted.clone())),
+                    ));
                     spelled = substituted;
                 }
                 Found::NoData { wildcard } => {
                     if fault == Some(DnsFault::Nxdomain) {
                         answer.code = ResponseCode::NXDomain;
                     }
-                    answer.authorities.extend(zone.signed(&zone.apex, RecordType::SOA, &zone.apex));
+                    answer
+                        .authorities
+                        .extend(zone.signed(&zone.apex, RecordType::SOA, &zone.apex));
                     answer.authorities.extend(match wildcard {
                         None => zone.prove_no_data(&name),
-                        Some((wildcard, next_closer)) => zone.prove_wildcard_no_data(&name, &wildcard, &next_closer),
+                        Some((wildcard, next_closer)) => {
+                            zone.prove_wildcard_no_data(&name, &wildcard, &next_closer)
+                        }
                     });
                     return answer;
                 }
                 Found::NxDomain { closest_encloser } => {
                     answer.code = ResponseCode::NXDomain;
-                    answer.authorities.extend(zone.signed(&zone.apex, RecordType::SOA, &zone.apex));
-                    answer.authorities.extend(zone.prove_no_name(&name, &closest_encloser));
+                    answer
+                        .authorities
+                        .extend(zone.signed(&zone.apex, RecordType::SOA, &zone.apex));
+                    answer
+                        .authorities
+                        .extend(zone.prove_no_name(&name, &closest_encloser));
                     return answer;
                 }
                 Found::Delegated => return answer.fail(ResponseCode::ServFail),
@@ -133,15 +167,29 @@ impl Internet {
 
     fn fault(&self, zone: &Zone, name: &Name, record_type: RecordType) -> Option<DnsFault> {
         let of = |kind| self.faults.get(&(name.clone(), kind));
-        of(record_type).or_else(|| of(RecordType::ANY)).or_else(|| self.dead_zones.get(&zone.apex)).copied()
+        of(record_type)
+            .or_else(|| of(RecordType::ANY))
+            .or_else(|| self.dead_zones.get(&zone.apex))
+            .copied()
     }
 
     /// Replaces an RRset; without data it is removed.
-    pub(crate) fn replace(&mut self, owner: &Name, record_type: RecordType, ttl: Option<u32>, data: Vec<RData>) {
+    pub(crate) fn replace(
+        &mut self,
+        owner: &Name,
+        record_type: RecordType,
+        ttl: Option<u32>,
+        data: Vec<RData>,
+    ) {
         let apex = self.apex_for(owner);
-        let zone = self.zones.get_mut(&apex).expect("the apex of a zone that is there");
+        let zone = self
+            .zones
+            .get_mut(&apex)
+            .expect("the apex of a zone that is there");
         let soa_ttl = zone.get(&apex, RecordType::SOA).map_or(60, |set| set.ttl);
-        let ttl = ttl.or_else(|| Some(zone.get(owner, record_type)?.ttl)).unwrap_or(soa_ttl);
+        let ttl = ttl
+            .or_else(|| Some(zone.get(owner, record_type)?.ttl))
+            .unwrap_or(soa_ttl);
         zone.remove(owner, record_type);
         for data in data {
             zone.add(owner, ttl, data);
@@ -151,7 +199,13 @@ impl Internet {
     /// All names and types that the world has, for tests that want to ask each of them.
     pub(crate) fn every_rrset(&self) -> Vec<(String, String)> {
         let nodes = self.zones.values().flat_map(|zone| &zone.nodes);
-        nodes.flat_map(|(name, types)| types.keys().map(|kind| (text::plain(name), kind.to_string()))).collect()
+        nodes
+            .flat_map(|(name, types)| {
+                types
+                    .keys()
+                    .map(|kind| (text::plain(name), kind.to_string()))
+            })
+            .collect()
     }
 }
 

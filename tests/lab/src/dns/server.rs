@@ -108,14 +108,21 @@ impl DnsService {
         let query = Message::from_vec(query).ok()?;
         self.queries.fetch_add(1, Ordering::Relaxed);
         if let Some(question) = query.queries.first() {
-            let entry = (text::plain(question.name()), question.query_type().to_string());
-            self.log.lock().expect("no holder of this lock panics").push(entry);
+            let entry = (
+                text::plain(question.name()),
+                question.query_type().to_string(),
+            );
+            self.log
+                .lock()
+                .expect("no holder of this lock panics")
+                .push(entry);
         }
         if self.stopped.load(Ordering::Relaxed) {
             return None;
         }
         let (message, treatment) = self.answer(&query);
-        let latency = *self.latency.lock().expect("no holder of this lock panics") + treatment.delay;
+        let latency =
+            *self.latency.lock().expect("no holder of this lock panics") + treatment.delay;
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
@@ -126,7 +133,12 @@ impl DnsService {
             return Some(b"this is no DNS message".to_vec());
         }
         let wire = message.to_vec().expect("an answer encodes");
-        let limit = usize::from(query.edns.as_ref().map_or(512, |edns| edns.max_payload().clamp(512, 4096)));
+        let limit = usize::from(
+            query
+                .edns
+                .as_ref()
+                .map_or(512, |edns| edns.max_payload().clamp(512, 4096)),
+        );
         if transport == Transport::Udp && (treatment.truncated || wire.len() > limit) {
             return Some(message.truncate().to_vec().expect("a header encodes"));
         }
@@ -138,7 +150,10 @@ impl DnsService {
         message.metadata = Metadata::response_from_request(&query.metadata);
         message.metadata.recursion_available = true;
         message.add_queries(query.queries.iter().cloned());
-        let dnssec = query.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
+        let dnssec = query
+            .edns
+            .as_ref()
+            .is_some_and(|edns| edns.flags().dnssec_ok);
         if query.edns.is_some() {
             let mut edns = Edns::new();
             edns.set_max_payload(PAYLOAD).set_dnssec_ok(dnssec);

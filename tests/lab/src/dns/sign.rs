@@ -138,7 +138,9 @@ impl ZoneKey {
             Box::new(EcdsaSigningKey::from_pkcs8(&der, number).expect("a fresh key parses"))
         };
         let rsa = |number| -> Box<dyn SigningKey> {
-            Box::new(RsaSigningKey::from_pkcs8(shared_rsa_key(), number).expect("a fresh key parses"))
+            Box::new(
+                RsaSigningKey::from_pkcs8(shared_rsa_key(), number).expect("a fresh key parses"),
+            )
         };
         let key: Box<dyn SigningKey> = match algorithm {
             KeyAlgorithm::EcdsaP256 => ecdsa(Algorithm::ECDSAP256SHA256),
@@ -162,8 +164,17 @@ impl ZoneKey {
 
     /// The DS record that the parent has for it, if any.
     pub(crate) fn ds(&self, apex: &Name, delegation: Delegation) -> Option<RData> {
-        let digest_type = if delegation == Delegation::Sha1 { DigestType::SHA1 } else { DigestType::SHA256 };
-        let mut digest = self.dnskey.to_digest(apex, digest_type).expect("the digest is a supported one").as_ref().to_vec();
+        let digest_type = if delegation == Delegation::Sha1 {
+            DigestType::SHA1
+        } else {
+            DigestType::SHA256
+        };
+        let mut digest = self
+            .dnskey
+            .to_digest(apex, digest_type)
+            .expect("the digest is a supported one")
+            .as_ref()
+            .to_vec();
         let mut algorithm = self.key.algorithm();
         match delegation {
             Delegation::Missing => return None,
@@ -171,7 +182,12 @@ impl ZoneKey {
             Delegation::UnknownAlgorithm => algorithm = Algorithm::Unknown(200),
             Delegation::Sha256 | Delegation::Sha1 => {}
         }
-        Some(RData::DNSSEC(DNSSECRData::DS(DS::new(self.tag, algorithm, digest_type, digest))))
+        Some(RData::DNSSEC(DNSSECRData::DS(DS::new(
+            self.tag,
+            algorithm,
+            digest_type,
+            digest,
+        ))))
     }
 }
 
@@ -179,23 +195,35 @@ impl ZoneKey {
 fn shared_rsa_key() -> &'static PrivatePkcs8KeyDer<'static> {
     static KEY: OnceLock<PrivatePkcs8KeyDer<'static>> = OnceLock::new();
     KEY.get_or_init(|| {
-        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("key generation works");
+        let key =
+            rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("key generation works");
         PrivatePkcs8KeyDer::from(key.serialize_der())
     })
 }
 
 impl Zone {
     /// The RRset at `source`, owned by `owner` (another name than `source` when a wildcard is expanded), with its signature.
-    pub(crate) fn signed(&self, source: &Name, record_type: RecordType, owner: &Name) -> Vec<Record> {
+    pub(crate) fn signed(
+        &self,
+        source: &Name,
+        record_type: RecordType,
+        owner: &Name,
+    ) -> Vec<Record> {
         let Some(set) = self.rrset(source, record_type) else {
             return Vec::new();
         };
         let mut records = Vec::with_capacity(set.data.len() + 1);
-        records.extend(set.data.iter().map(|data| Record::from_rdata(owner.clone(), set.ttl, data.clone())));
-        records.extend(self.signatures(source, record_type, &set).into_iter().map(|mut signature| {
-            signature.name = owner.clone();
-            signature
-        }));
+        records.extend(
+            set.data
+                .iter()
+                .map(|data| Record::from_rdata(owner.clone(), set.ttl, data.clone())),
+        );
+        records.extend(self.signatures(source, record_type, &set).into_iter().map(
+            |mut signature| {
+                signature.name = owner.clone();
+                signature
+            },
+        ));
         records
     }
 
@@ -208,14 +236,27 @@ impl Zone {
 
     fn signatures(&self, source: &Name, record_type: RecordType, set: &RrSet) -> Vec<Record> {
         let authoritative = record_type != RecordType::NS || !self.is_delegation(source);
-        let Some(key) = self.key.as_ref().filter(|_| authoritative && !self.signing.signatures_stripped) else {
+        let Some(key) = self
+            .key
+            .as_ref()
+            .filter(|_| authoritative && !self.signing.signatures_stripped)
+        else {
             return Vec::new();
         };
-        let mut made = self.signatures.lock().expect("no holder of this lock panics");
+        let mut made = self
+            .signatures
+            .lock()
+            .expect("no holder of this lock panics");
         made.entry((source.clone(), record_type))
             .or_insert_with(|| {
-                let fault = self.signing.faults.get(&(source.clone(), record_type)).copied();
-                self.sign(key, source, record_type, set, fault).into_iter().collect()
+                let fault = self
+                    .signing
+                    .faults
+                    .get(&(source.clone(), record_type))
+                    .copied();
+                self.sign(key, source, record_type, set, fault)
+                    .into_iter()
+                    .collect()
             })
             .clone()
     }
@@ -243,7 +284,10 @@ impl Zone {
             key_tag: key.tag,
             signer_name: self.apex.clone(),
         };
-        let mut signature = key.key.sign(&TBS::from(to_be_signed(&input, source, set).as_slice())).expect("signing works");
+        let mut signature = key
+            .key
+            .sign(&TBS::from(to_be_signed(&input, source, set).as_slice()))
+            .expect("signing works");
         if fault == Some(SignatureFault::Corrupt) {
             let middle = signature.len() / 2;
             signature[middle] ^= 0x10;
@@ -264,7 +308,9 @@ fn to_be_signed(input: &SigInput, owner: &Name, set: &RrSet) -> Vec<u8> {
     let mut encoder = BinEncoder::new(&mut message);
     encoder.set_canonical_form(true);
     encoder.set_name_encoding(NameEncoding::UncompressedLowercase);
-    input.emit(&mut encoder).expect("a signature's fields encode");
+    input
+        .emit(&mut encoder)
+        .expect("a signature's fields encode");
 
     let mut name = Vec::new();
     let mut encoder = BinEncoder::new(&mut name);
@@ -278,7 +324,11 @@ fn to_be_signed(input: &SigInput, owner: &Name, set: &RrSet) -> Vec<u8> {
         message.extend(u16::from(input.type_covered).to_be_bytes());
         message.extend(u16::from(DNSClass::IN).to_be_bytes());
         message.extend(set.ttl.to_be_bytes());
-        message.extend(u16::try_from(data.len()).expect("record data is at most 64 KiB").to_be_bytes());
+        message.extend(
+            u16::try_from(data.len())
+                .expect("record data is at most 64 KiB")
+                .to_be_bytes(),
+        );
         message.extend(data);
     }
     message
@@ -303,7 +353,14 @@ pub(crate) fn anchor_text(key: &ZoneKey) -> (String, String) {
         key.dnskey.flags(),
         data_encoding::BASE64.encode(&public.into_inner())
     );
-    let digest = key.dnskey.to_digest(&Name::root(), DigestType::SHA256).expect("SHA-256 is supported");
-    let ds = format!(". 86400 IN DS {} {algorithm} 2 {}\n", key.tag, data_encoding::HEXUPPER.encode(digest.as_ref()));
+    let digest = key
+        .dnskey
+        .to_digest(&Name::root(), DigestType::SHA256)
+        .expect("SHA-256 is supported");
+    let ds = format!(
+        ". 86400 IN DS {} {algorithm} 2 {}\n",
+        key.tag,
+        data_encoding::HEXUPPER.encode(digest.as_ref())
+    );
     (dnskey, ds)
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use hickory_proto::rr::rdata::{CNAME, MX, NS, NULL, PTR, TXT};
+use hickory_proto::rr::rdata::{CNAME, MX, NS, NULL, PTR, SRV, TXT};
 use hickory_proto::rr::{Name, RData, RecordType};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 
@@ -60,12 +60,17 @@ impl Origin {
         if name.is_fqdn() {
             return name;
         }
-        let last = name.iter().next_back().map(|label| String::from_utf8_lossy(label).to_lowercase());
+        let last = name
+            .iter()
+            .next_back()
+            .map(|label| String::from_utf8_lossy(label).to_lowercase());
         if last.is_some_and(|label| self.top_level.contains(&label)) {
             name.set_fqdn(true);
             return name;
         }
-        let mut name = name.append_domain(&self.domain).expect("a declared name fits into 255 octets");
+        let mut name = name
+            .append_domain(&self.domain)
+            .expect("a declared name fits into 255 octets");
         name.set_fqdn(true);
         name
     }
@@ -84,23 +89,28 @@ impl Origin {
         if record_type == RecordType::TXT && !text.starts_with('"') {
             return RData::TXT(txt(text));
         }
-        if record_type == RecordType::DNAME {
-            return dname(&self.target(text));
-        }
-        let parsed =
-            RData::try_from_str(record_type, text).unwrap_or_else(|error| panic!("bad {record_type} data {text:?}: {error}"));
-        // The library's parser makes names lower-case: the target is read again, as spelled.
-        let target = || self.target(text.rsplit(char::is_whitespace).next().unwrap_or_default());
-        match parsed {
-            RData::MX(mx) => RData::MX(MX::new(mx.preference, target())),
-            RData::CNAME(_) => RData::CNAME(CNAME(target())),
-            RData::NS(_) => RData::NS(NS(target())),
-            RData::PTR(_) => RData::PTR(PTR(target())),
-            RData::SRV(mut srv) => {
-                srv.target = target();
-                RData::SRV(srv)
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let number = |word: &str| {
+            word.parse()
+                .unwrap_or_else(|_| panic!("{word:?} in {text:?} is no number"))
+        };
+        match (record_type, words.as_slice()) {
+            // Read here: the library's parser makes names lower-case and knows no `@`.
+            (RecordType::MX, [preference, target]) => {
+                RData::MX(MX::new(number(preference), self.target(target)))
             }
-            other => other,
+            (RecordType::CNAME, [target]) => RData::CNAME(CNAME(self.target(target))),
+            (RecordType::DNAME, [target]) => dname(&self.target(target)),
+            (RecordType::NS, [target]) => RData::NS(NS(self.target(target))),
+            (RecordType::PTR, [target]) => RData::PTR(PTR(self.target(target))),
+            (RecordType::SRV, [priority, weight, port, target]) => RData::SRV(SRV::new(
+                number(priority),
+                number(weight),
+                number(port),
+                self.target(target),
+            )),
+            _ => RData::try_from_str(record_type, text)
+                .unwrap_or_else(|error| panic!("bad {record_type} data {text:?}: {error}")),
         }
     }
 }
@@ -111,18 +121,26 @@ impl Origin {
 /// When there is no such type.
 pub(crate) fn record_type(text: &str) -> RecordType {
     let upper = text.to_ascii_uppercase();
-    if let Some(number) = upper.strip_prefix("TYPE").and_then(|digits| digits.parse::<u16>().ok()) {
+    if let Some(number) = upper
+        .strip_prefix("TYPE")
+        .and_then(|digits| digits.parse::<u16>().ok())
+    {
         return RecordType::from(number);
     }
     match upper.as_str() {
         "DNAME" => RecordType::DNAME,
-        _ => RecordType::from_str(&upper).unwrap_or_else(|error| panic!("{text:?} is no record type: {error}")),
+        _ => RecordType::from_str(&upper)
+            .unwrap_or_else(|error| panic!("{text:?} is no record type: {error}")),
     }
 }
 
 /// A TXT record of one text, cut into strings of at most 255 octets.
 pub(crate) fn txt(text: &str) -> TXT {
-    if text.is_empty() { TXT::from_bytes(vec![b""]) } else { TXT::from_bytes(text.as_bytes().chunks(255).collect()) }
+    if text.is_empty() {
+        TXT::from_bytes(vec![b""])
+    } else {
+        TXT::from_bytes(text.as_bytes().chunks(255).collect())
+    }
 }
 
 /// The data of a DNAME record, which has no type of its own in hickory.
@@ -131,29 +149,43 @@ pub(crate) fn dname(target: &Name) -> RData {
     let mut encoder = BinEncoder::new(&mut wire);
     encoder.set_name_encoding(NameEncoding::UncompressedLowercase);
     target.emit(&mut encoder).expect("a name encodes");
-    RData::Unknown { code: RecordType::DNAME, rdata: NULL::with(wire) }
+    RData::Unknown {
+        code: RecordType::DNAME,
+        rdata: NULL::with(wire),
+    }
 }
 
 /// The target in the data of a DNAME record.
 pub(crate) fn dname_target(data: &RData) -> Option<Name> {
     use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
     match data {
-        RData::Unknown { code: RecordType::DNAME, rdata } => Name::read(&mut BinDecoder::new(&rdata.anything)).ok(),
+        RData::Unknown {
+            code: RecordType::DNAME,
+            rdata,
+        } => Name::read(&mut BinDecoder::new(&rdata.anything)).ok(),
         _ => None,
     }
 }
 
 fn generic_rdata(record_type: RecordType, text: &str) -> RData {
     let mut parts = text.split_whitespace();
-    let length: usize = parts.next().and_then(|part| part.parse().ok()).expect("\\# is followed by a length");
+    let length: usize = parts
+        .next()
+        .and_then(|part| part.parse().ok())
+        .expect("\\# is followed by a length");
     let bytes = unhex(&parts.collect::<String>());
     assert_eq!(bytes.len(), length, "\\# data has the length it says");
-    RData::Unknown { code: record_type, rdata: NULL::with(bytes) }
+    RData::Unknown {
+        code: record_type,
+        rdata: NULL::with(bytes),
+    }
 }
 
 /// The octets that hexadecimal digits of either case stand for.
 pub(crate) fn unhex(text: &str) -> Vec<u8> {
-    data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).unwrap_or_else(|error| panic!("bad hexadecimal {text:?}: {error}"))
+    data_encoding::HEXLOWER_PERMISSIVE
+        .decode(text.as_bytes())
+        .unwrap_or_else(|error| panic!("bad hexadecimal {text:?}: {error}"))
 }
 
 #[cfg(test)]
@@ -161,7 +193,10 @@ mod tests {
     use super::*;
 
     fn origin() -> Origin {
-        Origin { domain: absolute("good.example"), top_level: ["example", "test"].map(str::to_owned).into() }
+        Origin {
+            domain: absolute("good.example"),
+            top_level: ["example", "test"].map(str::to_owned).into(),
+        }
     }
 
     #[test]
@@ -189,9 +224,19 @@ mod tests {
             ("CNAME", "@", "good.example."),
             ("A", "127.0.0.1", "127.0.0.1"),
         ] {
-            assert_eq!(origin.rdata(record_type(kind), text).to_string(), meant, "{kind} {text}");
+            assert_eq!(
+                origin.rdata(record_type(kind), text).to_string(),
+                meant,
+                "{kind} {text}"
+            );
         }
-        assert_eq!(origin.rdata(RecordType::TXT, "v=STSv1; id=1;"), RData::TXT(TXT::from_bytes(vec![b"v=STSv1; id=1;"])));
-        assert_eq!(dname_target(&origin.rdata(RecordType::DNAME, "other.test")), Some(absolute("other.test")));
+        assert_eq!(
+            origin.rdata(RecordType::TXT, "v=STSv1; id=1;"),
+            RData::TXT(TXT::from_bytes(vec![b"v=STSv1; id=1;"]))
+        );
+        assert_eq!(
+            dname_target(&origin.rdata(RecordType::DNAME, "other.test")),
+            Some(absolute("other.test"))
+        );
     }
 }

@@ -36,9 +36,17 @@ pub(crate) struct Zone {
 #[derive(Debug)]
 pub(crate) enum Found {
     /// The RRset is there. With a wildcard as `source` it was expanded, and `next_closer` is the name whose absence must be proven.
-    Data { source: Name, record_type: RecordType, next_closer: Option<Name> },
+    Data {
+        source: Name,
+        record_type: RecordType,
+        next_closer: Option<Name>,
+    },
     /// A CNAME is there in its stead.
-    Alias { source: Name, target: Name, next_closer: Option<Name> },
+    Alias {
+        source: Name,
+        target: Name,
+        next_closer: Option<Name>,
+    },
     /// A DNAME above the name leads elsewhere.
     Subtree { owner: Name, target: Name },
     /// The name exists (perhaps only as the ancestor of another) without this type. With `wildcard` it exists by expansion only.
@@ -52,7 +60,14 @@ pub(crate) enum Found {
 impl Zone {
     pub(crate) fn new(apex: Name, signing: Signing) -> Self {
         let key = signing.key();
-        Self { apex, nodes: BTreeMap::new(), signing, key, denial: Mutex::default(), signatures: Mutex::default() }
+        Self {
+            apex,
+            nodes: BTreeMap::new(),
+            signing,
+            key,
+            denial: Mutex::default(),
+            signatures: Mutex::default(),
+        }
     }
 
     /// Adds a record; one that is already there, as DNS compares records, is not added again.
@@ -62,9 +77,16 @@ impl Zone {
             .entry(owner.clone())
             .or_default()
             .entry(data.record_type())
-            .or_insert_with(|| RrSet { ttl, data: Vec::new() });
+            .or_insert_with(|| RrSet {
+                ttl,
+                data: Vec::new(),
+            });
         let canonical = canonical_rdata(&data);
-        if !set.data.iter().any(|known| canonical_rdata(known) == canonical) {
+        if !set
+            .data
+            .iter()
+            .any(|known| canonical_rdata(known) == canonical)
+        {
             set.data.push(data);
         }
         self.changed();
@@ -83,8 +105,14 @@ impl Zone {
 
     /// Forgets everything that was derived from the records.
     pub(crate) fn changed(&mut self) {
-        *self.denial.get_mut().expect("no holder of this lock panics") = None;
-        self.signatures.get_mut().expect("no holder of this lock panics").clear();
+        *self
+            .denial
+            .get_mut()
+            .expect("no holder of this lock panics") = None;
+        self.signatures
+            .get_mut()
+            .expect("no holder of this lock panics")
+            .clear();
     }
 
     pub(crate) fn get(&self, owner: &Name, record_type: RecordType) -> Option<&RrSet> {
@@ -94,7 +122,11 @@ impl Zone {
     /// Whether the name owns records or is the ancestor of one that does (an empty non-terminal, RFC 8020).
     pub(crate) fn exists(&self, name: &Name) -> bool {
         self.nodes.contains_key(name)
-            || self.nodes.range(name.clone()..).next().is_some_and(|(next, _)| name.zone_of(next))
+            || self
+                .nodes
+                .range(name.clone()..)
+                .next()
+                .is_some_and(|(next, _)| name.zone_of(next))
     }
 
     /// The names from just below the apex down to `name`.
@@ -111,33 +143,49 @@ impl Zone {
 
     /// Whether `name` lies below a cut, so that its records are glue.
     pub(crate) fn is_glue(&self, name: &Name) -> bool {
-        self.below_apex(name).any(|ancestor| ancestor != *name && self.is_delegation(&ancestor))
+        self.below_apex(name)
+            .any(|ancestor| ancestor != *name && self.is_delegation(&ancestor))
     }
 
     /// What this zone says about a name inside it.
     pub(crate) fn find(&self, name: &Name, record_type: RecordType) -> Found {
         for ancestor in self.below_apex(name) {
-            if self.is_delegation(&ancestor) && !(ancestor == *name && record_type == RecordType::DS) {
+            if self.is_delegation(&ancestor)
+                && !(ancestor == *name && record_type == RecordType::DS)
+            {
                 return Found::Delegated;
             }
         }
-        let above = std::iter::once(self.apex.clone()).chain(self.below_apex(name)).filter(|ancestor| ancestor != name);
+        let above = std::iter::once(self.apex.clone())
+            .chain(self.below_apex(name))
+            .filter(|ancestor| ancestor != name);
         for ancestor in above {
-            let target = self.get(&ancestor, RecordType::DNAME).and_then(|set| text::dname_target(set.data.first()?));
+            let target = self
+                .get(&ancestor, RecordType::DNAME)
+                .and_then(|set| text::dname_target(set.data.first()?));
             if let Some(target) = target {
-                return Found::Subtree { owner: ancestor, target };
+                return Found::Subtree {
+                    owner: ancestor,
+                    target,
+                };
             }
         }
         if self.exists(name) {
-            return self.at(name, record_type, None).unwrap_or(Found::NoData { wildcard: None });
+            return self
+                .at(name, record_type, None)
+                .unwrap_or(Found::NoData { wildcard: None });
         }
         let (closest_encloser, next_closer) = self.enclosers(name);
-        let wildcard = closest_encloser.prepend_label("*").expect("one more label fits");
+        let wildcard = closest_encloser
+            .prepend_label("*")
+            .expect("one more label fits");
         if !self.nodes.contains_key(&wildcard) {
             return Found::NxDomain { closest_encloser };
         }
         self.at(&wildcard, record_type, Some(next_closer.clone()))
-            .unwrap_or(Found::NoData { wildcard: Some((wildcard, next_closer)) })
+            .unwrap_or(Found::NoData {
+                wildcard: Some((wildcard, next_closer)),
+            })
     }
 
     /// The longest existing ancestor of a name that does not exist, and the name one label longer.
@@ -152,16 +200,29 @@ impl Zone {
         unreachable!("asked for a name that exists")
     }
 
-    fn at(&self, source: &Name, record_type: RecordType, next_closer: Option<Name>) -> Option<Found> {
+    fn at(
+        &self,
+        source: &Name,
+        record_type: RecordType,
+        next_closer: Option<Name>,
+    ) -> Option<Found> {
         let node = self.nodes.get(source)?;
-        let derived = matches!(record_type, RecordType::NSEC) && self.key.is_some() && self.signing.uses_nsec();
+        let derived = matches!(record_type, RecordType::NSEC)
+            && self.key.is_some()
+            && self.signing.uses_nsec();
         if node.contains_key(&record_type) || derived {
-            return Some(Found::Data { source: source.clone(), record_type, next_closer });
+            return Some(Found::Data {
+                source: source.clone(),
+                record_type,
+                next_closer,
+            });
         }
         match node.get(&RecordType::CNAME)?.data.first()? {
-            RData::CNAME(CNAME(target)) => {
-                Some(Found::Alias { source: source.clone(), target: target.to_lowercase(), next_closer })
-            }
+            RData::CNAME(CNAME(target)) => Some(Found::Alias {
+                source: source.clone(),
+                target: target.to_lowercase(),
+                next_closer,
+            }),
             _ => None,
         }
     }
@@ -178,12 +239,31 @@ mod tests {
     use super::*;
 
     fn zone() -> Zone {
-        let mut zone = Zone::new(absolute("good.example"), Signing { algorithm: None, ..Signing::new() });
-        for owner in ["good.example", "a.b.good.example", "*.wild.good.example", "sub.good.example"] {
+        let mut zone = Zone::new(
+            absolute("good.example"),
+            Signing {
+                algorithm: None,
+                ..Signing::new()
+            },
+        );
+        for owner in [
+            "good.example",
+            "a.b.good.example",
+            "*.wild.good.example",
+            "sub.good.example",
+        ] {
             zone.add(&absolute(owner), 60, RData::TXT(text::txt("x")));
         }
-        zone.add(&absolute("sub.good.example"), 60, RData::NS(hickory_proto::rr::rdata::NS(absolute("ns.test"))));
-        zone.add(&absolute("d.good.example"), 60, text::dname(&absolute("other.test")));
+        zone.add(
+            &absolute("sub.good.example"),
+            60,
+            RData::NS(hickory_proto::rr::rdata::NS(absolute("ns.test"))),
+        );
+        zone.add(
+            &absolute("d.good.example"),
+            60,
+            text::dname(&absolute("other.test")),
+        );
         zone
     }
 
@@ -191,16 +271,51 @@ mod tests {
     fn finds_what_the_rfcs_say() {
         let zone = zone();
         let find = |name: &str, kind| zone.find(&absolute(name), kind);
-        assert!(matches!(find("good.example", RecordType::TXT), Found::Data { next_closer: None, .. }));
-        assert!(matches!(find("b.good.example", RecordType::TXT), Found::NoData { wildcard: None }), "empty non-terminal");
-        assert!(matches!(find("x.wild.good.example", RecordType::TXT), Found::Data { next_closer: Some(_), .. }));
-        assert!(matches!(find("x.wild.good.example", RecordType::A), Found::NoData { wildcard: Some(_) }));
-        assert!(matches!(find("wild.good.example", RecordType::TXT), Found::NoData { wildcard: None }));
-        assert!(matches!(find("x.sub.good.example", RecordType::TXT), Found::Delegated));
-        assert!(matches!(find("sub.good.example", RecordType::DS), Found::NoData { wildcard: None }));
-        assert!(matches!(find("x.d.good.example", RecordType::TXT), Found::Subtree { .. }));
+        assert!(matches!(
+            find("good.example", RecordType::TXT),
+            Found::Data {
+                next_closer: None,
+                ..
+            }
+        ));
+        assert!(
+            matches!(
+                find("b.good.example", RecordType::TXT),
+                Found::NoData { wildcard: None }
+            ),
+            "empty non-terminal"
+        );
+        assert!(matches!(
+            find("x.wild.good.example", RecordType::TXT),
+            Found::Data {
+                next_closer: Some(_),
+                ..
+            }
+        ));
+        assert!(matches!(
+            find("x.wild.good.example", RecordType::A),
+            Found::NoData { wildcard: Some(_) }
+        ));
+        assert!(matches!(
+            find("wild.good.example", RecordType::TXT),
+            Found::NoData { wildcard: None }
+        ));
+        assert!(matches!(
+            find("x.sub.good.example", RecordType::TXT),
+            Found::Delegated
+        ));
+        assert!(matches!(
+            find("sub.good.example", RecordType::DS),
+            Found::NoData { wildcard: None }
+        ));
+        assert!(matches!(
+            find("x.d.good.example", RecordType::TXT),
+            Found::Subtree { .. }
+        ));
         match find("x.y.good.example", RecordType::TXT) {
-            Found::NxDomain { closest_encloser } => assert_eq!(closest_encloser, absolute("good.example")),
+            Found::NxDomain { closest_encloser } => {
+                assert_eq!(closest_encloser, absolute("good.example"))
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -31,12 +31,17 @@ impl PolicyHost {
         let tls = tls::config(&[plan.cert], &[], &[&TLS12, &TLS13], Clients::Anonymous);
         let mut tls = Arc::unwrap_or_clone(tls);
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self { policy: plan.policy, body: plan.body, tls: Arc::new(tls) }
+        Self {
+            policy: plan.policy,
+            body: plan.body,
+            tls: Arc::new(tls),
+        }
     }
 
     fn response(&self, path: &str) -> Vec<u8> {
         if path != "/.well-known/mta-sts.txt" {
-            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec();
+            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                .to_vec();
         }
         let policy = &self.policy;
         let mut body = self.body.clone();
@@ -46,13 +51,24 @@ impl PolicyHost {
             }
             body.truncate(octets);
         }
-        let mut head = format!("HTTP/1.1 {} Lab\r\nContent-Length: {}\r\nConnection: close\r\n", policy.status, body.len());
-        for (name, value) in [("Content-Type", &policy.content_type), ("Location", &policy.location)] {
+        let mut head = format!(
+            "HTTP/1.1 {} Lab\r\nContent-Length: {}\r\nConnection: close\r\n",
+            policy.status,
+            body.len()
+        );
+        for (name, value) in [
+            ("Content-Type", &policy.content_type),
+            ("Location", &policy.location),
+        ] {
             if let Some(value) = value {
                 head.push_str(&format!("{name}: {value}\r\n"));
             }
         }
-        let sent = if policy.delivery == Delivery::Truncated { body.len() / 2 } else { body.len() };
+        let sent = if policy.delivery == Delivery::Truncated {
+            body.len() / 2
+        } else {
+            body.len()
+        };
         [head.as_bytes(), b"\r\n", &body.as_bytes()[..sent]].concat()
     }
 }
@@ -84,8 +100,17 @@ pub(crate) async fn serve(listener: TcpListener, hosts: Arc<PolicyHosts>) {
 
 async fn connection(stream: TcpStream, hosts: &PolicyHosts) -> io::Result<()> {
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
-    let name = start.client_hello().server_name().unwrap_or_default().to_ascii_lowercase();
-    let host = hosts.hosts.read().expect("no holder of this lock panics").get(&name).cloned();
+    let name = start
+        .client_hello()
+        .server_name()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let host = hosts
+        .hosts
+        .read()
+        .expect("no holder of this lock panics")
+        .get(&name)
+        .cloned();
     let Some(host) = host else {
         return refuse(start.io).await;
     };
@@ -97,7 +122,11 @@ async fn connection(stream: TcpStream, hosts: &PolicyHosts) -> io::Result<()> {
     let mut stream = start.into_stream(Arc::clone(&host.tls)).await?;
     let head = read_head(&mut stream).await?;
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    hosts.requests.lock().expect("no holder of this lock panics").push((name, head));
+    hosts
+        .requests
+        .lock()
+        .expect("no holder of this lock panics")
+        .push((name, head));
     if host.policy.delivery == Delivery::HangsAfterTls {
         return std::future::pending().await;
     }

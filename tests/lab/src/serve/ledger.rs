@@ -32,46 +32,82 @@ impl Ledger {
         entries.open += 1;
         entries.peak = entries.peak.max(entries.open);
         entries.transcripts.push(Arc::clone(&transcript));
-        OpenSession { ledger: self, transcript }
+        OpenSession {
+            ledger: self,
+            transcript,
+        }
     }
 
     pub(crate) fn sessions(&self) -> usize {
-        self.entries.lock().expect("no holder of this lock panics").transcripts.len()
+        self.entries
+            .lock()
+            .expect("no holder of this lock panics")
+            .transcripts
+            .len()
     }
 
     pub(crate) fn open_now(&self) -> usize {
-        self.entries.lock().expect("no holder of this lock panics").open
+        self.entries
+            .lock()
+            .expect("no holder of this lock panics")
+            .open
     }
 
     pub(crate) fn peak(&self) -> usize {
-        self.entries.lock().expect("no holder of this lock panics").peak
+        self.entries
+            .lock()
+            .expect("no holder of this lock panics")
+            .peak
     }
 
     pub(crate) fn transcripts(&self) -> Vec<Vec<String>> {
         let entries = self.entries.lock().expect("no holder of this lock panics");
-        entries.transcripts.iter().map(|transcript| transcript.lines()).collect()
+        entries
+            .transcripts
+            .iter()
+            .map(|transcript| transcript.lines())
+            .collect()
     }
 
     /// Commands by which mail would have been sent.
     pub(crate) fn violations(&self) -> Vec<String> {
         let commands = ["MAIL", "RCPT", "DATA", "BDAT", "VRFY", "EXPN", "AUTH"];
-        let verb = |line: &String| line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
-        self.transcripts().into_iter().flatten().filter(|line| commands.contains(&verb(line).as_str())).collect()
+        let verb = |line: &String| {
+            line.split([' ', ':'])
+                .next()
+                .unwrap_or_default()
+                .to_ascii_uppercase()
+        };
+        self.transcripts()
+            .into_iter()
+            .flatten()
+            .filter(|line| commands.contains(&verb(line).as_str()))
+            .collect()
     }
 }
 
 impl Drop for OpenSession<'_> {
     fn drop(&mut self) {
-        self.ledger.entries.lock().expect("no holder of this lock panics").open -= 1;
+        self.ledger
+            .entries
+            .lock()
+            .expect("no holder of this lock panics")
+            .open -= 1;
     }
 }
 
 impl Transcript {
     pub(crate) fn note(&self, line: impl Into<String>) {
-        self.0.lock().expect("no holder of this lock panics").push(line.into());
+        self.0
+            .lock()
+            .expect("no holder of this lock panics")
+            .push(line.into());
     }
 
     fn lines(&self) -> Vec<String> {
-        self.0.lock().expect("no holder of this lock panics").clone()
+        self.0
+            .lock()
+            .expect("no holder of this lock panics")
+            .clone()
     }
 }

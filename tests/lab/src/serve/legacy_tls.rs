@@ -23,7 +23,9 @@ pub(crate) const HANDSHAKE_FAILURE: u8 = 40;
 pub(crate) const PROTOCOL_VERSION: u8 = 70;
 
 /// Reads one TLS record: its content type and payload.
-pub(crate) async fn read_record(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
+pub(crate) async fn read_record(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> io::Result<(u8, Vec<u8>)> {
     let mut header = [0; 5];
     stream.read_exact(&mut header).await?;
     let mut payload = vec![0; usize::from(u16::from_be_bytes([header[3], header[4]]))];
@@ -32,7 +34,10 @@ pub(crate) async fn read_record(stream: &mut (impl AsyncRead + Unpin)) -> io::Re
 }
 
 /// Answers a `ClientHello` as far as an old server's answer goes, then waits for the client to leave.
-pub(crate) async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), certs: &[&IssuedCert]) -> io::Result<()> {
+pub(crate) async fn answer(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    certs: &[&IssuedCert],
+) -> io::Result<()> {
     let (_, hello) = read_record(stream).await?;
     let Some(hello) = Hello::parse(&hello) else {
         return stream.write_all(&alert(HANDSHAKE_FAILURE)).await;
@@ -44,7 +49,10 @@ pub(crate) async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), c
         KeyKind::Ecdsa => ECDHE_ECDSA_AES128_CBC_SHA,
         KeyKind::Rsa => ECDHE_RSA_AES128_CBC_SHA,
     };
-    let Some(cert) = certs.iter().find(|cert| hello.suites.contains(&suite_of(cert))) else {
+    let Some(cert) = certs
+        .iter()
+        .find(|cert| hello.suites.contains(&suite_of(cert)))
+    else {
         return stream.write_all(&alert(HANDSHAKE_FAILURE)).await;
     };
     let mut flight = record(&server_hello(suite_of(cert)));
@@ -97,7 +105,11 @@ impl<'a> Bytes<'a> {
 
     /// The low 16 bits of a big-endian number.
     fn number(&mut self, octets: usize) -> Option<u16> {
-        Some(self.take(octets)?.iter().fold(0, |number, octet| number << 8 | u16::from(*octet)))
+        Some(
+            self.take(octets)?
+                .iter()
+                .fold(0, |number, octet| number << 8 | u16::from(*octet)),
+        )
     }
 
     fn vector(&mut self, length_octets: usize) -> Option<Bytes<'a>> {
@@ -106,12 +118,17 @@ impl<'a> Bytes<'a> {
     }
 
     fn numbers(&self) -> Vec<u16> {
-        self.0.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
+        self.0
+            .chunks_exact(2)
+            .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
+            .collect()
     }
 }
 
 fn sized(octets: usize, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len()).expect("a handshake message is short").to_be_bytes();
+    let length = u32::try_from(body.len())
+        .expect("a handshake message is short")
+        .to_be_bytes();
     [&length[4 - octets..], body].concat()
 }
 
@@ -129,12 +146,21 @@ fn server_hello(suite: u16) -> Vec<u8> {
 }
 
 fn certificate(cert: &IssuedCert) -> Vec<u8> {
-    let list: Vec<u8> = cert.chain.iter().flat_map(|certificate| sized(3, certificate)).collect();
+    let list: Vec<u8> = cert
+        .chain
+        .iter()
+        .flat_map(|certificate| sized(3, certificate))
+        .collect();
     message(11, &sized(3, &list))
 }
 
 fn key_exchange() -> Vec<u8> {
     let point = [[4].as_slice(), &[9; 64]].concat();
-    let body = [[3, 0, 23].as_slice(), &sized(1, &point), &sized(2, &[5; 70])].concat();
+    let body = [
+        [3, 0, 23].as_slice(),
+        &sized(1, &point),
+        &sized(2, &[5; 70]),
+    ]
+    .concat();
     message(12, &body)
 }

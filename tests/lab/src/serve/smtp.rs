@@ -32,15 +32,27 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    pub(crate) fn new(smtp: Smtp, certs: Vec<Arc<IssuedCert>>, by_sni: CertsByName, authority: &Authority) -> Self {
+    pub(crate) fn new(
+        smtp: Smtp,
+        certs: Vec<Arc<IssuedCert>>,
+        by_sni: CertsByName,
+        authority: &Authority,
+    ) -> Self {
         let (versions, clients): (&[_], _) = match smtp.tls {
             Tls::Only12 => (&[&TLS12], Clients::Anonymous),
             Tls::Only13 => (&[&TLS13], Clients::Anonymous),
-            Tls::WantsClientCertificate => (&[&TLS12, &TLS13], Clients::CertifiedBy(authority.root())),
+            Tls::WantsClientCertificate => {
+                (&[&TLS12, &TLS13], Clients::CertifiedBy(authority.root()))
+            }
             _ => (&[&TLS12, &TLS13], Clients::Anonymous),
         };
         let tls = tls::config(&certs, &by_sni, versions, clients);
-        Self { smtp, certs, by_sni, tls }
+        Self {
+            smtp,
+            certs,
+            by_sni,
+            tls,
+        }
     }
 }
 
@@ -71,7 +83,11 @@ pub(crate) async fn serve(endpoint: Arc<Endpoint>, reserved: TcpSocket) {
             None => reserve(endpoint.address).expect("the address was free a moment ago"),
         };
         if refused(&changes.borrow_and_update()) {
-            if changes.wait_for(|behaviour| !refused(behaviour)).await.is_err() {
+            if changes
+                .wait_for(|behaviour| !refused(behaviour))
+                .await
+                .is_err()
+            {
                 return;
             }
             reserved = Some(socket);
@@ -104,7 +120,11 @@ async fn session(stream: TcpStream, endpoint: &Endpoint) {
     let open = endpoint.ledger.open();
     let behaviour = Arc::clone(&endpoint.behaviour.borrow());
     let _ = stream.set_nodelay(true);
-    let session = Session { host: &endpoint.host, behaviour: &behaviour, transcript: &open.transcript };
+    let session = Session {
+        host: &endpoint.host,
+        behaviour: &behaviour,
+        transcript: &open.transcript,
+    };
     match session.run(stream).await {
         Ok(()) => open.transcript.note("* closed"),
         Err(error) => open.transcript.note(format!("* {}", error.kind())),
@@ -135,7 +155,9 @@ impl Session<'_> {
             Access::Closed | Access::Refused => return Ok(()),
             Access::Silent => return until_closed(&mut stream).await,
             Access::Garbage => {
-                stream.write_all(b"\x00\x01\xff\xfe garbage \x80\r\n\r\nSSH-2.0-lab\r\n").await?;
+                stream
+                    .write_all(b"\x00\x01\xff\xfe garbage \x80\r\n\r\nSSH-2.0-lab\r\n")
+                    .await?;
                 return until_closed(&mut stream).await;
             }
             Access::EndlessGreeting => loop {
@@ -168,7 +190,11 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn commands(&self, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), stage: Stage) -> io::Result<Next> {
+    async fn commands(
+        &self,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        stage: Stage,
+    ) -> io::Result<Next> {
         let smtp = &self.behaviour.smtp;
         let welcome = smtp.greeting.starts_with('2');
         loop {
@@ -177,7 +203,11 @@ impl Session<'_> {
                 return Ok(Next::End);
             };
             self.transcript.note(line.as_str());
-            let verb = line.split(' ').next().unwrap_or_default().to_ascii_uppercase();
+            let verb = line
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .to_ascii_uppercase();
             let reply = match verb.as_str() {
                 "QUIT" => {
                     stream.write_all(b"221 2.0.0 bye\r\n").await?;
@@ -190,7 +220,11 @@ impl Session<'_> {
                 "STARTTLS" if stage == Stage::Clear => match &smtp.starttls {
                     Starttls::Works => {
                         let injected = smtp.injected.as_deref().unwrap_or_default();
-                        stream.write_all(format!("220 2.0.0 ready to start TLS\r\n{injected}").as_bytes()).await?;
+                        stream
+                            .write_all(
+                                format!("220 2.0.0 ready to start TLS\r\n{injected}").as_bytes(),
+                            )
+                            .await?;
                         return Ok(Next::StartTls);
                     }
                     Starttls::Refused(reply) => reply.clone(),
@@ -220,7 +254,10 @@ impl Session<'_> {
             Stage::Encrypted => lines.extend(smtp.keywords_in_tls.iter().cloned()),
         }
         let last = lines.len() - 1;
-        let dressed = lines.iter().enumerate().map(|(i, line)| format!("250{}{line}\r\n", if i == last { ' ' } else { '-' }));
+        let dressed = lines
+            .iter()
+            .enumerate()
+            .map(|(i, line)| format!("250{}{line}\r\n", if i == last { ' ' } else { '-' }));
         dressed.collect()
     }
 
@@ -237,10 +274,13 @@ impl Session<'_> {
             }
             Tls::Garbage => {
                 read_record(&mut stream).await?;
-                return stream.write_all(b"501 5.5.4 what is that supposed to be\r\n").await;
+                return stream
+                    .write_all(b"501 5.5.4 what is that supposed to be\r\n")
+                    .await;
             }
             Tls::Legacy => {
-                let certs: Vec<&IssuedCert> = self.behaviour.certs.iter().map(|cert| &**cert).collect();
+                let certs: Vec<&IssuedCert> =
+                    self.behaviour.certs.iter().map(|cert| &**cert).collect();
                 self.transcript.note("* legacy TLS");
                 return legacy_tls::answer(&mut stream, &certs).await;
             }
@@ -255,9 +295,16 @@ impl Session<'_> {
             }
         };
         let (_, connection) = stream.get_ref();
-        let version = connection.protocol_version().map_or_else(String::new, |version| format!("{version:?}"));
-        self.transcript.note(format!("* {version} for {}", connection.server_name().unwrap_or("no name")));
-        self.commands(&mut stream, Stage::Encrypted).await.map(|_| ())
+        let version = connection
+            .protocol_version()
+            .map_or_else(String::new, |version| format!("{version:?}"));
+        self.transcript.note(format!(
+            "* {version} for {}",
+            connection.server_name().unwrap_or("no name")
+        ));
+        self.commands(&mut stream, Stage::Encrypted)
+            .await
+            .map(|_| ())
     }
 }
 

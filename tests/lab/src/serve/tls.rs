@@ -21,8 +21,15 @@ struct Choice {
 impl ResolvesServerCert for Choice {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let schemes = hello.signature_schemes();
-        let named = self.by_sni.iter().filter(|(name, _)| hello.server_name() == Some(name)).map(|(_, key)| key);
-        named.chain(&self.any).find(|key| key.key.choose_scheme(schemes).is_some()).cloned()
+        let named = self
+            .by_sni
+            .iter()
+            .filter(|(name, _)| hello.server_name() == Some(name))
+            .map(|(_, key)| key);
+        named
+            .chain(&self.any)
+            .find(|key| key.key.choose_scheme(schemes).is_some())
+            .cloned()
     }
 }
 
@@ -32,7 +39,8 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn certified(cert: &IssuedCert) -> Arc<CertifiedKey> {
-    let key = aws_lc_rs::sign::any_supported_type(&cert.key).expect("a key that was made here can sign");
+    let key =
+        aws_lc_rs::sign::any_supported_type(&cert.key).expect("a key that was made here can sign");
     Arc::new(CertifiedKey::new(cert.chain.clone(), key))
 }
 
@@ -53,7 +61,10 @@ pub(crate) fn config(
     let mut sorted: Vec<_> = certs.iter().collect();
     sorted.sort_by_key(|cert| cert.kind != KeyKind::Ecdsa);
     let choice = Choice {
-        by_sni: by_sni.iter().map(|(name, cert)| (name.clone(), certified(cert))).collect(),
+        by_sni: by_sni
+            .iter()
+            .map(|(name, cert)| (name.clone(), certified(cert)))
+            .collect(),
         any: sorted.into_iter().map(|cert| certified(cert)).collect(),
     };
     let builder = ServerConfig::builder_with_provider(provider())
@@ -63,7 +74,9 @@ pub(crate) fn config(
         Clients::Anonymous => builder.with_no_client_auth(),
         Clients::CertifiedBy(root) => {
             let mut roots = RootCertStore::empty();
-            roots.add(root.clone()).expect("a root that was made here is one");
+            roots
+                .add(root.clone())
+                .expect("a root that was made here is one");
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
                 .build()
                 .expect("there is a root");
