@@ -1,4 +1,5 @@
-//! Starts a world with one domain of each kind and keeps it until standard input ends: something to point `dig`, `delv` and `openssl` at.
+//! Starts a world with one domain of each kind and keeps it until standard input ends: something to
+//! point `dig`, `delv` and `openssl` at.
 
 #![expect(clippy::print_stdout, reason = "it tells people where the world is")]
 

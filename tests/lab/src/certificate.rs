@@ -16,6 +16,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::declare::certificate::{
     Cert, Intermediate, IssuedBy, KeyKind, Purpose, RootInChain, Subject,
 };
+use crate::lock::lock;
 
 const DAY: i64 = 86_400;
 const CA_VALIDITY: (i64, i64) = (-1000 * DAY, 2000 * DAY);
@@ -24,7 +25,8 @@ const CA_VALIDITY: (i64, i64) = (-1000 * DAY, 2000 * DAY);
 pub struct IssuedCert {
     /// As presented: the leaf first.
     pub chain: Vec<CertificateDer<'static>>,
-    /// The certificate of the authority that signed the leaf, presented or not; the leaf itself if that is self-signed.
+    /// The certificate of the authority that signed the leaf, presented or not; the leaf itself if
+    /// that is self-signed.
     pub issuer: CertificateDer<'static>,
     /// The root above it.
     pub root: CertificateDer<'static>,
@@ -195,7 +197,7 @@ impl Authority {
                 parse(SHARED.get_or_init(make))
             }
             (Some(label), _) => {
-                let mut keys = self.keys.lock().expect("no holder of this lock panics");
+                let mut keys = lock(&self.keys);
                 parse(keys.entry((name, label.clone())).or_insert_with(make))
             }
         }
@@ -275,7 +277,8 @@ pub(crate) fn pem(certificate: &CertificateDer<'_>) -> String {
     text
 }
 
-/// TLSA association data (RFC 6698 §2.1) in hexadecimal: of the certificate or its key, in full or hashed.
+/// TLSA association data (RFC 6698 §2.1) in hexadecimal: of the certificate or its key, in full or
+/// hashed.
 ///
 /// # Panics
 /// For selectors and matching types that are not defined.

@@ -14,6 +14,7 @@ use crate::dns::fault::DnsFault;
 use crate::dns::internet::Internet;
 use crate::dns::sign::seconds;
 use crate::dns::text::{self, Origin, absolute, plain};
+use crate::lock::{lock, read, write};
 use crate::plan::{PolicyPlan, address_data};
 use crate::serve::https::PolicyHost;
 use crate::serve::smtp::{Behaviour, Endpoint};
@@ -22,7 +23,8 @@ use crate::world::World;
 impl World {
     // Names
 
-    /// Replaces an RRset, or makes it. The owner is absolute; names in the data are relative to the domain that holds it, as in a declaration.
+    /// Replaces an `RRset`, or makes it. The owner is absolute; names in the data are relative to
+    /// the domain that holds it, as in a declaration.
     pub fn set_records<'a>(
         &self,
         owner: &str,
@@ -41,7 +43,7 @@ impl World {
         });
     }
 
-    /// Removes an RRset.
+    /// Removes an `RRset`.
     pub fn remove_records(&self, owner: &str, record_type: &str) {
         self.change(|internet| {
             internet.replace(
@@ -49,7 +51,7 @@ impl World {
                 text::record_type(record_type),
                 None,
                 Vec::new(),
-            )
+            );
         });
     }
 
@@ -72,6 +74,9 @@ impl World {
     }
 
     /// Signs a domain's zone anew, with signatures made `since` ago that have `left` from now.
+    ///
+    /// # Panics
+    /// When the domain is not declared.
     pub fn resign(&self, domain: &str, since: Duration, left: Duration) {
         self.change(|internet| {
             let zone = internet
@@ -100,20 +105,12 @@ impl World {
 
     /// Every DNS answer takes this long from now on.
     pub fn set_dns_latency(&self, latency: Duration) {
-        *self
-            .dns
-            .latency
-            .lock()
-            .expect("no holder of this lock panics") = latency;
+        *lock(&self.dns.latency) = latency;
     }
 
     /// Every name and type that stands in a zone.
     pub fn every_rrset(&self) -> Vec<(String, String)> {
-        self.dns
-            .internet
-            .read()
-            .expect("no holder of this lock panics")
-            .every_rrset()
+        read(&self.dns.internet).every_rrset()
     }
 
     // Mail hosts
@@ -146,7 +143,8 @@ impl World {
         self.endpoints(host)[0].behaviour.borrow().certs.clone()
     }
 
-    /// The TLSA record's data that matches what a mail host presents now: `world.tlsa("mx1.good.example", "3 1 1")`.
+    /// The TLSA record's data that matches what a mail host presents now:
+    /// `world.tlsa("mx1.good.example", "3 1 1")`.
     ///
     /// # Panics
     /// When there is no such host, or the parameters are not usage, selector and matching type.
@@ -197,32 +195,18 @@ impl World {
             );
         });
         let served = Arc::new(PolicyHost::new(plan));
-        self.https
-            .hosts
-            .write()
-            .expect("no holder of this lock panics")
-            .insert(host, served);
+        write(&self.https.hosts).insert(host, served);
     }
 
     /// A domain has neither policy host nor `_mta-sts` record from now on.
     pub fn remove_policy(&self, domain: &str) {
         self.remove_records(&format!("_mta-sts.{domain}"), "TXT");
         self.remove_records(&format!("mta-sts.{domain}"), "A");
-        self.https
-            .hosts
-            .write()
-            .expect("no holder of this lock panics")
-            .remove(&format!("mta-sts.{domain}"));
+        write(&self.https.hosts).remove(&format!("mta-sts.{domain}"));
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Internet) -> T) -> T {
-        change(
-            &mut self
-                .dns
-                .internet
-                .write()
-                .expect("no holder of this lock panics"),
-        )
+        change(&mut write(&self.dns.internet))
     }
 
     fn origin_of(&self, internet: &Internet, owner: &Name) -> Origin {
@@ -259,6 +243,7 @@ impl World {
         for endpoint in self.endpoints(host) {
             let changed = Arc::new(change(&endpoint.behaviour.borrow()));
             endpoint.behaviour.send_replace(changed);
+            endpoint.settle();
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A little mail internet inside one process, on loopback: for tests, benchmarks and the demo of mailtls-exporter.
+//! A little mail internet inside one process, on loopback: for tests, benchmarks and the demo of
+//! mailtls-exporter.
 //!
 //! A world is declared, a few lines for each domain, and started:
 //!
@@ -18,20 +19,24 @@
 //!
 //! What then runs, on ports that the system chose and addresses in 127.0.0.0/8:
 //!
-//! - one DNS endpoint that answers as a recursive resolver does, over a root, the top-level domains that the declarations need and one zone for each
-//!   domain, all really signed ([`Domain`] says what may be wrong with them);
+//! - one DNS endpoint that answers as a recursive resolver does, over a root, the top-level domains
+//!   that the declarations need and one zone for each domain, all really signed ([`Domain`] says
+//!   what may be wrong with them);
 //! - an SMTP server at each address of each mail host ([`Mx`], [`Smtp`]), all on one port;
 //! - the policy hosts ([`Policy`]) on another;
-//! - behind them certificate authorities ([`Cert`]), of which [`World::ca_file`] has the trusted root.
+//! - behind them certificate authorities ([`Cert`]), of which [`World::ca_file`] has the trusted
+//!   root.
 //!
-//! [`World`] tells where everything is, what clients did, and changes things while it runs. In reading order: [`declare`] is what a test writes,
-//! [`plan`] turns it into addresses, certificates and records, [`dns`] and [`serve`] run it, [`world`] holds it together and `changes` is what may be
-//! changed later.
+//! [`World`] tells where everything is, what clients did, and changes things while it runs. In
+//! reading order: `declare` is what a test writes, `plan` turns it into addresses, certificates and
+//! records, `dns` and `serve` run it, `world` holds it together, and `changes` is what may be changed
+//! later.
 
 pub mod certificate;
 mod changes;
 mod declare;
 mod dns;
+mod lock;
 mod plan;
 mod serve;
 mod world;

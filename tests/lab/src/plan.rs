@@ -1,4 +1,5 @@
-//! From declarations to a plan: which address every host has, which certificate, and which records stand in which zone.
+//! From declarations to a plan: which address every host has, which certificate, and which records
+//! stand in which zone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -384,7 +385,8 @@ fn tlsa_data(record: &Tlsa, presented: &IssuedCert, authority: &Authority, host:
     }
 }
 
-/// The data of the TLSA record that matches a chain: by its leaf, or for usages 0 and 2 by the certificate of the authority above it.
+/// The data of the TLSA record that matches a chain: by its leaf, or for usages 0 and 2 by the
+/// certificate of the authority above it.
 pub(crate) fn matching_tlsa(parameters: &str, presented: &IssuedCert) -> String {
     let (usage, ..) = parameters_of(parameters);
     tlsa_of(

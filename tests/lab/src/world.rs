@@ -1,4 +1,5 @@
-//! A running world: its sockets, what a test may ask about it, and what it may change while it runs.
+//! A running world: its sockets, what a test may ask about it, and what it may change while it
+//! runs.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
@@ -22,12 +23,14 @@ use crate::declare::domain::Domain;
 use crate::dns::server::{self as dns_server, DnsService, DnsSockets};
 use crate::dns::sign::anchor_text;
 use crate::dns::text::{Origin, absolute};
+use crate::lock::{lock, read, write};
 use crate::plan::{Net, Plan, plan};
 use crate::serve::https::{self, PolicyHost, PolicyHosts};
 use crate::serve::ledger::Ledger;
-use crate::serve::smtp::{self, Behaviour, Endpoint, reserve};
+use crate::serve::smtp::{self, Behaviour, Door, Endpoint, reserve};
 
-/// A little mail internet. It lives on threads of its own, so that a test may block, and ends when this is dropped.
+/// A little mail internet. It lives on threads of its own, so that a test may block, and ends when
+/// this is dropped.
 pub struct World {
     pub(crate) authority: Authority,
     pub(crate) dns: Arc<DnsService>,
@@ -124,6 +127,9 @@ fn new_runtime() -> Runtime {
 
 fn finish(runtime: Runtime, mut world: World) -> World {
     world.runtime = Some(runtime);
+    for endpoint in &world.smtp {
+        endpoint.settle();
+    }
     world
 }
 
@@ -195,8 +201,8 @@ async fn open(builder: WorldBuilder) -> World {
         .expect("the root is signed");
     let anchors = anchor_text(root);
     let dns = Arc::new(DnsService::default());
-    *dns.internet.write().expect("no holder of this lock panics") = internet;
-    *dns.latency.lock().expect("no holder of this lock panics") = builder.latency;
+    *write(&dns.internet) = internet;
+    *lock(&dns.latency) = builder.latency;
     tasks.spawn(dns_server::serve(dns_sockets, Arc::clone(&dns)));
 
     let mut endpoints = Vec::with_capacity(smtp.len());
@@ -207,6 +213,7 @@ async fn open(builder: WorldBuilder) -> World {
             address: (plan.address, sockets.smtp_port).into(),
             behaviour: watch::Sender::new(Arc::new(behaviour)),
             ledger: Ledger::default(),
+            door: Door::default(),
         });
         tasks.spawn(smtp::serve(Arc::clone(&endpoint), socket));
         endpoints.push(endpoint);
@@ -216,11 +223,7 @@ async fn open(builder: WorldBuilder) -> World {
     for plan in policies {
         let host = plan.host.clone();
         let served = Arc::new(PolicyHost::new(plan));
-        https
-            .hosts
-            .write()
-            .expect("no holder of this lock panics")
-            .insert(host, served);
+        write(&https.hosts).insert(host, served);
     }
     tasks.spawn(https::serve(sockets.https, Arc::clone(&https)));
 
@@ -324,11 +327,7 @@ impl World {
     /// The addresses of a mail host or policy host, in the order of its declaration.
     pub fn host_address(&self, host: &str) -> Vec<IpAddr> {
         let name = absolute(host);
-        let internet = self
-            .dns
-            .internet
-            .read()
-            .expect("no holder of this lock panics");
+        let internet = read(&self.dns.internet);
         let zone = internet.zone_for(&name, RecordType::A);
         let set = zone.get(&name, RecordType::A);
         set.into_iter()
@@ -360,11 +359,7 @@ impl World {
 
     /// Name (lower case, no final dot) and type of every DNS query, in order.
     pub fn dns_log(&self) -> Vec<(String, String)> {
-        self.dns
-            .log
-            .lock()
-            .expect("no holder of this lock panics")
-            .clone()
+        lock(&self.dns.log).clone()
     }
 
     /// How many SMTP sessions an address has seen.
@@ -382,7 +377,8 @@ impl World {
         self.endpoint(address).ledger.peak()
     }
 
-    /// What the clients of an address said, session by session and line by line; lines that begin with `*` are the server's remarks.
+    /// What the clients of an address said, session by session and line by line; lines that begin
+    /// with `*` are the server's remarks.
     pub fn smtp_transcripts(&self, address: IpAddr) -> Vec<Vec<String>> {
         self.endpoint(address).ledger.transcripts()
     }
@@ -397,11 +393,7 @@ impl World {
 
     /// The heads of the HTTP requests to a policy host.
     pub fn https_requests(&self, host: &str) -> Vec<String> {
-        let requests = self
-            .https
-            .requests
-            .lock()
-            .expect("no holder of this lock panics");
+        let requests = lock(&self.https.requests);
         requests
             .iter()
             .filter(|(asked, _)| asked == host)

@@ -6,8 +6,9 @@ use crate::dns::sign::seconds;
 
 /// Declaration of a certificate with its chain and key.
 ///
-/// Unless told otherwise: an ECDSA P-256 key of its own, issued by the world's intermediate authority for the name of the host that presents it,
-/// valid from yesterday for 90 days, presented with the intermediate certificate and without the root.
+/// Unless told otherwise: an ECDSA P-256 key of its own, issued by the world's intermediate
+/// authority for the name of the host that presents it, valid from yesterday for 90 days, presented
+/// with the intermediate certificate and without the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cert {
     pub(crate) names: Option<Vec<String>>,
@@ -135,7 +136,8 @@ impl Cert {
         self
     }
 
-    /// With an RSA key (2048 bits). All unnamed RSA keys of a process are one and the same: they take long to make.
+    /// With an RSA key (2048 bits). All unnamed RSA keys of a process are one and the same: they
+    /// take long to make.
     #[must_use]
     pub fn rsa(mut self) -> Self {
         self.key = KeyKind::Rsa;
@@ -149,7 +151,8 @@ impl Cert {
         self
     }
 
-    /// With the key of this name: certificates that name the same key share it (a renewal that keeps its key).
+    /// With the key of this name: certificates that name the same key share it (a renewal that
+    /// keeps its key).
     #[must_use]
     pub fn key(mut self, label: &str) -> Self {
         self.key_label = Some(label.to_owned());

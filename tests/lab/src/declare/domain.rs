@@ -9,9 +9,11 @@ use crate::dns::sign::{Delegation, Denial, KeyAlgorithm, SignatureFault, Signing
 
 const DAY: i64 = 86_400;
 
-/// Declaration of a domain. [`Domain::new`] is a signed zone with nothing in it; each method adds or changes one thing.
+/// Declaration of a domain. [`Domain::new`] is a signed zone with nothing in it; each method adds
+/// or changes one thing.
 ///
-/// Names are relative to the domain unless they end in a dot or in a top-level domain of the world; `@` is the domain itself.
+/// Names are relative to the domain unless they end in a dot or in a top-level domain of the world;
+/// `@` is the domain itself.
 #[derive(Clone, Debug)]
 pub struct Domain {
     pub(crate) name: String,
@@ -32,7 +34,8 @@ pub struct Domain {
 }
 
 impl Domain {
-    /// A domain of this name, in a zone of its own below the closest declared domain, or below its top-level domain.
+    /// A domain of this name, in a zone of its own below the closest declared domain, or below its
+    /// top-level domain.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -59,14 +62,16 @@ impl Domain {
         self.host(host)
     }
 
-    /// An MX record alone, for a host that another declaration (of this or another domain) makes, or nobody.
+    /// An MX record alone, for a host that another declaration (of this or another domain) makes,
+    /// or nobody.
     #[must_use]
     pub fn mx_only(mut self, preference: u16, name: &str) -> Self {
         self.mx.push((preference, name.to_owned()));
         self
     }
 
-    /// A mail host that no MX record names; `Mx::new("@")` makes the domain its own host (implicit MX, RFC 5321 §5.1).
+    /// A mail host that no MX record names; `Mx::new("@")` makes the domain its own host (implicit
+    /// MX, RFC 5321 §5.1).
     #[must_use]
     pub fn host(mut self, host: Mx) -> Self {
         self.hosts.push(host);
@@ -130,7 +135,8 @@ impl Domain {
 
     // Any other record
 
-    /// One more record, its data as in a zone file; `\# length hex` (RFC 3597) works for every type.
+    /// One more record, its data as in a zone file; `\# length hex` (RFC 3597) works for every
+    /// type.
     #[must_use]
     pub fn record(mut self, owner: &str, record_type: &str, data: &str) -> Self {
         self.records
@@ -204,19 +210,19 @@ impl Domain {
         self
     }
 
-    /// The signature of this RRset does not verify.
+    /// The signature of this `RRset` does not verify.
     #[must_use]
     pub fn bogus(self, owner: &str, record_type: &str) -> Self {
         self.signature_fault(owner, record_type, SignatureFault::Corrupt)
     }
 
-    /// This RRset has no signature.
+    /// This `RRset` has no signature.
     #[must_use]
     pub fn signature_missing(self, owner: &str, record_type: &str) -> Self {
         self.signature_fault(owner, record_type, SignatureFault::Missing)
     }
 
-    /// Something is wrong with the signature of this RRset.
+    /// Something is wrong with the signature of this `RRset`.
     #[must_use]
     pub fn signature_fault(
         mut self,
@@ -261,7 +267,8 @@ impl Domain {
         self.delegation(Delegation::Sha1)
     }
 
-    /// The DS record has an algorithm number that nobody knows, so that the zone counts as insecure.
+    /// The DS record has an algorithm number that nobody knows, so that the zone counts as
+    /// insecure.
     #[must_use]
     pub fn ds_unknown_algorithm(self) -> Self {
         self.delegation(Delegation::UnknownAlgorithm)

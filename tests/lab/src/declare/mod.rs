@@ -1,4 +1,5 @@
-//! What a test writes down: domains, MX hosts, SMTP servers, certificates and policies. Nothing here does anything yet.
+//! What a test writes down: domains, MX hosts, SMTP servers, certificates and policies. Nothing
+//! here does anything yet.
 
 pub(crate) mod certificate;
 pub(crate) mod domain;

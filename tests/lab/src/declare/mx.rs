@@ -64,9 +64,14 @@ impl From<(Cert, Smtp)> for Address {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a declaration reads better without borrows"
+)]
 impl Mx {
-    /// A host of this name (relative to the domain that declares it, unless it ends in a dot or a top-level domain) with preference 10, one
-    /// address, a well-behaved SMTP server and a valid certificate. `@` is the domain itself.
+    /// A host of this name (relative to the domain that declares it, unless it ends in a dot or a
+    /// top-level domain) with preference 10, one address, a well-behaved SMTP server and a valid
+    /// certificate. `@` is the domain itself.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -101,7 +106,8 @@ impl Mx {
         self
     }
 
-    /// A certificate beside the others, for clients that cannot or may not use them: typically `Cert::valid().rsa()` beside the ECDSA one.
+    /// A certificate beside the others, for clients that cannot or may not use them: typically
+    /// `Cert::valid().rsa()` beside the ECDSA one.
     #[must_use]
     pub fn also_cert(mut self, cert: Cert) -> Self {
         for address in &mut self.addresses {
@@ -144,8 +150,9 @@ impl Mx {
         self
     }
 
-    /// A TLSA record at `_25._tcp` that matches: `"3 1 1"`. The data is computed from the first certificate of the first address: of the leaf, or
-    /// for usages 0 and 2 of the certificate that issued it.
+    /// A TLSA record at `_25._tcp` that matches: `"3 1 1"`. The data is computed from the first
+    /// certificate of the first address: of the leaf, or for usages 0 and 2 of the certificate that
+    /// issued it.
     #[must_use]
     pub fn tlsa(mut self, parameters: &str) -> Self {
         self.tlsa.push(Tlsa::Matching(parameters.to_owned()));
@@ -159,7 +166,8 @@ impl Mx {
         self
     }
 
-    /// A TLSA record of another certificate, such as the next one in a rollover. Give that one a `key`, or it is of no use to anyone.
+    /// A TLSA record of another certificate, such as the next one in a rollover. Give that one a
+    /// `key`, or it is of no use to anyone.
     #[must_use]
     pub fn tlsa_of(mut self, parameters: &str, cert: Cert) -> Self {
         self.tlsa

@@ -180,10 +180,11 @@ impl Policy {
         } else {
             &self.mx
         };
-        let mx: String = patterns
+        let mx = patterns
             .iter()
             .map(|pattern| format!("mx: {pattern}\r\n"))
-            .collect();
+            .collect::<Vec<_>>()
+            .concat();
         format!(
             "version: STSv1\r\nmode: {}\r\n{mx}max_age: {}\r\n",
             self.mode, self.max_age

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Declaration of an SMTP server. [`Smtp::new`] is a well-behaved one; each method changes one thing about it.
+/// Declaration of an SMTP server. [`Smtp::new`] is a well-behaved one; each method changes one
+/// thing about it.
 #[derive(Clone, Debug)]
 pub struct Smtp {
     pub(crate) access: Access,
@@ -173,8 +174,9 @@ impl Smtp {
         Self::with_tls(Tls::Only13)
     }
 
-    /// Speaks TLS 1.0 at most: a `ClientHello` without `supported_versions` gets hello, certificate and key exchange in clear (the handshake ends
-    /// there, and the key exchange is not signed), any other a `protocol_version` alert.
+    /// Speaks TLS 1.0 at most: a `ClientHello` without `supported_versions` gets hello, certificate
+    /// and key exchange in clear (the handshake ends there, and the key exchange is not signed),
+    /// any other a `protocol_version` alert.
     pub fn tls_legacy() -> Self {
         Self::with_tls(Tls::Legacy)
     }
@@ -211,7 +213,8 @@ impl Smtp {
             .trim_end()
             .lines()
             .map(|line| format!("{line}\r\n"))
-            .collect();
+            .collect::<Vec<_>>()
+            .concat();
         self
     }
 

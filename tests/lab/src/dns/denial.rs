@@ -1,6 +1,8 @@
-//! Proofs that something is not there: the NSEC or NSEC3 chain of a zone, and which links of it answer which question.
+//! Proofs that something is not there: the NSEC or NSEC3 chain of a zone, and which links of it
+//! answer which question.
 //!
-//! The rules are RFC 4035 §3.1.3 for NSEC and RFC 5155 §7.2 for NSEC3. A link is named by its owner; [`Zone::signed`] turns it into records.
+//! The rules are RFC 4035 §3.1.3 for NSEC and RFC 5155 §7.2 for NSEC3. A link is named by its
+//! owner; [`Zone::signed`] turns it into records.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,8 +13,10 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::sign::Denial;
 use super::zone::{RrSet, Zone};
+use crate::lock::lock;
 
-/// The denial records of a zone by owner; for NSEC3 in the order of the hashes, which is also the order of their names.
+/// The denial records of a zone by owner; for NSEC3 in the order of the hashes, which is also the
+/// order of their names.
 pub(crate) struct DenialChain {
     links: BTreeMap<Name, RrSet>,
     denial: Denial,
@@ -53,7 +57,7 @@ impl Zone {
     /// The chain, made from the records on first use. `None` in an unsigned zone.
     pub(crate) fn denial_chain(&self) -> Option<Arc<DenialChain>> {
         self.key.as_ref()?;
-        let mut chain = self.denial.lock().expect("no holder of this lock panics");
+        let mut chain = lock(&self.denial);
         Some(Arc::clone(
             chain.get_or_insert_with(|| Arc::new(self.build_chain())),
         ))
@@ -63,7 +67,8 @@ impl Zone {
     pub(crate) fn prove_no_data(&self, name: &Name) -> Vec<Record> {
         self.proof(|chain| match chain.matching(name) {
             Some(link) => vec![Some(link)],
-            // An empty non-terminal has no NSEC; RFC 4035 §3.1.3.2. Under opt-out an unsigned delegation has no NSEC3; RFC 5155 §7.2.4.
+            // An empty non-terminal has no NSEC; RFC 4035 §3.1.3.2. Under opt-out an unsigned
+            // delegation has no NSEC3; RFC 5155 §7.2.4.
             None if chain.denial == Denial::Nsec => vec![chain.covering(name)],
             None => self.closest_provable(chain, name),
         })
@@ -111,7 +116,8 @@ impl Zone {
         })
     }
 
-    /// RFC 5155 §7.2.1: the closest encloser that has an NSEC3, and the cover of the name one label longer.
+    /// RFC 5155 §7.2.1: the closest encloser that has an NSEC3, and the cover of the name one label
+    /// longer.
     fn closest_provable(&self, chain: &DenialChain, name: &Name) -> Vec<Option<Name>> {
         let mut next_closer = name.clone();
         loop {

@@ -13,7 +13,8 @@ pub enum DnsFault {
     Drop,
     /// The answer comes this late.
     Delay(Duration),
-    /// A name that exists without this type is answered with NXDOMAIN (seen at empty non-terminals).
+    /// A name that exists without this type is answered with NXDOMAIN (seen at empty
+    /// non-terminals).
     Nxdomain,
     /// Over UDP the answer is always cut off (TC=1).
     Truncate,

@@ -1,4 +1,5 @@
-//! All zones together, answering as a recursive resolver in front of correct authoritative servers does.
+//! All zones together, answering as a recursive resolver in front of correct authoritative servers
+//! does.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -173,7 +174,7 @@ impl Internet {
             .copied()
     }
 
-    /// Replaces an RRset; without data it is removed.
+    /// Replaces an `RRset`; without data it is removed.
     pub(crate) fn replace(
         &mut self,
         owner: &Name,

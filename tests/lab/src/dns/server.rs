@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::internet::{Internet, Treatment};
 use super::text;
+use crate::lock::{lock, read};
 
 /// The payload that we announce, as most resolvers do today.
 const PAYLOAD: u16 = 1232;
@@ -112,17 +113,13 @@ impl DnsService {
                 text::plain(question.name()),
                 question.query_type().to_string(),
             );
-            self.log
-                .lock()
-                .expect("no holder of this lock panics")
-                .push(entry);
+            lock(&self.log).push(entry);
         }
         if self.stopped.load(Ordering::Relaxed) {
             return None;
         }
         let (message, treatment) = self.answer(&query);
-        let latency =
-            *self.latency.lock().expect("no holder of this lock panics") + treatment.delay;
+        let latency = *lock(&self.latency) + treatment.delay;
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
@@ -172,7 +169,7 @@ impl DnsService {
         }
         let mut name = question.name().clone();
         name.set_fqdn(true);
-        let internet = self.internet.read().expect("no holder of this lock panics");
+        let internet = read(&self.internet);
         let answer = internet.resolve(&name, question.query_type());
         message.metadata.response_code = answer.code;
         message.answers = answer.answers;

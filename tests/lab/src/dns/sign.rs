@@ -1,7 +1,10 @@
-//! Keys and signatures: what makes the data of a zone provable, and what a declaration may spoil about it.
+//! Keys and signatures: what makes the data of a zone provable, and what a declaration may spoil
+//! about it.
 //!
-//! A signed zone has one key that signs everything (a combined signing key, RFC 6781 §3.1); its digest stands in the parent as DS. The to-be-signed
-//! form (RFC 4034 §3.1.8.1, §6) is written out here once more, so that the lab is a second opinion on the library that the exporter verifies with.
+//! A signed zone has one key that signs everything (a combined signing key, RFC 6781 §3.1); its
+//! digest stands in the parent as DS. The to-be-signed form (RFC 4034 §3.1.8.1, §6) is written out
+//! here once more, so that the lab is a second opinion on the library that the exporter verifies
+//! with.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -15,6 +18,7 @@ use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::zone::{RrSet, Zone, label_count};
+use crate::lock::lock;
 
 const DAY: u64 = 86_400;
 
@@ -60,7 +64,7 @@ pub enum KeyAlgorithm {
     RsaSha512,
 }
 
-/// What is wrong with the signature of one RRset.
+/// What is wrong with the signature of one `RRset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureFault {
     /// There is none.
@@ -202,7 +206,8 @@ fn shared_rsa_key() -> &'static PrivatePkcs8KeyDer<'static> {
 }
 
 impl Zone {
-    /// The RRset at `source`, owned by `owner` (another name than `source` when a wildcard is expanded), with its signature.
+    /// The `RRset` at `source`, owned by `owner` (another name than `source` when a wildcard is
+    /// expanded), with its signature.
     pub(crate) fn signed(
         &self,
         source: &Name,
@@ -243,10 +248,7 @@ impl Zone {
         else {
             return Vec::new();
         };
-        let mut made = self
-            .signatures
-            .lock()
-            .expect("no holder of this lock panics");
+        let mut made = lock(&self.signatures);
         made.entry((source.clone(), record_type))
             .or_insert_with(|| {
                 let fault = self

@@ -1,7 +1,8 @@
 //! Names and record data as a declaration writes them, turned into what the wire carries.
 //!
-//! One rule for every name of a declaration: a name that ends in a dot or in a top-level domain of this world is absolute; any other is relative to
-//! the domain that declares it; `@` is that domain. So `mx1`, `_25._tcp.mx1` and `mx1.good.example` all mean what they seem to mean.
+//! One rule for every name of a declaration: a name that ends in a dot or in a top-level domain of
+//! this world is absolute; any other is relative to the domain that declares it; `@` is that
+//! domain. So `mx1`, `_25._tcp.mx1` and `mx1.good.example` all mean what they seem to mean.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -77,7 +78,8 @@ impl Origin {
 
     /// Record data from its zone-file form. `\# 3 010203` (RFC 3597 §5) works for every type.
     ///
-    /// Text of a TXT record that does not begin with a quote is one string, however long, `;` and blanks included.
+    /// Text of a TXT record that does not begin with a quote is one string, however long, `;` and
+    /// blanks included.
     ///
     /// # Panics
     /// When the text does not fit the type: a declaration is wrong then.

@@ -1,6 +1,7 @@
-//! One zone: its RRsets, and what it says about a name before anybody thinks of signatures.
+//! One zone: its `RRset`s, and what it says about a name before anybody thinks of signatures.
 //!
-//! The lookup is the algorithm of RFC 1034 §4.3.2 with RFC 4592 (wildcards) and RFC 6672 (DNAME), for a zone held whole in memory.
+//! The lookup is the algorithm of RFC 1034 §4.3.2 with RFC 4592 (wildcards) and RFC 6672 (DNAME),
+//! for a zone held whole in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -12,7 +13,7 @@ use super::denial::DenialChain;
 use super::sign::{Signing, ZoneKey, canonical_rdata};
 use super::text;
 
-/// An RRset without its owner.
+/// An `RRset` without its owner.
 #[derive(Clone, Debug)]
 pub(crate) struct RrSet {
     pub(crate) ttl: u32,
@@ -35,7 +36,8 @@ pub(crate) struct Zone {
 /// What a zone says about a name and a type.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// The RRset is there. With a wildcard as `source` it was expanded, and `next_closer` is the name whose absence must be proven.
+    /// The `RRset` is there. With a wildcard as `source` it was expanded, and `next_closer` is the
+    /// name whose absence must be proven.
     Data {
         source: Name,
         record_type: RecordType,
@@ -49,7 +51,8 @@ pub(crate) enum Found {
     },
     /// A DNAME above the name leads elsewhere.
     Subtree { owner: Name, target: Name },
-    /// The name exists (perhaps only as the ancestor of another) without this type. With `wildcard` it exists by expansion only.
+    /// The name exists (perhaps only as the ancestor of another) without this type. With `wildcard`
+    /// it exists by expansion only.
     NoData { wildcard: Option<(Name, Name)> },
     /// The name does not exist below `closest_encloser`.
     NxDomain { closest_encloser: Name },
@@ -92,7 +95,7 @@ impl Zone {
         self.changed();
     }
 
-    /// Removes an RRset.
+    /// Removes an `RRset`.
     pub(crate) fn remove(&mut self, owner: &Name, record_type: RecordType) {
         if let Some(node) = self.nodes.get_mut(owner) {
             node.remove(&record_type);
@@ -119,7 +122,8 @@ impl Zone {
         self.nodes.get(owner)?.get(&record_type)
     }
 
-    /// Whether the name owns records or is the ancestor of one that does (an empty non-terminal, RFC 8020).
+    /// Whether the name owns records or is the ancestor of one that does (an empty non-terminal,
+    /// RFC 8020).
     pub(crate) fn exists(&self, name: &Name) -> bool {
         self.nodes.contains_key(name)
             || self
@@ -314,7 +318,7 @@ mod tests {
         ));
         match find("x.y.good.example", RecordType::TXT) {
             Found::NxDomain { closest_encloser } => {
-                assert_eq!(closest_encloser, absolute("good.example"))
+                assert_eq!(closest_encloser, absolute("good.example"));
             }
             other => panic!("{other:?}"),
         }

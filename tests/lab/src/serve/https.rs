@@ -1,4 +1,5 @@
-//! The policy hosts: one listener, which tells them apart by the server name that the client asks for.
+//! The policy hosts: one listener, which tells them apart by the server name that the client asks
+//! for.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,6 +16,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use super::legacy_tls::{HANDSHAKE_FAILURE, alert};
 use super::tls::{self, Clients};
 use crate::declare::policy::{Delivery, Policy};
+use crate::lock::{lock, read};
 use crate::plan::PolicyPlan;
 
 const MAX_HEAD: usize = 16 * 1024;
@@ -61,7 +63,7 @@ impl PolicyHost {
             ("Location", &policy.location),
         ] {
             if let Some(value) = value {
-                head.push_str(&format!("{name}: {value}\r\n"));
+                head.extend([name, ": ", value, "\r\n"]);
             }
         }
         let sent = if policy.delivery == Delivery::Truncated {
@@ -105,12 +107,7 @@ async fn connection(stream: TcpStream, hosts: &PolicyHosts) -> io::Result<()> {
         .server_name()
         .unwrap_or_default()
         .to_ascii_lowercase();
-    let host = hosts
-        .hosts
-        .read()
-        .expect("no holder of this lock panics")
-        .get(&name)
-        .cloned();
+    let host = read(&hosts.hosts).get(&name).cloned();
     let Some(host) = host else {
         return refuse(start.io).await;
     };
@@ -122,11 +119,7 @@ async fn connection(stream: TcpStream, hosts: &PolicyHosts) -> io::Result<()> {
     let mut stream = start.into_stream(Arc::clone(&host.tls)).await?;
     let head = read_head(&mut stream).await?;
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    hosts
-        .requests
-        .lock()
-        .expect("no holder of this lock panics")
-        .push((name, head));
+    lock(&hosts.requests).push((name, head));
     if host.policy.delivery == Delivery::HangsAfterTls {
         return std::future::pending().await;
     }

@@ -1,4 +1,5 @@
 //! What SMTP clients did: sessions counted by address, with everything that was said.
+use crate::lock::lock;
 
 use std::sync::{Arc, Mutex};
 
@@ -28,7 +29,7 @@ pub(crate) struct OpenSession<'a> {
 impl Ledger {
     pub(crate) fn open(&self) -> OpenSession<'_> {
         let transcript = Arc::new(Transcript::default());
-        let mut entries = self.entries.lock().expect("no holder of this lock panics");
+        let mut entries = lock(&self.entries);
         entries.open += 1;
         entries.peak = entries.peak.max(entries.open);
         entries.transcripts.push(Arc::clone(&transcript));
@@ -39,29 +40,19 @@ impl Ledger {
     }
 
     pub(crate) fn sessions(&self) -> usize {
-        self.entries
-            .lock()
-            .expect("no holder of this lock panics")
-            .transcripts
-            .len()
+        lock(&self.entries).transcripts.len()
     }
 
     pub(crate) fn open_now(&self) -> usize {
-        self.entries
-            .lock()
-            .expect("no holder of this lock panics")
-            .open
+        lock(&self.entries).open
     }
 
     pub(crate) fn peak(&self) -> usize {
-        self.entries
-            .lock()
-            .expect("no holder of this lock panics")
-            .peak
+        lock(&self.entries).peak
     }
 
     pub(crate) fn transcripts(&self) -> Vec<Vec<String>> {
-        let entries = self.entries.lock().expect("no holder of this lock panics");
+        let entries = lock(&self.entries);
         entries
             .transcripts
             .iter()
@@ -88,11 +79,7 @@ impl Ledger {
 
 impl Drop for OpenSession<'_> {
     fn drop(&mut self) {
-        self.ledger
-            .entries
-            .lock()
-            .expect("no holder of this lock panics")
-            .open -= 1;
+        lock(&self.ledger.entries).open -= 1;
     }
 }
 

@@ -1,6 +1,8 @@
-//! A server that speaks TLS 1.0 at most, as far as a client can see without keys: it shows hello, certificate and key exchange, all in clear.
+//! A server that speaks TLS 1.0 at most, as far as a client can see without keys: it shows hello,
+//! certificate and key exchange, all in clear.
 //!
-//! The handshake (RFC 2246 §7.4, RFC 8422 §5.4) is never completed: the signature in the key exchange is nobody's.
+//! The handshake (RFC 2246 §7.4, RFC 8422 §5.4) is never completed: the signature in the key
+//! exchange is nobody's.
 
 use std::io;
 
@@ -33,7 +35,8 @@ pub(crate) async fn read_record(
     Ok((header[0], payload))
 }
 
-/// Answers a `ClientHello` as far as an old server's answer goes, then waits for the client to leave.
+/// Answers a `ClientHello` as far as an old server's answer goes, then waits for the client to
+/// leave.
 pub(crate) async fn answer(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     certs: &[&IssuedCert],

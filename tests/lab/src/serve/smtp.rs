@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -18,6 +18,7 @@ use super::legacy_tls::{self, HANDSHAKE_FAILURE, alert, read_record};
 use super::tls::{self, Clients};
 use crate::certificate::{Authority, IssuedCert};
 use crate::declare::smtp::{Access, Ehlo, Smtp, Starttls, Tls};
+use crate::lock::lock;
 use crate::plan::CertsByName;
 
 const MAX_LINE: usize = 4096;
@@ -62,6 +63,38 @@ pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
     pub(crate) behaviour: watch::Sender<Arc<Behaviour>>,
     pub(crate) ledger: Ledger,
+    pub(crate) door: Door,
+}
+
+/// Whether an address listens, for those who must wait until it does or no longer does.
+#[derive(Default)]
+pub(crate) struct Door {
+    open: Mutex<Option<bool>>,
+    moved: Condvar,
+}
+
+impl Door {
+    fn is_open(&self, open: bool) {
+        *lock(&self.open) = Some(open);
+        self.moved.notify_all();
+    }
+}
+
+impl Endpoint {
+    /// Waits until the address listens or not, as its behaviour says.
+    pub(crate) fn settle(&self) {
+        let wanted = Some(self.behaviour.borrow().smtp.access != Access::Refused);
+        let open = lock(&self.door.open);
+        let moved = &self.door.moved;
+        let settled =
+            moved.wait_timeout_while(open, Duration::from_secs(10), |open| *open != wanted);
+        let waited = settled.expect("no holder of this lock panics").1;
+        assert!(
+            !waited.timed_out(),
+            "{} does not listen as told",
+            self.address
+        );
+    }
 }
 
 /// A socket that holds an address; whether it listens is decided later.
@@ -72,7 +105,8 @@ pub(crate) fn reserve(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Serves an address until the task is dropped. While access is refused the address is held, but nobody listens.
+/// Serves an address until the task is dropped. While access is refused the address is held, but
+/// nobody listens.
 pub(crate) async fn serve(endpoint: Arc<Endpoint>, reserved: TcpSocket) {
     let mut changes = endpoint.behaviour.subscribe();
     let mut reserved = Some(reserved);
@@ -83,6 +117,7 @@ pub(crate) async fn serve(endpoint: Arc<Endpoint>, reserved: TcpSocket) {
             None => reserve(endpoint.address).expect("the address was free a moment ago"),
         };
         if refused(&changes.borrow_and_update()) {
+            endpoint.door.is_open(false);
             if changes
                 .wait_for(|behaviour| !refused(behaviour))
                 .await
@@ -94,6 +129,7 @@ pub(crate) async fn serve(endpoint: Arc<Endpoint>, reserved: TcpSocket) {
             continue;
         }
         let listener = socket.listen(1024).expect("a bound socket listens");
+        endpoint.door.is_open(true);
         let mut sessions = JoinSet::new();
         loop {
             tokio::select! {

@@ -11,7 +11,8 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use crate::certificate::IssuedCert;
 use crate::declare::certificate::KeyKind;
 
-/// Chooses among the certificates of a server: by the name that the client asks for, then the first whose key the client can verify, ECDSA first.
+/// Chooses among the certificates of a server: by the name that the client asks for, then the first
+/// whose key the client can verify, ECDSA first.
 #[derive(Debug)]
 struct Choice {
     by_sni: Vec<(String, Arc<CertifiedKey>)>,

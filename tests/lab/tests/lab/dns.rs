@@ -1,4 +1,5 @@
-//! The name service: answers over the wire, verified with the keys that the chain of DS records leads to.
+//! The name service: answers over the wire, verified with the keys that the chain of DS records
+//! leads to.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -112,7 +113,7 @@ async fn trusted_keys(world: &World, zone: &Name) -> Vec<DNSKEY> {
     keys
 }
 
-/// Verifies every RRset of an answer; all of them must be signed.
+/// Verifies every `RRset` of an answer; all of them must be signed.
 async fn verify(world: &World, message: &Message) -> Result<(), String> {
     for section in [&message.answers, &message.authorities] {
         let sets: BTreeSet<(Name, RecordType)> = section

@@ -28,7 +28,7 @@ async fn fetch(world: &World) -> io::Result<String> {
         .await?;
     let mut response = Vec::new();
     match stream.read_to_end(&mut response).await {
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
         _ => Ok(String::from_utf8(response).unwrap()),
     }
 }

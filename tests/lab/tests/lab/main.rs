@@ -1,4 +1,5 @@
-//! The lab checked from outside: signatures and denials over the wire, SMTP sessions and policy fetches by hand, and every fault.
+//! The lab checked from outside: signatures and denials over the wire, SMTP sessions and policy
+//! fetches by hand, and every fault.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
