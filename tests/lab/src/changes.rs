@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hickory_proto::op::Message;
 use hickory_proto::rr::{Name, RecordType};
 
 use crate::certificate::IssuedCert;
@@ -103,6 +104,17 @@ impl World {
         self.dns.stripping.store(true, Ordering::Relaxed);
     }
 
+    /// Every DNS answer goes through this function from now on, as if somebody sat between resolver
+    /// and client; it is lost where the function returns nothing.
+    pub fn tamper_dns(&self, tamper: impl Fn(Message) -> Option<Message> + Send + Sync + 'static) {
+        *lock(&self.dns.tampering) = Some(Arc::new(tamper));
+    }
+
+    /// DNS answers arrive as they were sent again.
+    pub fn stop_tampering(&self) {
+        *lock(&self.dns.tampering) = None;
+    }
+
     /// Every DNS answer takes this long from now on.
     pub fn set_dns_latency(&self, latency: Duration) {
         *lock(&self.dns.latency) = latency;
@@ -186,13 +198,17 @@ impl World {
         } else {
             self.net.https()
         };
+        let owner = absolute(&host);
         self.change(|internet| {
-            internet.replace(
-                &absolute(&host),
-                RecordType::A,
-                None,
-                vec![address_data(address.into())],
-            );
+            let zone = internet.zone_for(&owner, RecordType::A);
+            if zone.get(&owner, RecordType::CNAME).is_none() {
+                internet.replace(
+                    &owner,
+                    RecordType::A,
+                    None,
+                    vec![address_data(address.into())],
+                );
+            }
         });
         let served = Arc::new(PolicyHost::new(plan));
         write(&self.https.hosts).insert(host, served);

@@ -31,7 +31,11 @@ pub(crate) struct DnsService {
     pub(crate) stripping: AtomicBool,
     /// How long each answer takes.
     pub(crate) latency: Mutex<Duration>,
+    pub(crate) tampering: Mutex<Option<Tamper>>,
 }
+
+/// What somebody between resolver and client makes of a message; nothing when it is lost.
+pub(crate) type Tamper = Arc<dyn Fn(Message) -> Option<Message> + Send + Sync>;
 
 /// Both sockets of the endpoint, bound to one port.
 pub(crate) struct DnsSockets {
@@ -118,7 +122,11 @@ impl DnsService {
         if self.stopped.load(Ordering::Relaxed) {
             return None;
         }
-        let (message, treatment) = self.answer(&query);
+        let (mut message, treatment) = self.answer(&query);
+        let tampering = lock(&self.tampering).clone();
+        if let Some(tamper) = tampering {
+            message = tamper(message)?;
+        }
         let latency = *lock(&self.latency) + treatment.delay;
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;

@@ -514,3 +514,30 @@ async fn the_spelling_of_a_question_stays() {
     assert_eq!(message.answers[0].name.to_ascii(), "GooD.eXample.");
     verify(&world, &message).await.unwrap();
 }
+
+#[tokio::test]
+async fn answers_can_be_tampered_with() {
+    let world = World::start([furnished("good.example")]).await;
+    world.tamper_dns(|mut message| {
+        message.answers.clear();
+        (message.queries[0].query_type() != RecordType::NS).then_some(message)
+    });
+    assert!(
+        ask(&world, "good.example", RecordType::MX)
+            .await
+            .answers
+            .is_empty()
+    );
+    assert!(
+        over_udp(world.dns_server(), &query("good.example", RecordType::NS))
+            .await
+            .is_none()
+    );
+    world.stop_tampering();
+    assert!(
+        !ask(&world, "good.example", RecordType::MX)
+            .await
+            .answers
+            .is_empty()
+    );
+}
