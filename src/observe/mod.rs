@@ -1,3 +1,5 @@
 //! Every socket in the program but the listener: fills evidence, judges nothing.
 
 pub mod dns;
+pub mod smtp;
+pub mod tls;
