@@ -37,6 +37,7 @@ use crate::protocol::tlsa::Selector;
 use crate::protocol::tlsa::SetOutcome;
 use crate::protocol::tlsa::TlsaEvaluation;
 use crate::protocol::tlsa::TlsaRecord;
+use crate::protocol::tlsa::Unusable;
 use crate::protocol::tlsa::Usability;
 use crate::protocol::x509::Certificate;
 use crate::protocol::x509::KeyAlgorithm;
@@ -440,7 +441,7 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
                 Code::DaneRecordUnusable,
                 Severity::Warning,
                 owner.as_str(),
-                format!("{}: {why}", verdict.record),
+                format!("{}: {}", verdict.record, unusable_words(why)),
             );
         }
     }
@@ -461,6 +462,17 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
             _ => "one TLSA record: a renewal with a fresh key would break DANE",
         };
         findings.add(Code::DaneSingleRecord, Severity::Info, owner, detail);
+    }
+}
+
+const fn unusable_words(why: Unusable) -> &'static str {
+    match why {
+        Unusable::UsagePkix => "usages 0 and 1 mean nothing in SMTP (RFC 7672 §3.1.3)",
+        Unusable::UnknownUsage => "no such certificate usage",
+        Unusable::UnknownSelector => "no such selector",
+        Unusable::UnknownMatchingType => "no such matching type",
+        Unusable::WrongDigestLength => "the data has not the length of the digest",
+        Unusable::MalformedFull => "the data is neither a certificate nor a public key",
     }
 }
 

@@ -84,7 +84,7 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
         .filter(|host| !matches!(address_fact(context, host), AddressFact::LookupFailed | AddressFact::Unknown))
         .count();
     for host in &routing.hosts {
-        assess_host(context, host, left, findings);
+        assess_host(host, left, findings);
     }
     if routing.hosts_over_limit > 0 {
         findings.add(
@@ -129,7 +129,7 @@ fn status(mx: &Lookup<MxRecord>, hosts: &[HostEvidence]) -> MxStatus {
     }
 }
 
-fn assess_host(context: &Context<'_>, host: &HostEvidence, left: usize, findings: &mut Findings) {
+fn assess_host(host: &HostEvidence, left: usize, findings: &mut Findings) {
     let name = host.name.as_str();
     for failed in [failure_text(&host.a), failure_text(&host.aaaa)].into_iter().flatten() {
         let severity = if left == 0 { Severity::Critical } else { Severity::Warning };

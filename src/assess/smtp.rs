@@ -13,7 +13,6 @@ use crate::assess::certificate::CertificateVerdict;
 use crate::assess::delivery::ConnectionFact;
 use crate::assess::delivery::PolicyFact;
 use crate::evidence::mail_routing::HostEvidence;
-use crate::evidence::smtp::KeyOffer;
 use crate::evidence::smtp::ProtocolError;
 use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpEvidence;
@@ -239,6 +238,11 @@ fn assess_requiretls(
     findings.add(Code::SmtpRequiretlsUnusable, Severity::Info, about, detail);
 }
 
+/// Which certificate the server chooses to present.
+fn choice(address: &AddressVerdict) -> Option<&str> {
+    address.certificates.first().and_then(CertificateVerdict::fingerprint)
+}
+
 /// One host, several addresses, several answers.
 fn assess_agreement(host: &HostVerdict, findings: &mut Findings) {
     let answering: Vec<&AddressVerdict> = host
@@ -254,20 +258,13 @@ fn assess_agreement(host: &HostVerdict, findings: &mut Findings) {
         let valid = choice.map(CertificateVerdict::is_valid);
         (address.outcome, valid, host.dane.choice_matches(address.address))
     };
-    let leaf = |address: &AddressVerdict| {
-        let of = |offer| {
-            let found = address.certificates.iter().find(|certificate| certificate.offer == offer);
-            found.and_then(CertificateVerdict::fingerprint)
-        };
-        of(KeyOffer::ServerChoice)
-    };
     if let Some(other) = rest.iter().find(|address| verdict(address) != verdict(first)) {
         let detail = format!(
             "{} and {} differ in what a sender can do there: it depends on which one it meets",
             first.address, other.address
         );
         findings.add(Code::SmtpAddressesDisagree, Severity::Warning, host.name.as_str(), detail);
-    } else if let Some(other) = rest.iter().find(|address| leaf(address) != leaf(first)) {
+    } else if let Some(other) = rest.iter().find(|address| choice(address) != choice(first)) {
         let detail = format!("{} and {} present different certificates", first.address, other.address);
         findings.add(Code::SmtpAddressesDisagree, Severity::Info, host.name.as_str(), detail);
     }

@@ -10,6 +10,7 @@ use crate::finding::Code;
 use crate::finding::Severity;
 use crate::protocol::mta_sts::policy::Mode;
 use crate::protocol::tlsrpt;
+use crate::protocol::tlsrpt::Defect;
 use crate::protocol::tlsrpt::Endpoint;
 use crate::protocol::tlsrpt::Reading;
 
@@ -45,10 +46,10 @@ pub(super) fn assess(
     }
     match tlsrpt::read(lookup.records()) {
         Reading::Valid(record) => {
-            for defect in record.passed_over {
-                findings.add(Code::TlsrptRuaInvalid, Severity::Warning, "", defect.to_string());
+            for doubt in record.doubts {
+                findings.add(Code::TlsrptRuaInvalid, Severity::Warning, "", doubt.to_string());
             }
-            TlsRptVerdict { status: RecordStatus::Valid, endpoints: record.endpoints }
+            TlsRptVerdict { status: RecordStatus::Valid, endpoints: record.rua }
         }
         Reading::Absent => {
             let (severity, detail) = if mode == Some(Mode::Testing) {
@@ -71,7 +72,11 @@ pub(super) fn assess(
         }
         Reading::Invalid { text, defects } => {
             for defect in defects {
-                findings.add(Code::TlsrptRecordInvalid, Severity::Warning, "", format!("{defect}, in {text:?}"));
+                let code = match defect {
+                    Defect::Rua(_) => Code::TlsrptRuaInvalid,
+                    Defect::Field(_) | Defect::RuaMissing => Code::TlsrptRecordInvalid,
+                };
+                findings.add(code, Severity::Warning, "", format!("{defect}, in {text:?}"));
             }
             TlsRptVerdict::of_nothing(RecordStatus::Invalid)
         }

@@ -17,6 +17,14 @@ pub struct Reply {
     pub lines: Vec<String>,
 }
 
+impl std::fmt::Display for Reply {
+    /// Code and text as one line, at most 200 characters of it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text: String = self.lines.join(" / ").chars().take(200).collect();
+        write!(f, "{} {}", self.code, text.trim_end())
+    }
+}
+
 /// Why what came is no reply; nothing can be read from the connection any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyError {

@@ -112,6 +112,24 @@ closed_set! {
     }
 }
 
+impl std::fmt::Display for Defect {
+    /// A fragment for people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Field(defect) => defect.fmt(f),
+            Self::RuaMissing => f.write_str("there is no rua"),
+            Self::Rua(defect) => defect.fmt(f),
+        }
+    }
+}
+
+impl std::fmt::Display for RuaDefect {
+    /// A fragment for people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "in rua {:?}: {}", self.uri, self.why)
+    }
+}
+
 impl std::fmt::Display for Record {
     /// As it is published.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

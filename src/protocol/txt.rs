@@ -206,6 +206,13 @@ pub struct FieldDefect {
     pub why: FieldFault,
 }
 
+impl std::fmt::Display for FieldDefect {
+    /// A fragment for people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "field {:?}: {}", self.field, self.why)
+    }
+}
+
 closed_set! {
     /// What can be wrong with a field: a fragment for people.
     pub enum FieldFault {

@@ -80,6 +80,17 @@ impl Record {
     }
 }
 
+impl std::fmt::Display for RecordDefect {
+    /// A fragment for people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Field(defect) => defect.fmt(f),
+            Self::IdMissing => f.write_str("there is no id"),
+            Self::IdInvalid { id, why } => write!(f, "id {id:?}: {why}"),
+        }
+    }
+}
+
 impl std::fmt::Display for Record {
     /// As it is published.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
