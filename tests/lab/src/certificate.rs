@@ -1,17 +1,14 @@
-//! The authorities of a world, and what they issue: chains for servers, association data for TLSA.
+//! The authorities of a world, and the chains that they issue for servers.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::{Mutex, OnceLock};
 
-use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SanType,
     SerialNumber,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::declare::certificate::{
     Cert, Intermediate, IssuedBy, KeyKind, Purpose, RootInChain, Subject,
@@ -275,31 +272,4 @@ pub(crate) fn pem(certificate: &CertificateDer<'_>) -> String {
     }
     text.push_str("-----END CERTIFICATE-----\n");
     text
-}
-
-/// TLSA association data (RFC 6698 §2.1) in hexadecimal: of the certificate or its key, in full or
-/// hashed.
-///
-/// # Panics
-/// For selectors and matching types that are not defined.
-pub fn association(certificate: &CertificateDer<'_>, selector: u8, matching_type: u8) -> String {
-    let (_, parsed) =
-        X509Certificate::from_der(certificate).expect("a certificate that was made here parses");
-    let selected: &[u8] = match selector {
-        0 => certificate,
-        1 => parsed.public_key().raw,
-        _ => panic!("selector {selector} is not defined: declare the record with tlsa_raw"),
-    };
-    let octets = match matching_type {
-        0 => selected.to_vec(),
-        1 => digest(&SHA256, selected).as_ref().to_vec(),
-        2 => digest(&SHA512, selected).as_ref().to_vec(),
-        _ => {
-            panic!("matching type {matching_type} is not defined: declare the record with tlsa_raw")
-        }
-    };
-    octets.iter().fold(String::new(), |mut text, octet| {
-        write!(text, "{octet:02x}").expect("a string takes any text");
-        text
-    })
 }

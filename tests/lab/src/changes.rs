@@ -19,6 +19,7 @@ use crate::lock::{lock, read, write};
 use crate::plan::{PolicyPlan, address_data};
 use crate::serve::https::PolicyHost;
 use crate::serve::smtp::{Behaviour, Endpoint};
+use crate::tlsa::matching_tlsa;
 use crate::world::World;
 
 impl World {
@@ -161,7 +162,7 @@ impl World {
     /// # Panics
     /// When there is no such host, or the parameters are not usage, selector and matching type.
     pub fn tlsa(&self, host: &str, parameters: &str) -> String {
-        crate::plan::matching_tlsa(parameters, &self.certs(host)[0])
+        matching_tlsa(parameters, &self.certs(host)[0])
     }
 
     // Policy hosts

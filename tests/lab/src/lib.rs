@@ -29,18 +29,21 @@
 //!
 //! [`World`] tells where everything is, what clients did, and changes things while it runs. In
 //! reading order: `declare` is what a test writes, `plan` turns it into addresses, certificates and
-//! records, `dns` and `serve` run it, `world` holds it together, and `changes` is what may be changed
-//! later.
+//! records, `dns` and `serve` run it, `start` opens the sockets, `world` answers questions, and
+//! `changes` is what may be changed later.
 
-pub mod certificate;
+mod certificate;
 mod changes;
 mod declare;
 mod dns;
 mod lock;
 mod plan;
 mod serve;
+mod start;
+mod tlsa;
 mod world;
 
+pub use certificate::IssuedCert;
 pub use declare::certificate::Cert;
 pub use declare::domain::Domain;
 pub use declare::mx::{Address, Mx};
@@ -48,4 +51,6 @@ pub use declare::policy::Policy;
 pub use declare::smtp::Smtp;
 pub use dns::fault::DnsFault;
 pub use dns::sign::{Denial, KeyAlgorithm, SignatureFault};
-pub use world::{World, WorldBuilder};
+pub use start::WorldBuilder;
+pub use tlsa::association;
+pub use world::World;

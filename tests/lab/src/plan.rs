@@ -7,18 +7,18 @@ use std::sync::Arc;
 
 use hickory_proto::rr::rdata::{A, MX, NS, SOA};
 use hickory_proto::rr::{Name, RData, RecordType};
-use rustls::pki_types::CertificateDer;
 
-use crate::certificate::{Authority, IssuedCert, association};
+use crate::certificate::{Authority, IssuedCert};
 use crate::declare::certificate::Cert;
 use crate::declare::domain::Domain;
-use crate::declare::mx::{Address, Mx, Tlsa};
+use crate::declare::mx::{Address, Mx};
 use crate::declare::policy::{Delivery, Policy};
 use crate::declare::smtp::Smtp;
 use crate::dns::internet::Internet;
 use crate::dns::sign::{Delegation, Signing};
 use crate::dns::text::{self, Origin, absolute, plain, txt};
 use crate::dns::zone::{Zone, label_count};
+use crate::tlsa::tlsa_data;
 
 /// What listens at one address.
 pub(crate) struct SmtpPlan {
@@ -370,52 +370,6 @@ pub(crate) fn issue_for(
             })
             .collect(),
     )
-}
-
-/// The data of a TLSA record in zone-file form.
-fn tlsa_data(record: &Tlsa, presented: &IssuedCert, authority: &Authority, host: &str) -> String {
-    match record {
-        Tlsa::Matching(parameters) => matching_tlsa(parameters, presented),
-        Tlsa::OfRoot(parameters) => tlsa_of(parameters, &presented.root),
-        Tlsa::Of(parameters, cert) => matching_tlsa(parameters, &authority.issue(cert, host)),
-        Tlsa::Mismatch(parameters) => {
-            matching_tlsa(parameters, &authority.issue(&Cert::self_signed(), host))
-        }
-        Tlsa::Verbatim(data) => data.clone(),
-    }
-}
-
-/// The data of the TLSA record that matches a chain: by its leaf, or for usages 0 and 2 by the
-/// certificate of the authority above it.
-pub(crate) fn matching_tlsa(parameters: &str, presented: &IssuedCert) -> String {
-    let (usage, ..) = parameters_of(parameters);
-    tlsa_of(
-        parameters,
-        if matches!(usage, 0 | 2) {
-            &presented.issuer
-        } else {
-            presented.leaf()
-        },
-    )
-}
-
-fn tlsa_of(parameters: &str, certificate: &CertificateDer<'_>) -> String {
-    let (_, selector, matching_type) = parameters_of(parameters);
-    format!(
-        "{parameters} {}",
-        association(certificate, selector, matching_type)
-    )
-}
-
-fn parameters_of(text: &str) -> (u8, u8, u8) {
-    let numbers: Vec<u8> = text
-        .split_whitespace()
-        .map_while(|part| part.parse().ok())
-        .collect();
-    match numbers[..] {
-        [usage, selector, matching_type] => (usage, selector, matching_type),
-        _ => panic!("{text:?} is not \"usage selector matching-type\""),
-    }
 }
 
 /// The address record of a host.

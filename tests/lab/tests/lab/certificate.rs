@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use mailtls_lab::certificate::association;
-use mailtls_lab::{Cert, Domain, Mx, World};
+use mailtls_lab::{Cert, Domain, Mx, World, association};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 /// What the leaf of a certificate says, in a few words.

@@ -65,7 +65,13 @@ fn works_without_a_runtime_and_leaves_nothing() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "make a world")]
+#[should_panic(expected = "declared twice")]
 async fn declarations_that_cannot_be() {
     World::start([Domain::new("good.example"), Domain::new("GOOD.example.")]).await;
+}
+
+#[tokio::test]
+async fn a_start_may_be_abandoned() {
+    let start = World::start([furnished("good.example")]);
+    assert!(timeout(Duration::ZERO, start).await.is_err());
 }
