@@ -1,5 +1,7 @@
 //! Every socket in the program but the listener: fills evidence, judges nothing.
 
 pub mod dns;
+pub mod limits;
+pub mod policy_host;
 pub mod smtp;
 pub mod tls;

@@ -39,6 +39,7 @@ use rustls::pki_types::ServerName;
 use rustls::pki_types::UnixTime;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use crate::evidence::smtp::KeyOffer;
@@ -184,6 +185,11 @@ impl PolicyHostTls {
     /// What the judge said; none while no chain came.
     pub fn judgement(&self) -> Option<Judgement> {
         self.recorder.seen().judgement
+    }
+
+    /// When the host had proved to hold the leaf's key: as good as the end of the handshake.
+    pub fn proven_at(&self) -> Option<Instant> {
+        self.recorder.seen().proven_at
     }
 }
 
@@ -333,6 +339,7 @@ struct Seen {
     chain: Option<Chain>,
     judgement: Option<Judgement>,
     proof: Option<KeyProof>,
+    proven_at: Option<Instant>,
 }
 
 /// Who says whether the handshake may go on.
@@ -371,10 +378,16 @@ impl Recorder {
         scheme: SignatureScheme,
         outcome: Result<HandshakeSignatureValid, rustls::Error>,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.seen().proof = Some(match &outcome {
-            Ok(_) => KeyProof::Verified,
-            Err(error) => KeyProof::Failed(proof_failure(scheme, error)),
-        });
+        let mut seen = self.seen();
+        match &outcome {
+            Ok(_) => {
+                seen.proof = Some(KeyProof::Verified);
+                seen.proven_at = Some(Instant::now());
+            }
+            Err(error) => {
+                seen.proof = Some(KeyProof::Failed(proof_failure(scheme, error)));
+            }
+        }
         match self.judge {
             Judge::None => Ok(HandshakeSignatureValid::assertion()),
             Judge::Function(_) => outcome,

@@ -19,6 +19,7 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -64,6 +65,7 @@ pub(crate) fn ordinary(config: &Arc<ServerConfig>) -> Vec<Step> {
 pub(crate) struct MailServer {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
+    left: Arc<Notify>,
     _tasks: JoinSet<()>,
 }
 
@@ -81,7 +83,8 @@ impl MailServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let log = Arc::clone(&seen);
+        let left = Arc::new(Notify::new());
+        let (log, leaving) = (Arc::clone(&seen), Arc::clone(&left));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
@@ -95,16 +98,18 @@ impl MailServer {
                     seen.connections - 1
                 };
                 let steps = script(number);
-                let log = Arc::clone(&log);
+                let (log, leaving) = (Arc::clone(&log), Arc::clone(&leaving));
                 connections.spawn(async move {
                     follow(Box::new(stream), steps, &log).await;
                     log.lock().unwrap().open -= 1;
+                    leaving.notify_one();
                 });
             }
         });
         Self {
             address,
             seen,
+            left,
             _tasks: tasks,
         }
     }
@@ -117,6 +122,13 @@ impl MailServer {
     /// How many of them at once.
     pub(crate) fn most_at_once(&self) -> usize {
         self.seen.lock().unwrap().most_open
+    }
+
+    /// Waits until no connection is open.
+    pub(crate) async fn all_closed(&self) {
+        while self.seen.lock().unwrap().open > 0 {
+            self.left.notified().await;
+        }
     }
 
     /// Every line heard, in order.

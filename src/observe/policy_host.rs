@@ -1,0 +1,316 @@
+//! The policy over HTTPS: one GET of `https://mta-sts.<domain>/.well-known/mta-sts.txt` (RFC 8461 §3.3).
+//!
+//! The host's certificate is judged as soon as it is known, and a host that is refused is asked for nothing. Redirects are
+//! not followed, no proxy and no cache stand between, the name is never looked up by anybody but our own resolver, and no
+//! more than 64 KiB are read. What the body says is not looked at here.
+
+use std::error::Error;
+use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Client;
+use reqwest::Response;
+use reqwest::dns::Addrs;
+use reqwest::dns::Name;
+use reqwest::dns::Resolve;
+use reqwest::dns::Resolving;
+use reqwest::header;
+use reqwest::redirect;
+use tokio::time::Instant;
+use tokio::time::timeout_at;
+
+use crate::clock::UnixTime;
+use crate::config::MtaSts;
+use crate::config::SpecialUse;
+use crate::domain_name::DomainName;
+use crate::evidence::dns::Answer;
+use crate::evidence::dns::Lookup;
+use crate::evidence::mta_sts::FetchPhase;
+use crate::evidence::mta_sts::FetchSeconds;
+use crate::evidence::mta_sts::PolicyFetch;
+use crate::evidence::mta_sts::PolicyFetchFailure;
+use crate::evidence::mta_sts::PolicyResponse;
+use crate::evidence::tls::Chain;
+use crate::observe::limits::special_use;
+use crate::observe::tls;
+use crate::observe::tls::Judgement;
+use crate::observe::tls::PolicyHostTls;
+use crate::protocol::pkix::PolicyHostVerdict;
+use crate::protocol::pkix::TrustRoots;
+use crate::protocol::pkix::judge_policy_host;
+
+/// The host that serves a domain's policy.
+pub fn policy_host(domain: &DomainName) -> String {
+    format!("mta-sts.{domain}")
+}
+
+/// Where the host is.
+#[derive(Debug, Clone)]
+pub struct PolicyHostAddresses {
+    /// IPv4.
+    pub a: Lookup<Ipv4Addr>,
+    /// IPv6.
+    pub aaaa: Lookup<Ipv6Addr>,
+    /// How long it took to find out.
+    pub resolve_time: Duration,
+}
+
+/// How a policy is fetched.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchSettings<'a> {
+    /// Port and User-Agent.
+    pub mta_sts: &'a MtaSts,
+    /// Whether loopback, private, … addresses are connected to.
+    pub special_use: SpecialUse,
+    /// Whom the host's certificate is judged by.
+    pub roots: &'a Arc<TrustRoots>,
+    /// When it is judged.
+    pub now: UnixTime,
+    /// When the probe ends.
+    pub deadline: Instant,
+}
+
+/// Fetches the policy of `domain`. A fetch takes 60 s at most (RFC 8461 §3.3 suggests a minute), however late the deadline.
+pub async fn fetch(
+    domain: &DomainName,
+    addresses: PolicyHostAddresses,
+    settings: FetchSettings<'_>,
+) -> PolicyFetch {
+    let begin = Instant::now();
+    let end = settings.deadline.min(begin + LONGEST);
+    let host = policy_host(domain);
+    let tls = judging_tls(settings, &host);
+    let mut phases = FetchSeconds {
+        resolve: Some(addresses.resolve_time.as_secs_f64()),
+        ..FetchSeconds::default()
+    };
+    let outcome = match usable_addresses(&addresses, settings.special_use) {
+        Ok(usable) => {
+            let request = Request {
+                host: &host,
+                addresses: usable,
+                settings: settings.mta_sts,
+                allowed: end.duration_since(begin),
+            };
+            let outcome = match timeout_at(end, Box::pin(request.run(&tls))).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(PolicyFetchFailure::Timeout(phase_reached(&tls))),
+            };
+            if let Some(proven_at) = tls.proven_at() {
+                phases.connect = Some(proven_at.duration_since(begin).as_secs_f64());
+                if outcome.is_ok() {
+                    phases.transfer = Some(proven_at.elapsed().as_secs_f64());
+                }
+            }
+            outcome
+        }
+        Err(failure) => Err(failure),
+    };
+    PolicyFetch {
+        a: addresses.a,
+        aaaa: addresses.aaaa,
+        chain: tls.chain(),
+        outcome,
+        phases,
+        allowed_seconds: end.duration_since(begin).as_secs(),
+    }
+}
+
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// RFC 8461 §3.3 lets a sender limit the size of a policy; 64 KiB is the suggestion.
+const LARGEST: usize = 64 * 1024;
+
+/// RFC 8461 §3.3: the certificate must be valid for the policy host, and is judged before anything is asked.
+fn judging_tls(settings: FetchSettings<'_>, host: &str) -> PolicyHostTls {
+    let (roots, now, host) = (Arc::clone(settings.roots), settings.now, host.to_owned());
+    tls::policy_host(
+        move |chain: &Chain| match judge_policy_host(&chain.0, &roots, now, &host) {
+            PolicyHostVerdict::Accepted => Judgement::Accepted,
+            PolicyHostVerdict::Refused { .. } => Judgement::Refused,
+        },
+    )
+}
+
+fn usable_addresses(
+    addresses: &PolicyHostAddresses,
+    policy: SpecialUse,
+) -> Result<Vec<IpAddr>, PolicyFetchFailure> {
+    let a = addresses.a.records().iter().copied().map(IpAddr::V4);
+    let aaaa = addresses.aaaa.records().iter().copied().map(IpAddr::V6);
+    let all: Vec<IpAddr> = a.chain(aaaa).collect();
+    if all.is_empty() {
+        let unknown = matches!(addresses.a.answer, Answer::Unknown)
+            || matches!(addresses.aaaa.answer, Answer::Unknown);
+        return Err(if unknown {
+            PolicyFetchFailure::HostLookup
+        } else {
+            PolicyFetchFailure::NoAddress
+        });
+    }
+    let (usable, refused): (Vec<IpAddr>, Vec<IpAddr>) =
+        all.into_iter().partition(|&address| match policy {
+            SpecialUse::Allow => true,
+            SpecialUse::Deny => special_use(address).is_none(),
+        });
+    if usable.is_empty() {
+        let texts: Vec<String> = refused.iter().map(IpAddr::to_string).collect();
+        return Err(PolicyFetchFailure::SpecialUseAddress(texts.join(", ")));
+    }
+    Ok(usable)
+}
+
+struct Request<'a> {
+    host: &'a str,
+    addresses: Vec<IpAddr>,
+    settings: &'a MtaSts,
+    allowed: Duration,
+}
+
+impl Request<'_> {
+    async fn run(self, tls: &PolicyHostTls) -> Result<PolicyResponse, PolicyFetchFailure> {
+        let port = match self.settings.port {
+            443 => String::new(),
+            other => format!(":{other}"),
+        };
+        let url = format!("https://{}{port}/.well-known/mta-sts.txt", self.host);
+        let failed = |error: reqwest::Error| failure(&error, tls);
+        let response = self
+            .client(tls)
+            .and_then(|client| client.get(url).build().map(|request| (client, request)));
+        let (client, request) = response.map_err(failed)?;
+        let response = client.execute(request).await.map_err(failed)?;
+        let status = response.status();
+        if status.is_redirection() {
+            // RFC 8461 §3.3: HTTP 3xx redirects must not be followed.
+            let location = response.headers().get(header::LOCATION);
+            return Err(PolicyFetchFailure::Redirect {
+                code: status.as_u16(),
+                location: location.map(|value| lossy(value.as_bytes())),
+            });
+        }
+        if status != reqwest::StatusCode::OK {
+            return Err(PolicyFetchFailure::Status {
+                code: status.as_u16(),
+            });
+        }
+        let content_type = response
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .map(|value| lossy(value.as_bytes()));
+        let body = body(response).await?;
+        Ok(PolicyResponse { content_type, body })
+    }
+
+    fn client(&self, tls: &PolicyHostTls) -> Result<Client, reqwest::Error> {
+        let mut headers = header::HeaderMap::new();
+        let identity = header::HeaderValue::from_static("identity");
+        headers.insert(header::ACCEPT_ENCODING, identity);
+        let addresses: Vec<SocketAddr> = self
+            .addresses
+            .iter()
+            .map(|&address| SocketAddr::new(address, self.settings.port))
+            .collect();
+        Client::builder()
+            .tls_backend_preconfigured(tls.config())
+            .dns_resolver(Arc::new(Known(addresses)))
+            .https_only(true)
+            .http1_only()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            // Divided among the addresses, so that one that is silent leaves time for the next.
+            .connect_timeout(self.allowed)
+            .user_agent(&self.settings.user_agent)
+            .default_headers(headers)
+            .build()
+    }
+}
+
+/// Gives the addresses that are known already, whatever is asked: so that the system's resolver never is.
+struct Known(Vec<SocketAddr>);
+
+impl Resolve for Known {
+    fn resolve(&self, _name: Name) -> Resolving {
+        let addresses: Addrs = Box::new(self.0.clone().into_iter());
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
+async fn body(mut response: Response) -> Result<Vec<u8>, PolicyFetchFailure> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(None) => return Ok(body),
+            Ok(Some(chunk)) if chunk.len() > LARGEST - body.len() => {
+                return Err(PolicyFetchFailure::TooLarge);
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            // The length said more, or the last chunk is missing, or TLS ended without close_notify (RFC 9112 §8).
+            Err(error) if io_kind(&error) == Some(io::ErrorKind::UnexpectedEof) => {
+                return Err(PolicyFetchFailure::Truncated);
+            }
+            Err(error) => return Err(PolicyFetchFailure::Http(innermost(&error))),
+        }
+    }
+}
+
+fn failure(error: &reqwest::Error, tls: &PolicyHostTls) -> PolicyFetchFailure {
+    if tls.judgement() == Some(Judgement::Refused) {
+        return PolicyFetchFailure::Certificate;
+    }
+    let kind = io_kind(error);
+    if error.is_timeout() || kind == Some(io::ErrorKind::TimedOut) {
+        return PolicyFetchFailure::Timeout(phase_reached(tls));
+    }
+    if let Some(said) = tls::tls_error_in(error) {
+        return PolicyFetchFailure::Tls(said);
+    }
+    if !error.is_connect() {
+        return PolicyFetchFailure::Http(innermost(error));
+    }
+    match kind {
+        // Only an open connection can end or be reset: a refused one never was.
+        Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+            PolicyFetchFailure::Tls("the connection was closed during the handshake".to_owned())
+        }
+        _ => PolicyFetchFailure::Connect(innermost(error)),
+    }
+}
+
+fn phase_reached(tls: &PolicyHostTls) -> FetchPhase {
+    match tls.proven_at() {
+        Some(_) => FetchPhase::Transfer,
+        None => FetchPhase::Connect,
+    }
+}
+
+/// The first system error on the way down.
+fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(system) = error.downcast_ref::<io::Error>() {
+            return Some(system.kind());
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// The words of the error at the bottom: those above only say where it happened.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut bottom = error;
+    while let Some(below) = bottom.source() {
+        bottom = below;
+    }
+    bottom.to_string()
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
