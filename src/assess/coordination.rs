@@ -32,9 +32,14 @@ pub(super) fn assess(
             assess_conflict(host, findings);
         }
     }
-    let published = mode == Some(Mode::Enforce) || hosts.iter().any(|host| !host.dane.records.is_empty());
+    let published =
+        mode == Some(Mode::Enforce) || hosts.iter().any(|host| !host.dane.records.is_empty());
     let unprotected = |level| matches!(level, Protection::None | Protection::Encrypted);
-    if published && delivery.values().all(|sender| unprotected(sender.protection)) {
+    if published
+        && delivery
+            .values()
+            .all(|sender| unprotected(sender.protection))
+    {
         findings.add(
             Code::ProtectionDowngradable,
             Severity::Warning,
@@ -50,7 +55,9 @@ pub(super) fn assess(
                 let detail = format!("a sender of kind {sender} can deliver to no MX host");
                 findings.add(Code::DeliveryBlocked, Severity::Critical, about, detail);
             } else if verdict.only_by_backup {
-                let detail = format!("a sender of kind {sender} is refused by every MX host of the best preference");
+                let detail = format!(
+                    "a sender of kind {sender} is refused by every MX host of the best preference"
+                );
                 findings.add(Code::DeliveryOnlyByBackup, Severity::Warning, about, detail);
             }
         }
@@ -71,7 +78,10 @@ fn is_ready_to_enforce(host: &HostVerdict) -> bool {
     let ready = |address: &AddressVerdict| {
         address.connection() == ConnectionFact::Tls
             && !address.certificates.is_empty()
-            && address.certificates.iter().all(CertificateVerdict::is_valid)
+            && address
+                .certificates
+                .iter()
+                .all(CertificateVerdict::is_valid)
     };
     host.authorized == Some(true) && !host.addresses.is_empty() && host.addresses.iter().all(ready)
 }
@@ -89,13 +99,21 @@ fn assess_conflict(host: &HostVerdict, findings: &mut Findings) {
         return;
     }
     for chain in &host.dane.chains {
-        let address = host.addresses.iter().find(|address| address.address == chain.address);
+        let address = host
+            .addresses
+            .iter()
+            .find(|address| address.address == chain.address);
         let certificate = address.and_then(|address| {
             let mut certificates = address.certificates.iter();
             certificates.find(|certificate| certificate.key_algorithm == chain.key_algorithm)
         });
-        let Some(certificate) = certificate else { continue };
-        let detail = match (chain.matches, certificate.is_valid() && host.authorized == Some(true)) {
+        let Some(certificate) = certificate else {
+            continue;
+        };
+        let detail = match (
+            chain.matches,
+            certificate.is_valid() && host.authorized == Some(true),
+        ) {
             (true, false) => format!(
                 "DANE accepts this certificate, MTA-STS refuses it: {}",
                 certificate.reasons().join("; ")

@@ -49,26 +49,44 @@ fn look<T>(context: &Context<'_>, lookup: &Lookup<T>, known: &mut Known, finding
     let about = format!("{}/{}", lookup.name, lookup.rtype);
     match &lookup.security {
         Security::Secure | Security::Insecure(_) => {}
-        Security::Bogus(cause) => findings.add(Code::DnssecBogus, Severity::Critical, about.clone(), cause),
+        Security::Bogus(cause) => {
+            findings.add(Code::DnssecBogus, Severity::Critical, about.clone(), cause)
+        }
         Security::Indeterminate(failure) => {
             if !context.is_fact(lookup) {
                 *known = Known::NotAll;
             }
             // Our own deadline is no fact about the domain.
             if failure.kind != FailureKind::Deadline {
-                findings.add(Code::DnssecIndeterminate, Severity::Warning, about.clone(), failure.to_string());
+                findings.add(
+                    Code::DnssecIndeterminate,
+                    Severity::Warning,
+                    about.clone(),
+                    failure.to_string(),
+                );
             }
         }
     }
     if let Some(life) = lookup.own_signature {
         let left = context.now.until(life.expiration);
-        if left < margin(
-            context.criteria.thresholds.dnssec_signature_expiry,
-            life.inception,
-            life.expiration,
-        ) {
-            let detail = format!("the signature ends at {}, in {}", life.expiration, words(left));
-            findings.add(Code::DnssecSignatureExpiring, Severity::Warning, about, detail);
+        if left
+            < margin(
+                context.criteria.thresholds.dnssec_signature_expiry,
+                life.inception,
+                life.expiration,
+            )
+        {
+            let detail = format!(
+                "the signature ends at {}, in {}",
+                life.expiration,
+                words(left)
+            );
+            findings.add(
+                Code::DnssecSignatureExpiring,
+                Severity::Warning,
+                about,
+                detail,
+            );
         }
     }
     for weakness in &lookup.weaknesses {

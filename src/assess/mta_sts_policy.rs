@@ -8,7 +8,6 @@ use crate::assess::delivery::PolicyFact;
 use crate::assess::dnssec::margin;
 use crate::assess::dnssec::words;
 use crate::assess::mta_sts_record::RecordStatus;
-use crate::clock::UnixTime;
 use crate::closed_set::closed_set;
 use crate::evidence::mta_sts::PolicyEvidence;
 use crate::evidence::mta_sts::PolicyFetch;
@@ -83,7 +82,12 @@ pub struct MtaStsVerdict {
 
 impl MtaStsVerdict {
     pub(super) const fn of_nothing(status: MtaStsStatus) -> Self {
-        Self { status, policy_valid: None, policy: None, host_leaf: None }
+        Self {
+            status,
+            policy_valid: None,
+            policy: None,
+            host_leaf: None,
+        }
     }
 
     /// What an MTA-STS sender goes by.
@@ -91,9 +95,10 @@ impl MtaStsVerdict {
         match self.status {
             MtaStsStatus::Enforce => PolicyFact::Enforce,
             MtaStsStatus::Unknown => PolicyFact::Unknown,
-            MtaStsStatus::Testing | MtaStsStatus::None | MtaStsStatus::Absent | MtaStsStatus::Broken => {
-                PolicyFact::NotEnforced
-            }
+            MtaStsStatus::Testing
+            | MtaStsStatus::None
+            | MtaStsStatus::Absent
+            | MtaStsStatus::Broken => PolicyFact::NotEnforced,
         }
     }
 
@@ -106,25 +111,51 @@ impl MtaStsVerdict {
 /// Reads what the policy host served, without a word on it.
 pub(super) fn read(evidence: &PolicyEvidence) -> Served {
     let fetch = match evidence {
-        PolicyEvidence::NotAsked => return Served { policy: None, host_leaf: None, outcome: Outcome::NotAsked },
-        PolicyEvidence::RecordUnknown => return Served { policy: None, host_leaf: None, outcome: Outcome::Unknown },
+        PolicyEvidence::NotAsked => {
+            return Served {
+                policy: None,
+                host_leaf: None,
+                outcome: Outcome::NotAsked,
+            };
+        }
+        PolicyEvidence::RecordUnknown => {
+            return Served {
+                policy: None,
+                host_leaf: None,
+                outcome: Outcome::Unknown,
+            };
+        }
         PolicyEvidence::Asked(fetch) => fetch,
     };
-    let host_leaf = fetch.chain.leaf().and_then(|der| Certificate::parse(der).ok());
+    let host_leaf = fetch
+        .chain
+        .leaf()
+        .and_then(|der| Certificate::parse(der).ok());
     let policy = fetch.outcome.as_ref().ok().and_then(usable_policy);
     let outcome = match &fetch.outcome {
         Ok(_) if policy.is_some() => Outcome::Valid,
         Ok(_) => Outcome::Broken,
         Err(PolicyFetchFailure::HostLookup) => Outcome::Unknown,
-        Err(PolicyFetchFailure::Timeout(_)) if fetch.allowed_seconds < SENDER_PATIENCE_SECONDS => Outcome::Unknown,
+        Err(PolicyFetchFailure::Timeout(_)) if fetch.allowed_seconds < SENDER_PATIENCE_SECONDS => {
+            Outcome::Unknown
+        }
         Err(_) => Outcome::Broken,
     };
-    Served { policy, host_leaf, outcome }
+    Served {
+        policy,
+        host_leaf,
+        outcome,
+    }
 }
 
 fn usable_policy(response: &PolicyResponse) -> Option<Policy> {
-    let plain = response.content_type.as_deref().is_some_and(policy::content_type_is_text_plain);
-    plain.then(|| policy::parse(&response.body).policy).flatten()
+    let plain = response
+        .content_type
+        .as_deref()
+        .is_some_and(policy::content_type_is_text_plain);
+    plain
+        .then(|| policy::parse(&response.body).policy)
+        .flatten()
 }
 
 /// Judges the policy, given whether senders ask for it.
@@ -136,7 +167,11 @@ pub(super) fn assess(
     findings: &mut Findings,
 ) -> MtaStsVerdict {
     // A policy that no record points to harms nobody yet.
-    let severity = if record == RecordStatus::Valid { Severity::Critical } else { Severity::Warning };
+    let severity = if record == RecordStatus::Valid {
+        Severity::Critical
+    } else {
+        Severity::Warning
+    };
     if let PolicyEvidence::Asked(fetch) = evidence {
         findings.complete(Check::MtaStsPolicy, served.outcome != Outcome::Unknown);
         assess_host_certificate(context, served.host_leaf.as_ref(), findings);
@@ -160,7 +195,8 @@ pub(super) fn assess(
     MtaStsVerdict {
         status,
         policy_valid: match (record, served.outcome) {
-            (RecordStatus::Absent | RecordStatus::Unknown, _) | (_, Outcome::Unknown | Outcome::NotAsked) => None,
+            (RecordStatus::Absent | RecordStatus::Unknown, _)
+            | (_, Outcome::Unknown | Outcome::NotAsked) => None,
             (_, Outcome::Valid) => Some(true),
             (_, Outcome::Broken) => Some(false),
         },
@@ -169,7 +205,11 @@ pub(super) fn assess(
     }
 }
 
-fn assess_host_certificate(context: &Context<'_>, leaf: Option<&Certificate>, findings: &mut Findings) {
+fn assess_host_certificate(
+    context: &Context<'_>,
+    leaf: Option<&Certificate>,
+    findings: &mut Findings,
+) {
     let Some(leaf) = leaf else { return };
     let left = context.now.until(leaf.not_after);
     let threshold = context.criteria.thresholds.policy_host_cert_expiry;
@@ -189,8 +229,13 @@ fn assess_failure(
     let host = format!("mta-sts.{}", context.evidence.domain);
     let (code, severity, detail) = match failure {
         PolicyFetchFailure::HostLookup => {
-            let failures = [context.sayable_failure(&fetch.a), context.sayable_failure(&fetch.aaaa)];
-            let Some(detail) = failures.into_iter().flatten().next() else { return };
+            let failures = [
+                context.sayable_failure(&fetch.a),
+                context.sayable_failure(&fetch.aaaa),
+            ];
+            let Some(detail) = failures.into_iter().flatten().next() else {
+                return;
+            };
             (Code::MtaStsHostLookupFailed, severity, detail)
         }
         PolicyFetchFailure::NoAddress => (
@@ -201,13 +246,20 @@ fn assess_failure(
         PolicyFetchFailure::SpecialUseAddress(address) => (
             Code::MtaStsConnectFailed,
             severity,
-            format!("{host} is at {address}, which nobody on the Internet can reach; it was not connected to"),
+            format!(
+                "{host} is at {address}, which nobody on the Internet can reach; it was not connected to"
+            ),
         ),
-        PolicyFetchFailure::Connect(detail) => (Code::MtaStsConnectFailed, severity, detail.clone()),
+        PolicyFetchFailure::Connect(detail) => {
+            (Code::MtaStsConnectFailed, severity, detail.clone())
+        }
         PolicyFetchFailure::Timeout(phase) => {
             let patient = fetch.allowed_seconds >= SENDER_PATIENCE_SECONDS;
             let severity = if patient { severity } else { Severity::Warning };
-            let detail = format!("not done in {} seconds: phase {phase}", fetch.allowed_seconds);
+            let detail = format!(
+                "not done in {} seconds: phase {phase}",
+                fetch.allowed_seconds
+            );
             (Code::MtaStsTimeout, severity, detail)
         }
         PolicyFetchFailure::Tls(detail) => (Code::MtaStsTlsFailed, severity, detail.clone()),
@@ -216,18 +268,30 @@ fn assess_failure(
             return;
         }
         PolicyFetchFailure::Redirect { code, location } => {
-            let to = location.as_ref().map_or_else(String::new, |to| format!(" to {to}"));
-            (Code::MtaStsHttpRedirect, severity, format!("HTTP {code}{to}: senders do not follow"))
+            let to = location
+                .as_ref()
+                .map_or_else(String::new, |to| format!(" to {to}"));
+            (
+                Code::MtaStsHttpRedirect,
+                severity,
+                format!("HTTP {code}{to}: senders do not follow"),
+            )
         }
         PolicyFetchFailure::Status { code } => (
             Code::MtaStsHttpStatus,
             severity,
             format!("https://{host}/.well-known/mta-sts.txt answers HTTP {code}"),
         ),
-        PolicyFetchFailure::TooLarge => (Code::MtaStsTooLarge, severity, "the body is larger than 64 KiB".to_owned()),
-        PolicyFetchFailure::Truncated => {
-            (Code::MtaStsTruncated, severity, "the body ends before its announced length".to_owned())
-        }
+        PolicyFetchFailure::TooLarge => (
+            Code::MtaStsTooLarge,
+            severity,
+            "the body is larger than 64 KiB".to_owned(),
+        ),
+        PolicyFetchFailure::Truncated => (
+            Code::MtaStsTruncated,
+            severity,
+            "the body ends before its announced length".to_owned(),
+        ),
         PolicyFetchFailure::Http(detail) => (Code::MtaStsHttpStatus, severity, detail.clone()),
     };
     findings.add(code, severity, "", detail);
@@ -240,7 +304,8 @@ fn assess_refused_certificate(
     severity: Severity,
     findings: &mut Findings,
 ) {
-    let verdict = pkix::judge_policy_host(&fetch.chain.0, context.criteria.roots, context.now, host);
+    let verdict =
+        pkix::judge_policy_host(&fetch.chain.0, context.criteria.roots, context.now, host);
     let PolicyHostVerdict::Refused { path, name } = verdict else {
         // Refused when it was seen, fine now: the clock passed a date in between.
         return;
@@ -257,7 +322,12 @@ fn assess_refused_certificate(
             | PathProblem::Malformed(_)
             | PathProblem::Other(_) => Code::MtaStsCertUntrusted,
         };
-        findings.add(code, severity, "", format!("the certificate of {host}: {problem}"));
+        findings.add(
+            code,
+            severity,
+            "",
+            format!("the certificate of {host}: {problem}"),
+        );
     }
     if name == NameVerdict::Mismatch {
         findings.add(
@@ -269,11 +339,22 @@ fn assess_refused_certificate(
     }
 }
 
-fn assess_response(context: &Context<'_>, response: &PolicyResponse, severity: Severity, findings: &mut Findings) {
-    if !response.content_type.as_deref().is_some_and(policy::content_type_is_text_plain) {
+fn assess_response(
+    context: &Context<'_>,
+    response: &PolicyResponse,
+    severity: Severity,
+    findings: &mut Findings,
+) {
+    if !response
+        .content_type
+        .as_deref()
+        .is_some_and(policy::content_type_is_text_plain)
+    {
         let detail = match &response.content_type {
             Some(found) => format!("Content-Type is {found}, not text/plain: some senders refuse"),
-            None => "there is no Content-Type, it must be text/plain: some senders refuse".to_owned(),
+            None => {
+                "there is no Content-Type, it must be text/plain: some senders refuse".to_owned()
+            }
         };
         findings.add(Code::MtaStsContentType, severity, "", detail);
     }
@@ -309,7 +390,12 @@ fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings
             "",
             "mode testing: senders report what fails and deliver all the same",
         ),
-        Mode::None => findings.add(Code::MtaStsModeNone, Severity::Info, "", "mode none: the policy asks for nothing"),
+        Mode::None => findings.add(
+            Code::MtaStsModeNone,
+            Severity::Info,
+            "",
+            "mode none: the policy asks for nothing",
+        ),
         Mode::Enforce => {}
     }
     if policy.mode == Mode::None {
@@ -321,14 +407,18 @@ fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings
         return;
     }
     let short = |limit: Duration| u64::from(max_age) < limit.as_secs();
-    let detail = format!("max_age is {max_age} seconds, {age}: whoever blocks the policy host that long gets rid of it");
+    let detail = format!(
+        "max_age is {max_age} seconds, {age}: whoever blocks the policy host that long gets rid of it"
+    );
     if short(context.criteria.thresholds.min_max_age) {
         findings.add(Code::MtaStsMaxAgeShort, Severity::Warning, "", detail);
     } else if max_age < WEEK {
         findings.add(Code::MtaStsMaxAgeShort, Severity::Info, "", detail);
     }
     for pattern in &policy.mx {
-        let wide = pattern.wildcard_domain().is_some_and(|domain| !domain.contains('.') || domain == context.evidence.domain.as_str());
+        let wide = pattern.wildcard_domain().is_some_and(|domain| {
+            !domain.contains('.') || domain == context.evidence.domain.as_str()
+        });
         if wide {
             findings.add(
                 Code::MtaStsPatternWide,
@@ -338,9 +428,4 @@ fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings
             );
         }
     }
-}
-
-/// When the leaf certificate of the policy host ends.
-pub(super) fn host_not_after(verdict: &MtaStsVerdict) -> Option<UnixTime> {
-    verdict.host_leaf.as_ref().map(|leaf| leaf.not_after)
 }

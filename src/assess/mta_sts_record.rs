@@ -43,7 +43,11 @@ pub struct MtaStsRecordVerdict {
 impl MtaStsRecordVerdict {
     /// Of a domain that does not exist, or whose stage is off.
     pub(super) const fn of_nothing(status: RecordStatus) -> Self {
-        Self { status, id_hash: None, id: None }
+        Self {
+            status,
+            id_hash: None,
+            id: None,
+        }
     }
 }
 
@@ -55,15 +59,27 @@ pub(super) fn assess(
     findings: &mut Findings,
 ) -> MtaStsRecordVerdict {
     let lookup = &evidence.record;
-    findings.complete(Check::MtaStsRecord, lookup.answer != Answer::Unknown || context.is_fact(lookup));
+    findings.complete(
+        Check::MtaStsRecord,
+        lookup.answer != Answer::Unknown || context.is_fact(lookup),
+    );
     if lookup.answer == Answer::Unknown {
         if let Some(failure) = context.sayable_failure(lookup) {
-            findings.add(Code::MtaStsRecordLookupFailed, Severity::Warning, "", failure);
+            findings.add(
+                Code::MtaStsRecordLookupFailed,
+                Severity::Warning,
+                "",
+                failure,
+            );
         }
         return MtaStsRecordVerdict::of_nothing(RecordStatus::Unknown);
     }
     // Cached policies stay in force while new senders get none.
-    let severity = if served == Some(Mode::Enforce) { Severity::Critical } else { Severity::Warning };
+    let severity = if served == Some(Mode::Enforce) {
+        Severity::Critical
+    } else {
+        Severity::Warning
+    };
     match record::read(lookup.records()) {
         RecordReading::Valid(record) => MtaStsRecordVerdict {
             status: RecordStatus::Valid,
@@ -71,9 +87,18 @@ pub(super) fn assess(
             id: Some(record.id),
         },
         RecordReading::Absent => {
-            findings.add(Code::MtaStsRecordAbsent, Severity::Info, "", "no MTA-STS record is published");
+            findings.add(
+                Code::MtaStsRecordAbsent,
+                Severity::Info,
+                "",
+                "no MTA-STS record is published",
+            );
             if let Some(mode) = served {
-                let severity = if mode == Mode::None { Severity::Info } else { Severity::Warning };
+                let severity = if mode == Mode::None {
+                    Severity::Info
+                } else {
+                    Severity::Warning
+                };
                 findings.add(
                     Code::MtaStsPolicyWithoutRecord,
                     severity,
@@ -84,12 +109,18 @@ pub(super) fn assess(
             MtaStsRecordVerdict::of_nothing(RecordStatus::Absent)
         }
         RecordReading::NearMiss(miss) => {
-            let detail = format!("senders do not see the record {:?}: {}", miss.text, miss.why);
+            let detail = format!(
+                "senders do not see the record {:?}: {}",
+                miss.text, miss.why
+            );
             findings.add(Code::MtaStsRecordInvalid, severity, "", detail);
             MtaStsRecordVerdict::of_nothing(RecordStatus::Invalid)
         }
         RecordReading::Multiple(records) => {
-            let detail = format!("{} MTA-STS records: senders take that as none", records.len());
+            let detail = format!(
+                "{} MTA-STS records: senders take that as none",
+                records.len()
+            );
             findings.add(Code::MtaStsRecordMultiple, severity, "", detail);
             MtaStsRecordVerdict::of_nothing(RecordStatus::Multiple)
         }

@@ -46,7 +46,12 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
     let status = status(&routing.mx, &routing.hosts);
     match status {
         MxStatus::NxDomain => {
-            findings.add(Code::MxDomainNotFound, Severity::Critical, "", "DNS says NXDOMAIN: there is no such domain");
+            findings.add(
+                Code::MxDomainNotFound,
+                Severity::Critical,
+                "",
+                "DNS says NXDOMAIN: there is no such domain",
+            );
         }
         MxStatus::Implicit => findings.add(
             Code::MxMissing,
@@ -55,8 +60,17 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
             "no MX record: senders use the addresses of the domain itself",
         ),
         MxStatus::Unknown => {
-            if let Some(failure) = routing.mx.failure().filter(|_| routing.mx.answer == Answer::Unknown) {
-                findings.add(Code::MxLookupFailed, Severity::Warning, "", failure.to_string());
+            if let Some(failure) = routing
+                .mx
+                .failure()
+                .filter(|_| routing.mx.answer == Answer::Unknown)
+            {
+                findings.add(
+                    Code::MxLookupFailed,
+                    Severity::Warning,
+                    "",
+                    failure.to_string(),
+                );
             }
         }
         MxStatus::Ok | MxStatus::Null | MxStatus::None | MxStatus::Invalid => {}
@@ -70,7 +84,10 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
             "one MX is \".\" (no mail here) beside others: some senders bounce everything",
         );
     }
-    for record in records.iter().filter(|record| record.host.is_address_literal()) {
+    for record in records
+        .iter()
+        .filter(|record| record.host.is_address_literal())
+    {
         findings.add(
             Code::MxIsAddressLiteral,
             Severity::Critical,
@@ -81,7 +98,12 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
     let left = routing
         .hosts
         .iter()
-        .filter(|host| !matches!(address_fact(context, host), AddressFact::LookupFailed | AddressFact::Unknown))
+        .filter(|host| {
+            !matches!(
+                address_fact(context, host),
+                AddressFact::LookupFailed | AddressFact::Unknown
+            )
+        })
         .count();
     for host in &routing.hosts {
         assess_host(host, left, findings);
@@ -91,7 +113,10 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
             Code::MxTooMany,
             Severity::Warning,
             "",
-            format!("{} more MX hosts were not looked at", routing.hosts_over_limit),
+            format!(
+                "{} more MX hosts were not looked at",
+                routing.hosts_over_limit
+            ),
         );
     }
     let complete = routing.mx.answer != Answer::Unknown || context.is_fact(&routing.mx);
@@ -109,7 +134,9 @@ fn status(mx: &Lookup<MxRecord>, hosts: &[HostEvidence]) -> MxStatus {
         Answer::NxDomain => MxStatus::NxDomain,
         Answer::NoData => match hosts.first() {
             Some(host) if host.a.is_denied() && host.aaaa.is_denied() => MxStatus::None,
-            Some(host) if host.a.records().is_empty() && host.aaaa.records().is_empty() => MxStatus::Unknown,
+            Some(host) if host.a.records().is_empty() && host.aaaa.records().is_empty() => {
+                MxStatus::Unknown
+            }
             _ => MxStatus::Implicit,
         },
         Answer::Data(records) => {
@@ -131,8 +158,15 @@ fn status(mx: &Lookup<MxRecord>, hosts: &[HostEvidence]) -> MxStatus {
 
 fn assess_host(host: &HostEvidence, left: usize, findings: &mut Findings) {
     let name = host.name.as_str();
-    for failed in [failure_text(&host.a), failure_text(&host.aaaa)].into_iter().flatten() {
-        let severity = if left == 0 { Severity::Critical } else { Severity::Warning };
+    for failed in [failure_text(&host.a), failure_text(&host.aaaa)]
+        .into_iter()
+        .flatten()
+    {
+        let severity = if left == 0 {
+            Severity::Critical
+        } else {
+            Severity::Warning
+        };
         findings.add(Code::MxHostLookupFailed, severity, name, failed);
     }
     if host.a.is_denied() && host.aaaa.is_denied() {
@@ -159,9 +193,16 @@ fn assess_host(host: &HostEvidence, left: usize, findings: &mut Findings) {
                 "nobody on the Internet can reach this address; it was not connected to",
             ),
             SmtpEvidence::NotAttempted(NotAttempted::OverLimit) => {
-                findings.add(Code::MxTooMany, Severity::Warning, name, "more addresses than the limit: the rest was not looked at");
+                findings.add(
+                    Code::MxTooMany,
+                    Severity::Warning,
+                    name,
+                    "more addresses than the limit: the rest was not looked at",
+                );
             }
-            SmtpEvidence::NotAttempted(_) | SmtpEvidence::Observed(_) | SmtpEvidence::Unfinished => {}
+            SmtpEvidence::NotAttempted(_)
+            | SmtpEvidence::Observed(_)
+            | SmtpEvidence::Unfinished => {}
         }
     }
 }
@@ -170,12 +211,16 @@ fn assess_host(host: &HostEvidence, left: usize, findings: &mut Findings) {
 fn failure_text<T>(lookup: &Lookup<T>) -> Option<String> {
     use crate::evidence::dns::FailureKind;
     let failure = lookup.failure()?;
-    (matches!(lookup.answer, Answer::Unknown) && failure.kind != FailureKind::Deadline).then(|| failure.to_string())
+    (matches!(lookup.answer, Answer::Unknown) && failure.kind != FailureKind::Deadline)
+        .then(|| failure.to_string())
 }
 
 /// The addresses of a host as senders see them: one family that answers is enough.
 pub(super) fn address_fact(context: &Context<'_>, host: &HostEvidence) -> AddressFact {
-    let families = [Family::of(context, &host.a), Family::of(context, &host.aaaa)];
+    let families = [
+        Family::of(context, &host.a),
+        Family::of(context, &host.aaaa),
+    ];
     let any = |family| families.contains(&family);
     if any(Family::Data) {
         AddressFact::Ok
@@ -241,5 +286,8 @@ pub(super) fn preferences(records: &[MxRecord]) -> Vec<(MxHost, u16)> {
         let preference = lowest.entry(&record.host).or_insert(record.preference);
         *preference = record.preference.min(*preference);
     }
-    lowest.into_iter().map(|(host, preference)| (host.clone(), preference)).collect()
+    lowest
+        .into_iter()
+        .map(|(host, preference)| (host.clone(), preference))
+        .collect()
 }

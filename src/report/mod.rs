@@ -37,7 +37,8 @@ impl Report {
         let evidence = &self.evidence;
         evidence.routing.mx.answer == Answer::Unknown
             && evidence.mta_sts.as_ref().is_none_or(|mta_sts| {
-                mta_sts.record.answer == Answer::Unknown && !matches!(mta_sts.policy, PolicyEvidence::Asked(_))
+                mta_sts.record.answer == Answer::Unknown
+                    && !matches!(mta_sts.policy, PolicyEvidence::Asked(_))
             })
             && evidence
                 .tlsrpt

@@ -203,14 +203,21 @@ impl fmt::Display for PolicyDefect {
             Self::VersionMissing => f.write_str("there is no version"),
             Self::VersionUnknown(line) => write!(f, "{line}: the version must be STSv1"),
             Self::ModeMissing => f.write_str("there is no mode"),
-            Self::ModeUnknown(line) => write!(f, "{line}: the mode must be enforce, testing or none"),
+            Self::ModeUnknown(line) => {
+                write!(f, "{line}: the mode must be enforce, testing or none")
+            }
             Self::MaxAgeMissing => f.write_str("there is no max_age"),
             Self::MaxAgeInvalid(line, why) => write!(f, "{line}: {why}"),
             Self::MxMissing => f.write_str("there is no mx"),
             Self::MxInvalid(line, why) => write!(f, "{line}: {why}"),
             Self::LineMalformed(line, why) => write!(f, "{line}: {why}"),
-            Self::BlankLine(line) => write!(f, "line {} is blank: some senders refuse", line.number),
-            Self::DuplicateField(line) => write!(f, "{line}: the field was there before; the first one counts"),
+            Self::BlankLine(line) => {
+                write!(f, "line {} is blank: some senders refuse", line.number)
+            }
+            Self::DuplicateField(line) => write!(
+                f,
+                "{line}: the field was there before; the first one counts"
+            ),
         }
     }
 }
