@@ -9,7 +9,7 @@ use crate::protocol::x509::Certificate;
 /// Whether the subject's common name may stand in for a missing DNS-ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommonName {
-    /// Never (RFC 9525 §6.3, RFC 8461 §4.2).
+    /// Never (RFC 9525 §2, RFC 8461 §4.2).
     Ignored,
     /// When the subjectAltName extension holds no DNS name (RFC 7672 §3.2.3): DANE usage 2 alone.
     WhenNoDnsSan,

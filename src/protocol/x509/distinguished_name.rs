@@ -40,6 +40,7 @@ fn attribute_name(oid: &Oid<'_>) -> String {
         "2.5.4.10" => "O",
         "2.5.4.11" => "OU",
         "2.5.4.17" => "POSTALCODE",
+        "2.5.4.97" => "organizationIdentifier",
         "0.9.2342.19200300.100.1.1" => "UID",
         "0.9.2342.19200300.100.1.25" => "DC",
         "1.2.840.113549.1.9.1" => "emailAddress",

@@ -174,9 +174,9 @@ impl Certificate {
         self.not_before <= time && time <= self.not_after
     }
 
-    /// Whether validators take it for an issuer's: by basicConstraints, or of a version that has no extensions.
+    /// Whether validators take it for an authority's: by basicConstraints, or as a root of a version without extensions.
     pub fn may_issue(&self) -> bool {
-        self.is_ca || self.version < 3
+        self.is_ca || (self.version < 3 && self.self_issued)
     }
 
     /// Whether a subjectAltName extension is there that cannot be read, so that its names are not known.
