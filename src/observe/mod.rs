@@ -4,4 +4,6 @@ pub mod dns;
 pub mod limits;
 pub mod policy_host;
 pub mod smtp;
+#[cfg(test)]
+mod testing;
 pub mod tls;

@@ -435,14 +435,14 @@ mod tests {
     use crate::evidence::smtp::LegacyTls;
     use crate::evidence::smtp::SmtpOutcome;
     use crate::evidence::tls::KeyProof;
-    use crate::observe::smtp::testing::ECDSA;
-    use crate::observe::smtp::testing::MailServer;
-    use crate::observe::smtp::testing::RSA;
-    use crate::observe::smtp::testing::Step;
-    use crate::observe::smtp::testing::Versions;
-    use crate::observe::smtp::testing::ordinary;
-    use crate::observe::smtp::testing::say;
-    use crate::observe::smtp::testing::tls;
+    use crate::observe::testing::ECDSA;
+    use crate::observe::testing::RSA;
+    use crate::observe::testing::ScriptedServer;
+    use crate::observe::testing::Step;
+    use crate::observe::testing::Versions;
+    use crate::observe::testing::ordinary;
+    use crate::observe::testing::say;
+    use crate::observe::testing::tls;
 
     fn target(address: SocketAddr) -> SessionTarget<'static> {
         SessionTarget {
@@ -456,7 +456,7 @@ mod tests {
     }
 
     async fn run(steps: Vec<Step>) -> (SmtpSession, Vec<String>) {
-        let server = MailServer::start(move |_| steps.clone()).await;
+        let server = ScriptedServer::start(move |_| steps.clone()).await;
         let session = session(target(server.address)).await.unwrap();
         (session, server.lines())
     }
@@ -644,7 +644,7 @@ mod tests {
             ),
         ] {
             let steps = [steps, vec![Step::Drain]].concat();
-            let server = MailServer::start(move |_| steps.clone()).await;
+            let server = ScriptedServer::start(move |_| steps.clone()).await;
             let target = SessionTarget {
                 session_timeout: Duration::from_millis(300),
                 ..target(server.address)
@@ -657,7 +657,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_listens() {
-        let server = MailServer::start(|_| vec![]).await;
+        let server = ScriptedServer::start(|_| vec![]).await;
         let address = server.address;
         drop(server);
         // The listener's task ends at the next turn of the runtime.
@@ -668,7 +668,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_source_address_of_somebody_else_is_our_trouble() {
-        let server = MailServer::start(|_| vec![]).await;
+        let server = ScriptedServer::start(|_| vec![]).await;
         let target = SessionTarget {
             source_address: Some("192.0.2.1".parse().unwrap()),
             ..target(server.address)
@@ -688,7 +688,7 @@ mod tests {
             ("m\\255x.example.com", ""),
         ] {
             let config = tls(&[&ECDSA], Versions::All);
-            let server = MailServer::start(move |_| ordinary(&config)).await;
+            let server = ScriptedServer::start(move |_| ordinary(&config)).await;
             let target = SessionTarget {
                 sni: name,
                 ..target(server.address)
@@ -710,7 +710,7 @@ mod tests {
                 (&[&ECDSA], KeyOffer::Rsa, None),
             ] {
                 let config = tls(keys, versions);
-                let server = MailServer::start(move |_| ordinary(&config)).await;
+                let server = ScriptedServer::start(move |_| ordinary(&config)).await;
                 let target = SessionTarget {
                     offer,
                     ..target(server.address)
@@ -749,7 +749,7 @@ mod tests {
         let flight = [hello, certificate, vec![14, 0, 0, 0]].concat();
         let length = u8::try_from(flight.len()).unwrap();
         let flight = Step::Say([vec![22, 3, 1, 0, length], flight].concat());
-        let server = MailServer::start(move |number| {
+        let server = ScriptedServer::start(move |number| {
             let answer = if number == 0 { &alert } else { &flight };
             let mut steps = until_hello();
             steps.extend([answer.clone(), Step::Drain]);

@@ -346,20 +346,20 @@ mod tests {
     use crate::evidence::smtp::KeyOffer;
     use crate::evidence::smtp::SessionEnd;
     use crate::evidence::smtp::SmtpOutcome;
-    use crate::observe::smtp::testing::ECDSA;
-    use crate::observe::smtp::testing::MailServer;
-    use crate::observe::smtp::testing::RSA;
-    use crate::observe::smtp::testing::Step;
-    use crate::observe::smtp::testing::Versions;
-    use crate::observe::smtp::testing::ordinary;
-    use crate::observe::smtp::testing::tls;
+    use crate::observe::testing::ECDSA;
+    use crate::observe::testing::RSA;
+    use crate::observe::testing::ScriptedServer;
+    use crate::observe::testing::Step;
+    use crate::observe::testing::Versions;
+    use crate::observe::testing::ordinary;
+    use crate::observe::testing::tls;
 
     const FOREVER: Duration = Duration::from_secs(3600);
     const SOON: Duration = Duration::from_millis(100);
     /// Over before anybody asks again, and yet not "never".
     const AN_INSTANT: Duration = Duration::from_nanos(1);
 
-    fn settings(server: &MailServer, reuse: Duration) -> config::Smtp {
+    fn settings(server: &ScriptedServer, reuse: Duration) -> config::Smtp {
         config::Smtp {
             port: server.address.port(),
             ehlo_name: "probe.example".to_owned(),
@@ -375,7 +375,7 @@ mod tests {
     }
 
     struct World {
-        server: MailServer,
+        server: ScriptedServer,
         observer: SmtpObserver,
         telemetry: Arc<Telemetry>,
     }
@@ -385,7 +385,7 @@ mod tests {
             script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static,
             change: impl FnOnce(&mut config::Smtp),
         ) -> Self {
-            let server = MailServer::start(script).await;
+            let server = ScriptedServer::start(script).await;
             let telemetry = Arc::<Telemetry>::default();
             let mut settings = settings(&server, FOREVER);
             change(&mut settings);
