@@ -8,6 +8,7 @@ use crate::evidence::mta_sts::PolicyEvidence;
 use crate::finding::Finding;
 use crate::finding::Severity;
 
+pub mod html;
 pub mod json;
 pub mod metrics;
 pub mod text;
@@ -33,7 +34,7 @@ impl Report {
     }
 
     /// Every look-up failed, so that nothing was learned about this domain at all.
-    pub fn is_unanswered(&self) -> bool {
+    pub fn unanswered(&self) -> bool {
         let evidence = &self.evidence;
         evidence.routing.mx.answer == Answer::Unknown
             && evidence.mta_sts.as_ref().is_none_or(|mta_sts| {
