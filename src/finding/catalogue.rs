@@ -407,7 +407,7 @@ catalogue! {
         severity: Warning,
         rule: "RFC 8461 §3.2",
         explanation: "A field other than mx stands in the policy more than once; the first counts, though some senders wrongly take the last.",
-        advice: "Leave each field once.",
+        advice: "Leave each field once: remove the second and later lines of that name.",
     }
     MtaStsMaxAgeShort = "mta_sts_max_age_short" {
         check: MtaStsPolicy,
