@@ -615,14 +615,14 @@ catalogue! {
         check: Certificate,
         severity: Info | Warning | Critical,
         rule: "RFC 5280 §4.1.2.5",
-        explanation: "The certificate has expired.",
+        explanation: "The certificate has expired: MTA-STS senders and DANE with usage 2 refuse it; DANE with usage 3 does not look at dates.",
         advice: "Renew it and reload the mail server; check why the renewal did not run or the server did not pick it up.",
     }
     CertNotYetValid = "cert_not_yet_valid" {
         check: Certificate,
         severity: Info | Warning | Critical,
         rule: "RFC 5280 §4.1.2.5",
-        explanation: "The certificate is not valid yet.",
+        explanation: "The certificate is not valid yet: MTA-STS senders and DANE with usage 2 refuse it; DANE with usage 3 does not look at dates.",
         advice: "Check the clock of the machine that issued it, or put the earlier certificate back until its time has come.",
     }
     CertExpiring = "cert_expiring" {

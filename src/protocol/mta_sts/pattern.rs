@@ -176,19 +176,33 @@ mod tests {
 
     use super::*;
 
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        id: String,
+        why: String,
+        input: Input,
+        /// true, false or `"invalid_pattern"`.
+        expected: serde_json::Value,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Input {
+        pattern: String,
+        mx: String,
+    }
+
     #[test]
     fn agrees_with_the_vectors() {
-        let rows: Vec<serde_json::Value> =
+        let rows: Vec<Vector> =
             serde_json::from_str(include_str!("../../../tests/vectors/mta_sts_mx_match.json"))
                 .unwrap();
         assert!(rows.len() > 15);
         for row in rows {
-            let text = |key: &str| row["input"][key].as_str().unwrap();
-            let got = match Pattern::parse(text("pattern")) {
-                Ok(pattern) => serde_json::json!(pattern.matches(&MxHost::from_dns(text("mx")))),
-                Err(_) => serde_json::json!("invalid_pattern"),
+            let got: serde_json::Value = match Pattern::parse(&row.input.pattern) {
+                Ok(pattern) => pattern.matches(&MxHost::from_dns(&row.input.mx)).into(),
+                Err(_) => "invalid_pattern".into(),
             };
-            assert_eq!(got, row["expected"], "{}: {}", row["id"], row["why"]);
+            assert_eq!(row.expected, got, "{}: {}", row.id, row.why);
         }
     }
 
