@@ -3,6 +3,8 @@
 //! It says where senders report how their attempts at TLS went: a comma-separated list of `mailto:` and `https:` URIs, in
 //! which `,`, `!` and `;` are percent-encoded. Unlike in DMARC no URI has a size behind it.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -88,6 +90,22 @@ pub struct RuaDefect {
     pub why: RuaFault,
 }
 
+impl fmt::Display for RuaDefect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rua {:?}: {}", self.uri, self.why)
+    }
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(defect) => defect.fmt(f),
+            Self::RuaMissing => f.write_str("the field rua is missing"),
+            Self::Rua(defect) => defect.fmt(f),
+        }
+    }
+}
+
 closed_set! {
     /// What can be wrong with a member of `rua`: a fragment for people.
     pub enum RuaFault {
@@ -112,9 +130,9 @@ closed_set! {
     }
 }
 
-impl std::fmt::Display for Record {
+impl fmt::Display for Record {
     /// As it is published.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("v=TLSRPTv1; rua=")?;
         for (at, endpoint) in self.rua.iter().enumerate() {
             if at > 0 {

@@ -7,6 +7,7 @@
 //! [`NearMiss`]: senders see nothing there, its owner must hear of it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -59,6 +60,12 @@ pub struct NearMiss {
     pub text: String,
     /// What is wrong with its beginning.
     pub why: NearMissKind,
+}
+
+impl fmt::Display for NearMiss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.text, self.why)
+    }
 }
 
 closed_set! {
@@ -204,6 +211,12 @@ pub struct FieldDefect {
     pub field: String,
     /// What is wrong with it.
     pub why: FieldFault,
+}
+
+impl fmt::Display for FieldDefect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "field {:?}: {}", self.field, self.why)
+    }
 }
 
 closed_set! {

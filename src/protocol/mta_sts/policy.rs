@@ -106,6 +106,32 @@ pub struct Line {
     pub text: String,
 }
 
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} {:?}", self.number, self.text)
+    }
+}
+
+impl fmt::Display for PolicyDefect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::VersionMissing => f.write_str("the field version is missing"),
+            Self::VersionUnknown(line) => write!(f, "{line}: the version is not STSv1"),
+            Self::ModeMissing => f.write_str("the field mode is missing"),
+            Self::ModeUnknown(line) => {
+                write!(f, "{line}: the mode is not enforce, testing or none")
+            }
+            Self::MaxAgeMissing => f.write_str("the field max_age is missing"),
+            Self::MaxAgeInvalid(line, why) => write!(f, "{line}: {why}"),
+            Self::MxMissing => f.write_str("the field mx is missing"),
+            Self::MxInvalid(line, why) => write!(f, "{line}: {why}"),
+            Self::LineMalformed(line, why) => write!(f, "{line}: {why}"),
+            Self::BlankLine(line) => write!(f, "line {} is blank", line.number),
+            Self::DuplicateField(line) => write!(f, "{line}: the field was there before"),
+        }
+    }
+}
+
 /// What a defect does to the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -764,6 +790,28 @@ mod tests {
             not_utf8.defects.first(),
             Some(PolicyDefect::LineMalformed(_, F::NotUtf8))
         ));
+    }
+
+    #[test]
+    fn defects_read_as_fragments() {
+        let reading =
+            parse(b"version: STSv1\n\nmode: off\nmode: none\nmx: a_b\nmax_age: -1\nx\x00");
+        let text: Vec<String> = reading
+            .defects
+            .iter()
+            .map(PolicyDefect::to_string)
+            .collect();
+        assert_eq!(
+            text,
+            [
+                "line 2 is blank",
+                "line 3 \"mode: off\": the mode is not enforce, testing or none",
+                "line 4 \"mode: none\": the field was there before",
+                "line 5 \"mx: a_b\": it holds '_', which no host name has",
+                "line 6 \"max_age: -1\": it is not 1 to 10 digits",
+                "line 7 \"x\\0\": it holds a control character",
+            ]
+        );
     }
 
     #[test]

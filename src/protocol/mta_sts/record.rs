@@ -2,6 +2,8 @@
 //!
 //! Its `id` is all that a sender reads: when it changes, the policy is to be fetched anew.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -61,6 +63,16 @@ pub enum RecordDefect {
     },
 }
 
+impl fmt::Display for RecordDefect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(defect) => defect.fmt(f),
+            Self::IdMissing => f.write_str("the field id is missing"),
+            Self::IdInvalid { id, why } => write!(f, "id {id:?}: {why}"),
+        }
+    }
+}
+
 closed_set! {
     /// What can be wrong with an id: a fragment for people.
     pub enum IdFault {
@@ -80,9 +92,9 @@ impl Record {
     }
 }
 
-impl std::fmt::Display for Record {
+impl fmt::Display for Record {
     /// As it is published.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "v=STSv1; id={};", self.id)?;
         for (name, value) in &self.extensions {
             write!(f, " {name}={value};")?;
@@ -265,6 +277,22 @@ mod tests {
                 reading => panic!("{why}: {reading:?}"),
             }
         }
+    }
+
+    #[test]
+    fn defects_read_as_fragments() {
+        let RecordReading::Invalid { defects, .. } = read(&[record("v=STSv1; id=a b; \u{1}")])
+        else {
+            panic!("invalid");
+        };
+        let text: Vec<String> = defects.iter().map(RecordDefect::to_string).collect();
+        assert_eq!(
+            text,
+            [
+                "field \"\\u{1}\": it has no equals sign",
+                "id \"a b\": it holds something other than letters and digits",
+            ]
+        );
     }
 
     #[test]
