@@ -19,7 +19,7 @@ pub mod domain_name;
 pub mod evidence;
 pub mod finding;
 pub mod observe;
-pub mod probe;
+// pub mod probe;
 pub mod protocol;
 pub mod report;
 pub mod telemetry;
