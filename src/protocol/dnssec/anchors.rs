@@ -228,7 +228,7 @@ mod tests {
         let theirs = hickory_proto::dnssec::TrustAnchors::default();
         let keys: Vec<ZoneKey> = (0..theirs.len())
             .map(|i| {
-                let key = theirs.get(i);
+                let key = theirs.get(i).unwrap();
                 let key = PublicKeyBuf::new(key.public_bytes().to_vec(), key.algorithm());
                 ZoneKey::new(&DNSKEY::with_flags(257, key)).unwrap()
             })
