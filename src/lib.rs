@@ -11,6 +11,7 @@
 //! 7. [`report`]: metrics, JSON and text of what was decided; decides nothing.
 //! 8. [`probe`] joins the three; [`serve`] and [`cli`] are two doors to it.
 
+pub mod assess;
 pub mod clock;
 pub mod closed_set;
 pub mod config;
@@ -18,5 +19,7 @@ pub mod domain_name;
 pub mod evidence;
 pub mod finding;
 pub mod observe;
+// pub mod probe;
 pub mod protocol;
+pub mod report;
 pub mod telemetry;

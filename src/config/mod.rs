@@ -1,12 +1,17 @@
 //! The configuration as the program uses it: validated, immutable, swapped whole on reload.
 //!
-//! `file` reads the YAML as written and turns it into this; nothing else knows the YAML.
+//! `file` reads the YAML as written, `resolve` turns it into this: it checks values, reads the files that they name and
+//! fills in what depends on this host. Whatever is wrong is said with file, line and key; nothing is ever ignored.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +19,17 @@ use crate::closed_set::closed_set;
 use crate::domain_name::DomainName;
 use crate::evidence::Stage;
 use crate::finding::Severity;
+use crate::protocol::dnssec::TrustAnchorError;
 use crate::protocol::dnssec::TrustAnchors;
 use crate::protocol::pkix::TrustRoots;
+use crate::protocol::pkix::TrustRootsError;
+
+mod dns_server;
+mod file;
+mod place;
+mod resolve;
+
+pub use dns_server::DnsServerError;
 
 /// Everything the operator can decide.
 #[derive(Debug, Clone)]
@@ -36,6 +50,195 @@ pub struct Config {
     pub domains: Vec<Domain>,
     /// Whether `/probe` takes domains that are not listed.
     pub probe_unlisted_domains: bool,
+}
+
+impl Config {
+    /// What holds without a file and without flags.
+    pub fn default_config() -> Self {
+        Self::load(None, &Overrides::default()).expect("the defaults are valid: a test loads them")
+    }
+
+    /// Reads and checks the file, if there is one; the overrides win.
+    pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Self, Error> {
+        let Some(path) = path else {
+            return resolve::resolve(file::File::default(), overrides)
+                .map_err(|wrong| wrong.inside(None));
+        };
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
+            file: path.to_owned(),
+            source,
+        })?;
+        let written = file::parse(&text).map_err(|refusal| Error::Invalid {
+            place: Place {
+                file: path.to_owned(),
+                line: refusal.line,
+                key: refusal.key,
+            },
+            problem: refusal.problem,
+        })?;
+        resolve::resolve(written, overrides).map_err(|wrong| wrong.inside(Some((path, &text))))
+    }
+
+    /// The module of that name.
+    pub fn module(&self, name: &str) -> Option<&Arc<Module>> {
+        self.modules.get(name)
+    }
+
+    /// The listed domain of that name.
+    pub fn listed(&self, domain: &DomainName) -> Option<&Domain> {
+        self.domains.iter().find(|listed| listed.domain == *domain)
+    }
+}
+
+/// What flags of the command line set in place of the file's keys.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--dns.server`: `dns.servers`, when there is one.
+    pub dns_servers: Vec<DnsServer>,
+    /// `--dns.trust-anchor-file`: `dns.trust_anchor_file`.
+    pub trust_anchor_file: Option<PathBuf>,
+    /// `--tls.ca-file`: `tls.ca_file`.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file itself cannot be read.
+    #[error("cannot read the configuration {}: {source}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something in the file.
+    #[error("{place}: {problem}")]
+    Invalid {
+        /// Where.
+        place: Place,
+        /// What.
+        problem: Problem,
+    },
+    /// A flag.
+    #[error("{flag}: {problem}")]
+    Flag {
+        /// Its name, with the dashes.
+        flag: &'static str,
+        /// What.
+        problem: Problem,
+    },
+}
+
+/// Where in the configuration: prints as `config.yaml:3: dns.timeout`.
+#[derive(Debug)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// Counted from 1; none where the key is not in the file.
+    pub line: Option<usize>,
+    /// `modules.default.timeout`, `domains[0].module`; empty for the file as a whole.
+    pub key: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a value.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// Not YAML.
+    #[error("not the YAML that was expected: {0}")]
+    Syntax(String),
+    /// No such key.
+    #[error("unknown key{}", did_you_mean(nearest.as_deref()))]
+    UnknownKey {
+        /// The key that was perhaps meant.
+        nearest: Option<String>,
+    },
+    /// Written twice in one mapping.
+    #[error("the key stands there twice")]
+    RepeatedKey,
+    /// A word that is none of a closed set.
+    #[error("{found:?} is none of {}{}", known.join(", "), did_you_mean(nearest(found, known.iter().cloned()).as_deref()))]
+    UnknownWord {
+        /// What stands there.
+        found: String,
+        /// What may stand there.
+        known: Vec<String>,
+    },
+    /// A domain's module.
+    #[error("there is no module {name:?}{}", did_you_mean(nearest.as_deref()))]
+    UnknownModule {
+        /// The name.
+        name: String,
+        /// The module that was perhaps meant.
+        nearest: Option<String>,
+    },
+    /// A key that is defined and has no effect in this version.
+    #[error("not supported yet")]
+    NotSupportedYet,
+    /// A value that cannot be.
+    #[error("{0}")]
+    Value(String),
+    /// Not a DNS server.
+    #[error(transparent)]
+    DnsServer(#[from] DnsServerError),
+    /// A file that the configuration names cannot be read.
+    #[error("cannot read {}: {source}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The trust anchor file.
+    #[error("{}: {source}", file.display())]
+    TrustAnchors {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: TrustAnchorError,
+    },
+    /// The CA file.
+    #[error("{}: {source}", file.display())]
+    TrustRoots {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: TrustRootsError,
+    },
+    /// The operating system's roots.
+    #[error("the operating system has no certificates that could be read{}", .0.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    SystemRoots(Option<String>),
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest
+        .map(|nearest| format!("; did you mean {nearest}?"))
+        .unwrap_or_default()
+}
+
+/// The known word that a mistyped one is most like, if it is like any.
+fn nearest(mistyped: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
+    // Below it, suggestions are noise.
+    const ALIKE: f64 = 0.7;
+    known
+        .into_iter()
+        .map(|word| (strsim::jaro_winkler(mistyped, &word), word))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, word)| word)
 }
 
 /// `dns:`.

@@ -209,6 +209,18 @@ pub enum ProtocolError {
     Injection,
 }
 
+impl std::fmt::Display for ProtocolError {
+    /// A fragment for people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Garbage(line) => write!(f, "it sent {line:?}, which is no SMTP reply"),
+            Self::Endless => f.write_str("its reply has no end"),
+            Self::Closed(phase) => write!(f, "it closed the connection in phase {phase}"),
+            Self::Injection => f.write_str("plaintext stood behind the reply to STARTTLS"),
+        }
+    }
+}
+
 closed_set! {
     /// The phases of a session: label `phase` of `mailtls_smtp_phase_duration_seconds`.
     pub enum SmtpPhase {

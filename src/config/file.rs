@@ -1,0 +1,516 @@
+//! The YAML as written: every key with its default, and where in the file a key stands.
+//!
+//! Nothing else in the program knows YAML. What a value means is for `resolve` to say; what is wrong with the text —
+//! syntax, an unknown key, a repeated key, a value of another type — is said here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de::DeserializeSeed;
+use serde::de::Unexpected;
+use serde::de::Visitor;
+
+use crate::config::KeyAlgorithms;
+use crate::config::Problem;
+use crate::config::SpecialUse;
+use crate::config::nearest;
+use crate::config::place::Path;
+use crate::config::place::REPEATED;
+use crate::config::place::Walk;
+use crate::evidence::Stage;
+use crate::finding::Severity;
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) dns: Dns,
+    pub(super) tls: Tls,
+    pub(super) smtp: Smtp,
+    pub(super) mta_sts: MtaSts,
+    pub(super) http_client: HttpClient,
+    pub(super) limits: Limits,
+    pub(super) modules: BTreeMap<String, Module>,
+    pub(super) self_check: SelfCheck,
+    pub(super) domains: Vec<Domain>,
+    pub(super) domain_files: Vec<String>,
+    pub(super) probe_unlisted_domains: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Dns {
+    pub(super) servers: Vec<String>,
+    pub(super) trust_anchor_file: Option<String>,
+    pub(super) timeout: Time,
+    pub(super) attempts: u32,
+    pub(super) cache_size: Size,
+    pub(super) cache_max_ttl: Time,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            trust_anchor_file: None,
+            timeout: Time::seconds(2),
+            attempts: 3,
+            cache_size: Size(ByteSize::mib(64).as_u64()),
+            cache_max_ttl: Time::hours(1),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) roots: RootSource,
+    pub(super) ca_file: Option<String>,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            roots: RootSource::Bundled,
+            ca_file: None,
+        }
+    }
+}
+
+/// `tls.roots`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RootSource {
+    /// Mozilla's list.
+    Bundled,
+    /// The operating system's.
+    System,
+    /// `tls.ca_file` alone.
+    File,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Smtp {
+    pub(super) port: u16,
+    pub(super) ehlo_name: Option<String>,
+    pub(super) source_address_v4: Option<String>,
+    pub(super) source_address_v6: Option<String>,
+    pub(super) ip_versions: Vec<u8>,
+    pub(super) max_sessions: usize,
+    pub(super) max_sessions_per_address: usize,
+    pub(super) key_algorithms: KeyAlgorithms,
+    pub(super) session_timeout: Time,
+    pub(super) reuse: Time,
+}
+
+impl Default for Smtp {
+    fn default() -> Self {
+        Self {
+            port: 25,
+            ehlo_name: None,
+            source_address_v4: None,
+            source_address_v6: None,
+            ip_versions: vec![4, 6],
+            max_sessions: 64,
+            max_sessions_per_address: 1,
+            key_algorithms: KeyAlgorithms::All,
+            session_timeout: Time::seconds(60),
+            reuse: Time::seconds(5 * 60),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct MtaSts {
+    pub(super) port: u16,
+    pub(super) always_fetch: bool,
+}
+
+impl Default for MtaSts {
+    fn default() -> Self {
+        Self {
+            port: 443,
+            always_fetch: false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct HttpClient {
+    pub(super) user_agent: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) max_concurrent_probes: usize,
+    pub(super) max_mx_hosts: usize,
+    pub(super) max_addresses_per_host: usize,
+    pub(super) special_use_addresses: SpecialUse,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_concurrent_probes: 128,
+            max_mx_hosts: 20,
+            max_addresses_per_host: 8,
+            special_use_addresses: SpecialUse::Deny,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Module {
+    pub(super) timeout: Time,
+    pub(super) fail_on: Severity,
+    pub(super) checks: Vec<Stage>,
+    pub(super) detail: Detail,
+    pub(super) thresholds: Thresholds,
+    pub(super) severity: BTreeMap<String, SeverityChange>,
+}
+
+impl Default for Module {
+    fn default() -> Self {
+        Self {
+            timeout: Time::seconds(55),
+            fail_on: Severity::Critical,
+            checks: Stage::ALL.to_vec(),
+            detail: Detail::Full,
+            thresholds: Thresholds::default(),
+            severity: BTreeMap::new(),
+        }
+    }
+}
+
+/// `modules.<name>.detail`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Detail {
+    /// Every family.
+    Full,
+    /// Nothing per host or address.
+    Summary,
+}
+
+/// `modules.<name>.severity.<code>`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SeverityChange {
+    /// As info.
+    Info,
+    /// As warning.
+    Warning,
+    /// As critical.
+    Critical,
+    /// Not at all.
+    Ignore,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Thresholds {
+    pub(super) cert_expiry: Time,
+    pub(super) policy_host_cert_expiry: Time,
+    pub(super) dnssec_signature_expiry: Time,
+    pub(super) min_max_age: Time,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            cert_expiry: Time::days(14),
+            policy_host_cert_expiry: Time::days(14),
+            dnssec_signature_expiry: Time::days(3),
+            min_max_age: Time::days(1),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SelfCheck {
+    pub(super) smtp_hosts: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Domain {
+    #[serde(rename = "domain")]
+    pub(super) name: String,
+    #[serde(default = "default_module")]
+    pub(super) module: String,
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) expect: Expect,
+}
+
+fn default_module() -> String {
+    "default".to_owned()
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Expect {
+    mta_sts_mode: Option<String>,
+    dane: Option<String>,
+    tlsrpt: Option<String>,
+    min_max_age: Option<Time>,
+    min_tls_version: Option<String>,
+    mx: Option<Vec<String>>,
+}
+
+/// A duration with its unit: `10s`, `5m`, `14d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Time(pub(super) Duration);
+
+impl Time {
+    const fn seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    const fn hours(hours: u64) -> Self {
+        Self::seconds(hours * 60 * 60)
+    }
+
+    const fn days(days: u64) -> Self {
+        Self::hours(days * 24)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(InText {
+            expected: "a duration with its unit: 10s, 5m, 14d",
+            read: |text| humantime::parse_duration(text).ok().map(Self),
+        })
+    }
+}
+
+/// A size in bytes: `64MiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size(pub(super) u64);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(InText {
+            expected: "a size with its unit: 64MiB",
+            read: |text| text.parse().ok().map(|size: ByteSize| Self(size.as_u64())),
+        })
+    }
+}
+
+/// Takes text alone, so that a number without a unit is refused like anything else that cannot be read.
+struct InText<T> {
+    expected: &'static str,
+    read: fn(&str) -> Option<T>,
+}
+
+impl<T> Visitor<'_> for InText<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        (self.read)(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    }
+}
+
+/// What is wrong with the text of a file, and where.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// Counted from 1.
+    pub(super) line: Option<usize>,
+    /// The key, as [`Path`] prints it; empty at the top.
+    pub(super) key: String,
+    pub(super) problem: Problem,
+}
+
+/// Reads the text of a file; an empty one is all defaults.
+pub(super) fn parse(text: &str) -> Result<File, Refusal> {
+    // To serde_yaml comments alone are no document.
+    let mut lines = text.lines().map(str::trim);
+    if lines.all(|line| line.is_empty() || line.starts_with('#') || line == "---") {
+        return Ok(File::default());
+    }
+    // serde_yaml lets the last one of a repeated key win without a word.
+    Walk::everywhere()
+        .deserialize(serde_yaml::Deserializer::from_str(text))
+        .map_err(|error| match refusal(&error) {
+            repeated @ Refusal {
+                problem: Problem::RepeatedKey,
+                ..
+            } => repeated,
+            other => not_yaml(other.line, &error),
+        })?;
+    serde_yaml::from_str(text).map_err(|error| refusal(&error))
+}
+
+/// The line of a key or item, counted from 1; none where the file does not have it.
+pub(super) fn line_of(text: &str, path: &Path) -> Option<usize> {
+    let found = Walk::to(path).deserialize(serde_yaml::Deserializer::from_str(text));
+    found.err()?.location().map(|location| location.line())
+}
+
+/// What serde and `serde_yaml` say, taken apart: ``dns: unknown field `x`, expected one of `a`, `b` at line 1 column 2``.
+fn refusal(error: &serde_yaml::Error) -> Refusal {
+    let text = error.to_string();
+    let line = error.location().map(|location| location.line());
+    let text = text
+        .rsplit_once(" at line ")
+        .map_or(text.as_str(), |(text, _)| text);
+    let (key, text) = match text.split_once(": ") {
+        Some((key, text)) if !key.contains([' ', '`', '"']) => (key, text),
+        Some(_) | None => ("", text),
+    };
+    let mut quoted = text.split('`').skip(1).step_by(2).map(str::to_owned);
+    let mut below = String::new();
+    let problem = if text.starts_with("unknown field ") {
+        below = quoted.next().unwrap_or_default();
+        let nearest = nearest(&below, quoted);
+        Problem::UnknownKey { nearest }
+    } else if text.starts_with(REPEATED) {
+        below = quoted.next().unwrap_or_default();
+        Problem::RepeatedKey
+    } else if text.starts_with("missing field ") {
+        below = quoted.next().unwrap_or_default();
+        Problem::Value("it is missing".to_owned())
+    } else if text.starts_with("unknown variant ") {
+        let found = quoted.next().unwrap_or_default();
+        let known: Vec<String> = quoted.collect();
+        Problem::UnknownWord { found, known }
+    } else if let Some((found, expected)) = wrong_type(text) {
+        let expected = in_words(expected);
+        let found = found.replace('`', "").replace("unit value", "nothing");
+        Problem::Value(format!("expected {expected}, found {found}"))
+    } else {
+        Problem::Value(text.to_owned())
+    };
+    let key = [key, &below].into_iter().filter(|part| !part.is_empty());
+    Refusal {
+        line,
+        key: key.collect::<Vec<_>>().join("."),
+        problem,
+    }
+}
+
+fn not_yaml(line: Option<usize>, error: &serde_yaml::Error) -> Refusal {
+    let mut text = error.to_string();
+    if text.contains("more than one document") {
+        "a second document begins with its ---; one file is one document".clone_into(&mut text);
+    }
+    if text.contains("cannot start any token") {
+        text.push_str("; YAML is indented with blanks, never with tabs");
+    }
+    Refusal {
+        line,
+        key: String::new(),
+        problem: Problem::Syntax(text),
+    }
+}
+
+/// What was found and what was expected.
+fn wrong_type(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix("invalid type: ")
+        .or_else(|| text.strip_prefix("invalid value: "))?
+        .split_once(", expected ")
+}
+
+/// What a programmer calls it, as an operator does.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u16" => "a number from 0 to 65535",
+        "u8" | "u32" | "u64" | "usize" => "a whole number",
+        "a boolean" => "true or false",
+        "a string" => "text",
+        "a sequence" => "a list",
+        "a map" => "keys and values",
+        other if other.starts_with("struct ") => "keys and values",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../config.example.yaml");
+
+    #[test]
+    fn the_example_equals_the_defaults() {
+        let mut example = parse(EXAMPLE).unwrap();
+        let module = example.modules.remove("default");
+        assert_eq!(module, Some(Module::default()));
+        assert_eq!(example, File::default());
+    }
+
+    /// The keys of a mapping, as the refusal of one that it does not have lists them.
+    fn keys(mapping: &str) -> Vec<String> {
+        let text = mapping.replace("{}", "{zzz: 1}");
+        let error = serde_yaml::from_str::<File>(&text).unwrap_err().to_string();
+        error
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .skip(1)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn the_example_has_every_key() {
+        let default = Path::of("modules").key("default");
+        for (mapping, path) in [
+            ("{}", Path::default()),
+            ("dns: {}", Path::of("dns")),
+            ("tls: {}", Path::of("tls")),
+            ("smtp: {}", Path::of("smtp")),
+            ("mta_sts: {}", Path::of("mta_sts")),
+            ("http_client: {}", Path::of("http_client")),
+            ("limits: {}", Path::of("limits")),
+            ("self_check: {}", Path::of("self_check")),
+            ("modules: {default: {}}", default.clone()),
+            (
+                "modules: {default: {thresholds: {}}}",
+                default.key("thresholds"),
+            ),
+        ] {
+            let keys = keys(mapping);
+            assert!(!keys.is_empty(), "{mapping}");
+            for key in keys {
+                let is_there = line_of(EXAMPLE, &path.key(&key)).is_some();
+                assert!(is_there || key == "domains", "{path}: {key} is missing");
+            }
+        }
+    }
+
+    #[test]
+    fn knows_the_line_of_a_key() {
+        let text = "a: 1\nb:\n  - c\n  - d: {e: [1,\n     2]}\n    f:\n";
+        let item = Path::of("b").item(1);
+        for (path, line) in [
+            (Path::of("a"), Some(1)),
+            (Path::of("b"), Some(2)),
+            (Path::of("b").item(0), Some(3)),
+            (item.clone(), Some(4)),
+            (item.key("d").key("e"), Some(4)),
+            (item.key("d").key("e").item(1), Some(5)),
+            (item.key("f"), Some(6)),
+            (item.key("g"), None),
+            (Path::of("a").key("c"), None),
+        ] {
+            assert_eq!(line_of(text, &path), line, "{path}");
+        }
+    }
+}

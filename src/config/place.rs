@@ -1,0 +1,190 @@
+//! Where in a file a key stands: the way to it, and a walk over the document that stops there.
+//!
+//! Formats know the line of what they are reading, and tell it with an error. So the walk reads everything, believes
+//! nothing, and fails on purpose at the place whose line is asked for — and at a key that its mapping already has.
+
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::DeserializeSeed;
+use serde::de::Error;
+use serde::de::MapAccess;
+use serde::de::SeqAccess;
+use serde::de::Visitor;
+
+/// The way from the top of the file to a value: prints as `domains[0].module`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Path(Vec<Step>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    /// Counted from 0.
+    Item(usize),
+}
+
+impl Path {
+    /// The path of a key at the top.
+    pub(super) fn of(key: &str) -> Self {
+        Self::default().key(key)
+    }
+
+    /// The value of `key` in the mapping at this path.
+    pub(super) fn key(&self, key: &str) -> Self {
+        self.then(Step::Key(key.to_owned()))
+    }
+
+    /// The item at `index` of the list at this path.
+    pub(super) fn item(&self, index: usize) -> Self {
+        self.then(Step::Item(index))
+    }
+
+    fn then(&self, step: Step) -> Self {
+        Self(self.0.iter().cloned().chain([step]).collect())
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(key) if at == 0 => f.write_str(key)?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Item(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How the error begins that stops the walk at a repeated key.
+pub(super) const REPEATED: &str = "repeated key";
+
+/// The walk.
+#[derive(Clone, Copy)]
+pub(super) struct Walk<'a> {
+    /// What is left of the way to the place sought; empty there.
+    sought: Option<&'a [Step]>,
+}
+
+impl<'a> Walk<'a> {
+    /// Looks for a repeated key only.
+    pub(super) const fn everywhere() -> Self {
+        Self { sought: None }
+    }
+
+    /// Looks for a place.
+    pub(super) fn to(path: &'a Path) -> Self {
+        Self {
+            sought: Some(&path.0),
+        }
+    }
+
+    fn below(self, here: &Step) -> Self {
+        let sought = match self.sought {
+            Some([first, rest @ ..]) if first == here => Some(rest),
+            Some(_) | None => None,
+        };
+        Self { sought }
+    }
+
+    fn stop_if_here<E: Error>(self) -> Result<(), E> {
+        match self.sought {
+            Some([]) => Err(E::custom("here")),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("keys and values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        self.stop_if_here()?;
+        let mut seen = Vec::new();
+        while let Some((key, below)) = map.next_key_seed(Key {
+            walk: self,
+            seen: &seen,
+        })? {
+            seen.push(key);
+            map.next_value_seed(below)?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        self.stop_if_here()?;
+        let mut index = 0;
+        while let Some(()) = items.next_element_seed(self.below(&Step::Item(index)))? {
+            index += 1;
+        }
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        self.stop_if_here()
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        self.stop_if_here()
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        self.stop_if_here()
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        self.stop_if_here()
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        self.stop_if_here()
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.stop_if_here()
+    }
+}
+
+/// Reads a key, and stops there rather than at its value: what hangs on a key begins on its line.
+struct Key<'a, 'b> {
+    walk: Walk<'a>,
+    seen: &'b [String],
+}
+
+impl<'de, 'a> DeserializeSeed<'de> for Key<'a, '_> {
+    type Value = (String, Walk<'a>);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'_> for Key<'a, '_> {
+    type Value = (String, Walk<'a>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        if self.seen.iter().any(|seen| seen == key) {
+            return Err(E::custom(format!("{REPEATED} `{key}`")));
+        }
+        let below = self.walk.below(&Step::Key(key.to_owned()));
+        below.stop_if_here()?;
+        Ok((key.to_owned(), below))
+    }
+}

@@ -1,0 +1,348 @@
+//! The configuration as operators meet it: what a broken file is answered with, and what a good one means.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use mailtls_exporter::config::Config;
+use mailtls_exporter::config::Overrides;
+use mailtls_exporter::domain_name::DomainName;
+use mailtls_exporter::evidence::Stage;
+
+/// Loads `text` as `config.yaml`; an error as its message.
+fn try_load(text: &str) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    std::fs::write(&file, text).unwrap();
+    Config::load(Some(&file), &Overrides::default()).map_err(|error| {
+        error
+            .to_string()
+            .replace(&format!("{}/", folder.path().display()), "")
+    })
+}
+
+fn load(text: &str) -> Config {
+    try_load(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+const BROKEN: &[(&str, &str, &str)] = &[
+    (
+        "an unknown key",
+        "dns:\n  servers: []\n  timeot: 3s\n",
+        "config.yaml:3: dns.timeot: unknown key; did you mean timeout?",
+    ),
+    (
+        "an unknown key at the top",
+        "dnss:\n  timeout: 3s\n",
+        "config.yaml:1: dnss: unknown key; did you mean dns?",
+    ),
+    (
+        "nothing like any key",
+        "dns: {xyzzy: 1}\n",
+        "config.yaml:1: dns.xyzzy: unknown key",
+    ),
+    (
+        "an unknown key in a module",
+        "modules:\n  fast:\n    timeout: 5s\n    treshold: {}\n",
+        "config.yaml:4: modules.fast.treshold: unknown key; did you mean thresholds?",
+    ),
+    (
+        "a key twice",
+        "smtp:\n  port: 25\n  reuse: 1m\n  port: 26\n",
+        "config.yaml:4: smtp.port: the key stands there twice",
+    ),
+    (
+        "a module twice",
+        "modules:\n  default: {}\n  default: {}\n",
+        "config.yaml:3: modules.default: the key stands there twice",
+    ),
+    (
+        "a label twice",
+        "domains:\n  - domain: example.com\n    labels: {a: x, a: y}\n",
+        "config.yaml:3: domains[0].labels.a: the key stands there twice",
+    ),
+    (
+        "not YAML",
+        "dns: [\n",
+        "config.yaml:2: not the YAML that was expected: did not find expected node content at line 2 column 1, while parsing a flow node",
+    ),
+    (
+        "a tab",
+        "dns:\n\ttimeout: 3s\n",
+        "config.yaml:2: not the YAML that was expected: found character that cannot start any token at line 2 column 1, while scanning for the next token; YAML is indented with blanks, never with tabs",
+    ),
+    (
+        "a list at the top",
+        "- dns\n",
+        "config.yaml:1: expected keys and values, found sequence",
+    ),
+    (
+        "text where keys belong",
+        "dns: 192.0.2.1\n",
+        "config.yaml:1: dns: expected keys and values, found string \"192.0.2.1\"",
+    ),
+    (
+        "a mapping left empty",
+        "dns:\nsmtp:\n  port: 26\n",
+        "(fine)",
+    ),
+    ("a list left empty", "dns:\n  servers:\n", "(fine)"),
+    (
+        "one server without list",
+        "dns:\n  servers: 192.0.2.1\n",
+        "config.yaml:2: dns.servers: expected a list, found string \"192.0.2.1\"",
+    ),
+    (
+        "a duration without unit",
+        "dns:\n  timeout: 3\n",
+        "config.yaml:2: dns.timeout: expected a duration with its unit: 10s, 5m, 14d, found integer 3",
+    ),
+    (
+        "no duration",
+        "dns:\n  timeout: soon\n",
+        "config.yaml:2: dns.timeout: expected a duration with its unit: 10s, 5m, 14d, found string \"soon\"",
+    ),
+    (
+        "zero",
+        "dns:\n  timeout: 0s\n",
+        "config.yaml:2: dns.timeout: it must be longer than zero",
+    ),
+    (
+        "no attempt",
+        "dns:\n  attempts: 0\n",
+        "config.yaml:2: dns.attempts: 0 is not from 1 to 10",
+    ),
+    (
+        "below zero",
+        "dns:\n  attempts: -1\n",
+        "config.yaml:2: dns.attempts: expected a whole number, found integer -1",
+    ),
+    (
+        "no size",
+        "dns:\n  cache_size: much\n",
+        "config.yaml:2: dns.cache_size: expected a size with its unit: 64MiB, found string \"much\"",
+    ),
+    (
+        "no server",
+        "dns:\n  servers:\n    - 192.0.2.1\n    - dns.example\n",
+        "config.yaml:4: dns.servers[1]: \"dns.example\" is not a DNS server: write 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53, tls://9.9.9.9#dns.quad9.net or https://dns.example/dns-query",
+    ),
+    (
+        "no such scheme",
+        "dns:\n  servers: [\"udp://192.0.2.1\"]\n",
+        "config.yaml:2: dns.servers[0]: udp:// is not spoken to DNS servers: an address alone, tls:// and https:// are",
+    ),
+    (
+        "no such anchor file",
+        "dns:\n  trust_anchor_file: /nonexistent/anchors\n",
+        "config.yaml:2: dns.trust_anchor_file: cannot read /nonexistent/anchors: No such file or directory (os error 2)",
+    ),
+    (
+        "no such CA file",
+        "tls:\n  ca_file: /nonexistent/ca.pem\n",
+        "config.yaml:2: tls.ca_file: cannot read /nonexistent/ca.pem: No such file or directory (os error 2)",
+    ),
+    (
+        "a root file without its name",
+        "tls:\n  roots: file\n",
+        "config.yaml:2: tls.roots: it needs tls.ca_file, which names the file",
+    ),
+    (
+        "no such roots",
+        "tls:\n  roots: bundle\n",
+        "config.yaml:2: tls.roots: \"bundle\" is none of bundled, system, file; did you mean bundled?",
+    ),
+    (
+        "no port",
+        "smtp:\n  port: 70000\n",
+        "config.yaml:2: smtp.port: expected a number from 0 to 65535, found integer 70000",
+    ),
+    (
+        "port 0",
+        "mta_sts:\n  port: 0\n",
+        "config.yaml:2: mta_sts.port: 0 is not from 1 to 65535",
+    ),
+    (
+        "no boolean",
+        "mta_sts:\n  always_fetch: maybe\n",
+        "config.yaml:2: mta_sts.always_fetch: expected true or false, found string \"maybe\"",
+    ),
+    (
+        "a name that EHLO cannot hold",
+        "smtp:\n  ehlo_name: \"a\\r\\nQUIT\"\n",
+        "config.yaml:2: smtp.ehlo_name: \"a\\r\\nQUIT\" is not a domain name: it contains '\\r'",
+    ),
+    (
+        "the wrong family",
+        "smtp:\n  source_address_v4: 2001:db8::1\n",
+        "config.yaml:2: smtp.source_address_v4: \"2001:db8::1\" is no IPv4 address",
+    ),
+    (
+        "IPv5",
+        "smtp:\n  ip_versions: [4, 5]\n",
+        "config.yaml:2: smtp.ip_versions[1]: 5 is no IP version: write 4 or 6",
+    ),
+    (
+        "no family",
+        "smtp:\n  ip_versions: []\n",
+        "config.yaml:2: smtp.ip_versions: it is empty: write [4, 6], [4] or [6]",
+    ),
+    (
+        "no sessions",
+        "smtp:\n  max_sessions: 0\n",
+        "config.yaml:2: smtp.max_sessions: 0 is not from 1 to 65536",
+    ),
+    (
+        "a header that cannot be sent",
+        "http_client:\n  user_agent: \"a\\nb\"\n",
+        "config.yaml:2: http_client.user_agent: a header holds printable ASCII characters alone",
+    ),
+    (
+        "no such check",
+        "modules:\n  default:\n    checks: [mx, dan]\n",
+        "config.yaml:3: modules.default.checks[1]: \"dan\" is none of mx, dnssec, mta_sts, tlsrpt, smtp, dane; did you mean dane?",
+    ),
+    (
+        "a check twice",
+        "modules:\n  default:\n    checks: [mx, smtp, mx]\n",
+        "config.yaml:3: modules.default.checks[2]: mx stands there twice",
+    ),
+    (
+        "failing on info",
+        "modules:\n  default:\n    fail_on: info\n",
+        "config.yaml:3: modules.default.fail_on: write critical or warning: an info is advice, not a failure",
+    ),
+    (
+        "a module without time",
+        "modules:\n  default:\n    timeout: 0s\n",
+        "config.yaml:3: modules.default.timeout: it must be longer than zero",
+    ),
+    (
+        "longer than a policy can last",
+        "modules:\n  default:\n    thresholds: {min_max_age: 400d}\n",
+        "config.yaml:3: modules.default.thresholds.min_max_age: no policy can have it: max_age ends at 31557600s, a year (RFC 8461 §3.2)",
+    ),
+    (
+        "no domain name",
+        "domains:\n  - domain: example.com\n  - domain: me@example.com\n",
+        "config.yaml:3: domains[1].domain: \"me@example.com\" is not a domain name: it contains '@'",
+    ),
+    (
+        "a domain without name",
+        "domains:\n  - module: default\n",
+        "config.yaml:2: domains[0].domain: it is missing",
+    ),
+    (
+        "no such module",
+        "domains:\n  - domain: example.com\n    module: defualt\n",
+        "config.yaml:3: domains[0].module: there is no module \"defualt\"; did you mean default?",
+    ),
+    (
+        "a domain twice",
+        "domains:\n  - domain: example.com\n  - domain: EXAMPLE.com.\n",
+        "config.yaml:3: domains[1].domain: example.com is listed twice with module default",
+    ),
+    (
+        "a label that Prometheus refuses",
+        "domains:\n  - domain: example.com\n    labels: {mail-team: x}\n",
+        "config.yaml:3: domains[0].labels.mail-team: the name of a label has letters, digits and _, and begins with neither a digit nor __",
+    ),
+    (
+        "a label that is a number",
+        "domains:\n  - domain: example.com\n    labels: {team: 5}\n",
+        "(fine)",
+    ),
+    (
+        "severity",
+        "modules:\n  default:\n    severity: {cert_expiring: ignore}\n",
+        "config.yaml:3: modules.default.severity: not supported yet",
+    ),
+    (
+        "summary",
+        "modules:\n  default:\n    detail: summary\n",
+        "config.yaml:3: modules.default.detail: not supported yet",
+    ),
+    (
+        "expect",
+        "domains:\n  - domain: example.com\n    expect: {mta_sts_mode: enforce}\n",
+        "config.yaml:3: domains[0].expect: not supported yet",
+    ),
+    (
+        "domain files",
+        "domain_files: [list]\n",
+        "config.yaml:1: domain_files: not supported yet",
+    ),
+    (
+        "hosts for the self-check",
+        "self_check: {smtp_hosts: [mx.example.com]}\n",
+        "config.yaml:1: self_check.smtp_hosts: not supported yet",
+    ),
+    (
+        "two documents",
+        "dns: {}\n---\nsmtp: {}\n",
+        "config.yaml: not the YAML that was expected: a second document begins with its ---; one file is one document",
+    ),
+];
+
+#[test]
+fn says_what_is_wrong_with_a_file() {
+    let mut wrong = String::new();
+    for (why, text, expected) in BROKEN {
+        let message = try_load(text).err().unwrap_or_else(|| "(fine)".to_owned());
+        if message != *expected {
+            writeln!(wrong, "{why}\n  expected {expected}\n  got      {message}").unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn fills_in_what_is_left_out() {
+    let config = load(
+        "modules: {fast: {timeout: 5s, checks: [smtp]}}\ndomains: [{domain: \"Bücher.example.\", module: fast}]\n",
+    );
+    assert!(
+        config.modules.contains_key("default"),
+        "the default module is always there"
+    );
+    let fast = config.module("fast").unwrap();
+    assert_eq!(fast.timeout, Duration::from_secs(5));
+    assert_eq!(fast.stages, [Stage::Mx, Stage::Smtp], "mx is always on");
+    assert_eq!(
+        fast.thresholds.cert_expiry,
+        Duration::from_secs(14 * 24 * 3600)
+    );
+    let domain = DomainName::parse("xn--bcher-kva.example").unwrap();
+    assert_eq!(
+        config.listed(&domain).unwrap().module,
+        "fast",
+        "names are folded"
+    );
+    assert!(
+        !config.probe_unlisted_domains,
+        "closed once a domain is listed"
+    );
+    assert!(
+        Config::default_config().probe_unlisted_domains,
+        "open while none is"
+    );
+    assert!(load("# nothing but a comment\n").probe_unlisted_domains);
+}
+
+#[test]
+fn flags_win() {
+    let overrides = Overrides {
+        dns_servers: vec!["192.0.2.9".parse().unwrap()],
+        ..Overrides::default()
+    };
+    let config = Config::load(None, &overrides).unwrap();
+    assert_eq!(config.dns.servers, overrides.dns_servers);
+    let overrides = Overrides {
+        trust_anchor_file: Some("/nonexistent/anchors".into()),
+        ..Overrides::default()
+    };
+    let error = Config::load(None, &overrides).unwrap_err().to_string();
+    assert!(
+        error.starts_with("--dns.trust-anchor-file: cannot read /nonexistent/anchors"),
+        "{error}"
+    );
+}
