@@ -302,6 +302,8 @@ mod tests {
     use crate::assess::testing::host;
     use crate::assess::testing::mx;
     use crate::evidence::dns::Alias;
+    use crate::protocol::pkix::testing::vectors;
+    use serde_json::Value;
 
     #[test]
     fn says_what_is_wrong_with_routing() {
@@ -461,6 +463,71 @@ mod tests {
                 && assessment.mta_sts.is_none()
                 && assessment.dane.is_none()
         );
+    }
+
+    /// Status and finding as in the vectors, the hosts being what `observe` makes of the records.
+    #[test]
+    fn as_in_the_vectors() {
+        let rows = vectors::<Value, Value>("mx_routing.json");
+        assert!(rows.len() > 8, "{} vectors", rows.len());
+        for row in rows {
+            let input = &row.input;
+            let mut case = Case::good();
+            let mut records: Vec<MxRecord> = Vec::new();
+            for pair in input["mx"].as_array().into_iter().flatten() {
+                let preference = u16::try_from(pair[0].as_u64().unwrap()).unwrap();
+                records.push(mx(preference, pair[1].as_str().unwrap()));
+            }
+            if let Some(count) = input["mx_count"].as_u64() {
+                records.extend((0..count).map(|n| mx(10, &format!("mx{n}.example"))));
+            }
+            case.evidence.routing.hosts = records
+                .iter()
+                .filter(|record| !record.host.is_root() && !record.host.is_address_literal())
+                .take(20)
+                .map(|record| host(record.preference, record.host.as_str()))
+                .collect();
+            case.evidence.routing.hosts_over_limit = records.len().saturating_sub(20);
+            case.mx().answer = match input["rcode"].as_str() {
+                Some("NXDOMAIN") => Answer::NxDomain,
+                Some("NOERROR") if records.is_empty() => Answer::NoData,
+                Some("NOERROR") => Answer::Data(records),
+                other => panic!("{}: rcode {other:?}", row.id),
+            };
+            if case.mx().answer == Answer::NoData {
+                implicit(&mut case);
+                if input["address"] == false {
+                    no_address(&mut case);
+                }
+            }
+            for host in &mut case.evidence.routing.hosts {
+                let name = host.name.to_string();
+                if input["host_address"][&name] == "servfail" {
+                    fail(&mut host.a);
+                    fail(&mut host.aaaa);
+                }
+                if input["host_address"][&name].is_array() {
+                    host.addresses[0].smtp = SmtpEvidence::NotAttempted(NotAttempted::SpecialUse);
+                }
+                if input["cname"].get(format!("{name}.")).is_some() {
+                    host.a.aliases = vec![alias()];
+                }
+            }
+            assert_eq!(
+                row.expected["status"],
+                case.assess().mx.as_str(),
+                "{}",
+                row.id
+            );
+            if let Some(finding) = row.expected["finding"].as_str() {
+                let codes = case.codes();
+                assert!(
+                    codes.contains_key(&Code::parse(finding).unwrap()),
+                    "{}: no {finding} in {codes:?}",
+                    row.id
+                );
+            }
+        }
     }
 
     #[test]
