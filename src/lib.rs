@@ -22,4 +22,5 @@ pub mod observe;
 // pub mod probe;
 pub mod protocol;
 pub mod report;
+pub mod serve;
 pub mod telemetry;

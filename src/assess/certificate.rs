@@ -268,3 +268,133 @@ fn assess_one(
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::session;
+    use crate::evidence::mta_sts::PolicyEvidence;
+    use crate::evidence::tls::Chain;
+    use crate::protocol::pkix::testing::HOST;
+    use crate::protocol::pkix::testing::Server;
+    use crate::protocol::pkix::testing::in_days;
+    use rcgen::ExtendedKeyUsagePurpose;
+
+    #[test]
+    fn says_what_is_wrong_with_certificates() {
+        use Code as C;
+        use Severity as S;
+        check_rows(&[
+            (
+                "expired",
+                |c| serve(c, |s| s.not_after = in_days(-1)),
+                C::CertExpired,
+                S::Critical,
+            ),
+            (
+                "not yet",
+                |c| serve(c, |s| s.not_before = in_days(1)),
+                C::CertNotYetValid,
+                S::Critical,
+            ),
+            (
+                "ends soon",
+                |c| serve(c, |s| s.not_after = in_days(5)),
+                C::CertExpiring,
+                S::Warning,
+            ),
+            (
+                "nobody knows it",
+                |c| serve(c, |_| {}),
+                C::CertUntrusted,
+                S::Critical,
+            ),
+            (
+                "nobody minds",
+                |c| without_policy(c, |_| {}),
+                C::CertUntrusted,
+                S::Info,
+            ),
+            (
+                "without issuer",
+                |c| c.presents(&["L"]),
+                C::CertChainIncomplete,
+                S::Critical,
+            ),
+            (
+                "other name",
+                |c| serve(c, |s| s.dns_names = vec!["www.example.com".into()]),
+                C::CertNameMismatch,
+                S::Critical,
+            ),
+            (
+                "for clients",
+                |c| {
+                    serve(c, |s| {
+                        s.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth]
+                    })
+                },
+                C::CertWrongPurpose,
+                S::Critical,
+            ),
+            (
+                "a CA",
+                |c| serve(c, |s| s.is_ca = true),
+                C::CertIsCa,
+                S::Info,
+            ),
+            (
+                "no name",
+                |c| serve(c, |s| s.dns_names.clear()),
+                C::CertNoSan,
+                S::Info,
+            ),
+            (
+                "no name below usage 2",
+                |c| {
+                    serve(c, |s| s.dns_names.clear());
+                    c.tlsa(&["2 1 1 sha256(spki(I))"]);
+                },
+                C::CertNoSan,
+                S::Warning,
+            ),
+        ]);
+    }
+
+    /// A certificate of its own making at the first address.
+    fn serve(case: &mut Case, change: fn(&mut Server)) {
+        let mut server = Server::named(&[HOST]);
+        change(&mut server);
+        session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![server.self_signed()]);
+    }
+
+    fn without_policy(case: &mut Case, change: fn(&mut Server)) {
+        serve(case, change);
+        case.mta_sts_records(&[]);
+        case.mta_sts().policy = PolicyEvidence::NotAsked;
+        case.no_tlsa();
+    }
+
+    #[test]
+    fn short_lived_certificates_have_a_shorter_margin() {
+        for (why, life, left, expected) in [
+            ("six days, two left", 6, 2, false),
+            ("six days, one left", 6, 1, true),
+            ("ninety days, fifteen left", 90, 15, false),
+            ("ninety days, thirteen left", 90, 13, true),
+        ] {
+            let mut case = Case::good();
+            let mut server = Server::named(&[HOST]);
+            server.not_before = in_days(left - life);
+            server.not_after = in_days(left);
+            session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![server.self_signed()]);
+            assert_eq!(
+                case.codes().contains_key(&Code::CertExpiring),
+                expected,
+                "{why}"
+            );
+        }
+    }
+}

@@ -125,3 +125,113 @@ fn assess_conflict(host: &HostVerdict, findings: &mut Findings) {
         findings.add(Code::ConflictDaneMtaSts, Severity::Critical, about, detail);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::WORLD;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::insecure;
+    use crate::assess::testing::session;
+    use crate::evidence::mta_sts::PolicyEvidence;
+    use crate::evidence::smtp::SessionEnd;
+    use crate::evidence::tls::Chain;
+
+    const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
+    const BOTH: &str = "version: STSv1\nmode: enforce\nmx: mx.example.com\nmx: mx2.example.com\nmax_age: 1209600\n";
+
+    #[test]
+    fn says_where_mechanisms_disagree() {
+        use Code as C;
+        use Severity as S;
+        check_rows(&[
+            (
+                "MTA-STS refuses",
+                foreign_certificate,
+                C::ConflictDaneMtaSts,
+                S::Critical,
+            ),
+            (
+                "DANE refuses",
+                |c| c.tlsa(&["3 1 1 sha256(spki(X))"]),
+                C::ConflictDaneMtaSts,
+                S::Critical,
+            ),
+            (
+                "policy does not name it",
+                |c| {
+                    c.policy(
+                        &TESTING
+                            .replace("testing", "enforce")
+                            .replace("mx: mx", "mx: other"),
+                    )
+                },
+                C::ConflictDaneMtaSts,
+                S::Critical,
+            ),
+            (
+                "TLSA below an unsigned MX, no policy",
+                unanchored,
+                C::ProtectionDowngradable,
+                S::Warning,
+            ),
+            (
+                "unreachable",
+                |c| c.ends(SessionEnd::Unreachable("refused".into())),
+                C::DeliveryBlocked,
+                S::Critical,
+            ),
+            (
+                "only the backup answers",
+                |c| {
+                    c.add_backup();
+                    c.policy(BOTH);
+                    c.ends(SessionEnd::Unreachable("refused".into()));
+                },
+                C::DeliveryOnlyByBackup,
+                S::Warning,
+            ),
+            (
+                "testing, all is well",
+                |c| c.policy(TESTING),
+                C::ReadyToEnforce,
+                S::Info,
+            ),
+        ]);
+        let testing = Case::with(|c| {
+            c.policy(TESTING);
+            foreign_certificate(c);
+        });
+        assert!(
+            !testing.codes().contains_key(&C::ConflictDaneMtaSts),
+            "testing refuses nobody"
+        );
+        assert!(!testing.codes().contains_key(&C::ReadyToEnforce));
+    }
+
+    /// One that DANE accepts and no root vouches for.
+    fn foreign_certificate(case: &mut Case) {
+        session(case.host()).tls.as_mut().unwrap().chain = Chain(WORLD.chain(&["X"]));
+    }
+
+    fn unanchored(case: &mut Case) {
+        case.mx().security = insecure();
+        case.mta_sts_records(&[]);
+        case.mta_sts().policy = PolicyEvidence::NotAsked;
+    }
+
+    #[test]
+    fn all_is_well() {
+        let assessment = Case::good().assess();
+        let worse: Vec<_> = assessment
+            .findings
+            .iter()
+            .filter(|finding| finding.severity > Severity::Info)
+            .collect();
+        assert!(worse.is_empty(), "{worse:?}");
+        assert!(assessment.success);
+        let delivery = &assessment.delivery.unwrap()[&Sender::DaneAndMtaSts];
+        assert_eq!(delivery.protection, Protection::Authenticated);
+    }
+}

@@ -186,3 +186,102 @@ fn assess_host(
     }
     refusals
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::WORLD;
+    use crate::assess::testing::add_address;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::session_at;
+    use crate::evidence::smtp::SessionEnd;
+    use crate::evidence::tls::Chain;
+
+    const BOTH: &str = "version: STSv1\nmode: enforce\nmx: mx.example.com\nmx: mx2.example.com\nmax_age: 1209600\n";
+    const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
+    const OTHER: &str = "version: STSv1\nmode: enforce\nmx: *.example.net\nmax_age: 1209600\n";
+
+    #[test]
+    fn says_which_hosts_fail_the_policy() {
+        use Code as C;
+        use Severity as S;
+        check_rows(&[
+            (
+                "not named",
+                |c| c.policy(OTHER),
+                C::MtaStsMxNotAuthorized,
+                S::Critical,
+            ),
+            (
+                "none is named",
+                |c| c.policy(OTHER),
+                C::MtaStsNoMxAuthorized,
+                S::Critical,
+            ),
+            (
+                "not named, testing",
+                |c| c.policy(&OTHER.replace("enforce", "testing")),
+                C::MtaStsNoMxAuthorized,
+                S::Warning,
+            ),
+            (
+                "a backup is not named",
+                |c| drop(c.add_backup()),
+                C::MtaStsMxNotAuthorized,
+                S::Warning,
+            ),
+            (
+                "no MX for it",
+                |c| c.policy(&format!("{BOTH}mx: old.example.com\n")),
+                C::MtaStsPatternUnused,
+                S::Info,
+            ),
+            (
+                "self-signed",
+                untrusted,
+                C::MtaStsMxCertInvalid,
+                S::Critical,
+            ),
+            (
+                "self-signed, testing",
+                |c| {
+                    untrusted(c);
+                    c.policy(TESTING);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Warning,
+            ),
+            (
+                "another address is fine",
+                |c| {
+                    add_address(c.host());
+                    untrusted(c);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Warning,
+            ),
+            (
+                "no STARTTLS",
+                |c| c.ends(SessionEnd::NoStartTls),
+                C::MtaStsMxNoTls,
+                S::Critical,
+            ),
+        ]);
+    }
+
+    fn untrusted(case: &mut Case) {
+        session_at(case.host(), 0).tls.as_mut().unwrap().chain = Chain(WORLD.chain(&["X"]));
+    }
+
+    #[test]
+    fn a_worse_mx_does_not_soften_a_better_one() {
+        let mut case = Case::good();
+        case.policy(BOTH);
+        case.add_backup();
+        // The certificate of the good case names mx.example.com alone: the backup fails, the better one is left.
+        assert_eq!(case.codes()[&Code::MtaStsMxCertInvalid], Severity::Warning);
+        untrusted(&mut case);
+        assert_eq!(case.codes()[&Code::MtaStsMxCertInvalid], Severity::Critical);
+    }
+}

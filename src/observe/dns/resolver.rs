@@ -13,7 +13,6 @@ use hickory_proto::rr::RData;
 
 use super::chain::BYTES_A_RECORD;
 use super::chain::Chain;
-use super::chain::stray_answer;
 use super::memory::Kept;
 use super::memory::Memory;
 use super::memory::Origin;
@@ -22,6 +21,8 @@ use super::upstream::Upstream;
 use super::verdict::Question;
 use super::verdict::Verdict;
 use super::verdict::judge;
+use super::zone::earliest;
+use super::zone::stray_answer;
 use crate::clock;
 use crate::clock::UnixTime;
 use crate::config;
@@ -355,7 +356,7 @@ fn absorb<T>(lookup: &mut Lookup<T>, verdict: &Verdict, now: UnixTime) {
     // RFC 7672 §2.1.3: the chain of aliases is as secure as its least secure link.
     let so_far = std::mem::replace(&mut lookup.security, Security::Secure);
     lookup.security = worse(so_far, verdict.security.clone());
-    lookup.signature_expiry = super::chain::earliest(lookup.signature_expiry, verdict.expiry);
+    lookup.signature_expiry = earliest(lookup.signature_expiry, verdict.expiry);
     for weakness in &verdict.weaknesses {
         if !lookup.weaknesses.contains(weakness) {
             lookup.weaknesses.push(weakness.clone());

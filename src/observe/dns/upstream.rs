@@ -229,15 +229,10 @@ fn read_error(error: NetError, query: &Query) -> Result<Reply, (FailureKind, Str
         }
         NetError::Dns(DnsError::ResponseCode(code)) => Err(code_failure(code)),
         NetError::Timeout => Err((FailureKind::Timeout, "no answer".to_owned())),
-        NetError::Io(_)
-        | NetError::NoConnections
-        | NetError::Busy
-        | NetError::H2(_)
-        | NetError::RustlsError(_) => Err((FailureKind::Io, error.to_string())),
         NetError::Proto(_) | NetError::Truncated | NetError::ForeignClassRecord { .. } => {
             Err((FailureKind::Malformed, error.to_string()))
         }
-        // hickory tells such things as plain text, most of them about connections.
+        // Everything else is about connections: the operating system, TLS, HTTP.
         _ => Err((FailureKind::Io, error.to_string())),
     }
 }

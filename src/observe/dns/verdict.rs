@@ -10,16 +10,18 @@ use hickory_proto::rr::RecordType;
 
 use super::chain::Chain;
 use super::chain::Expect;
-use super::chain::Fail;
-use super::chain::Fault;
-use super::chain::Trust;
-use super::chain::Zone;
-use super::chain::earliest;
-use super::chain::end_of;
-use super::chain::exhausted;
-use super::chain::expired;
-use super::chain::life_of;
 use super::resolver::Asking;
+use super::zone::Fail;
+use super::zone::Fault;
+use super::zone::Trust;
+use super::zone::Zone;
+use super::zone::asked;
+use super::zone::earliest;
+use super::zone::end_of;
+use super::zone::exhausted;
+use super::zone::expired;
+use super::zone::life_of;
+use super::zone::weak_algorithm;
 use crate::clock::UnixTime;
 use crate::evidence::dns::ChainLink;
 use crate::evidence::dns::InsecureAt;
@@ -28,11 +30,13 @@ use crate::evidence::dns::SignatureLife;
 use crate::evidence::dns::Weakness;
 use crate::protocol::dnssec::Budget;
 use crate::protocol::dnssec::Denials;
+use crate::protocol::dnssec::Exhausted;
 use crate::protocol::dnssec::Proof;
 use crate::protocol::dnssec::RrSet;
 use crate::protocol::dnssec::SignatureFault;
 use crate::protocol::dnssec::Verified;
 use crate::protocol::dnssec::ZoneKey;
+use crate::protocol::dnssec::canonical;
 use crate::protocol::dnssec::name_text;
 use crate::protocol::dnssec::verify;
 
@@ -108,7 +112,7 @@ pub(super) async fn judge(chain: &Chain, question: &Question<'_>, asking: &Askin
         match question.check(&zone, keys, asking.now) {
             Outcome::Secure(backing) => return backed(&zone, Security::Secure, backing),
             Outcome::Unproven { cause, expired } => {
-                unproven = Some(zone.fails(question, Fault::Bogus(cause), expired));
+                unproven = Some(unproven_in(&zone, cause, expired));
             }
             Outcome::Open(..) | Outcome::Exhausted => {}
         }
@@ -130,10 +134,10 @@ pub(super) async fn judge(chain: &Chain, question: &Question<'_>, asking: &Askin
     match question.check(&zone, keys, asking.now) {
         Outcome::Secure(backing) => backed(&zone, Security::Secure, backing),
         Outcome::Open(at, backing) => backed(&zone, Security::Insecure(at), backing),
-        Outcome::Unproven { cause, expired } => zone.fails(question, Fault::Bogus(cause), expired),
+        Outcome::Unproven { cause, expired } => unproven_in(&zone, cause, expired),
         Outcome::Exhausted => {
             let failure = exhausted(question.text());
-            zone.fails(question, Fault::Indeterminate(failure), None)
+            failed(&zone.fail(Fault::Indeterminate(failure)), asking.now)
         }
     }
 }
@@ -147,7 +151,7 @@ fn failed(fail: &Fail, now: UnixTime) -> Verdict {
         },
         expiry: fail.expired,
         own: None,
-        weaknesses: Vec::new(),
+        weaknesses: fail.weaknesses.clone(),
         links: fail.links.clone(),
         until: now,
     }
@@ -179,20 +183,11 @@ fn backed(zone: &Zone, security: Security, backing: Backing) -> Verdict {
     }
 }
 
-impl Zone {
-    fn fails(&self, question: &Question<'_>, fault: Fault, expired: Option<UnixTime>) -> Verdict {
-        let mut verdict = failed(
-            &Fail {
-                fault,
-                links: self.links.clone(),
-                expired,
-            },
-            UnixTime(i64::MIN),
-        );
-        verdict.weaknesses.clone_from(&self.weaknesses);
-        let _ = question;
-        verdict
-    }
+/// The zone's keys are known, and they do not vouch for the answer.
+fn unproven_in(zone: &Zone, cause: String, expired: Option<UnixTime>) -> Verdict {
+    let mut fail = zone.fail(Fault::Bogus(cause));
+    fail.expired = expired;
+    failed(&fail, zone.until)
 }
 
 impl Question<'_> {
@@ -212,8 +207,8 @@ impl Question<'_> {
     /// `A mx.example.com`.
     fn text(&self) -> String {
         match self {
-            Self::Set { set, .. } => format!("{} {}", set.rtype, name_text(&set.owner)),
-            Self::Denial { name, rtype, .. } => format!("{rtype} {}", name_text(name)),
+            Self::Set { set, .. } => asked(&set.owner, set.rtype),
+            Self::Denial { name, rtype, .. } => asked(name, *rtype),
         }
     }
 
@@ -226,7 +221,7 @@ impl Question<'_> {
         let mut signers: Vec<Name> = sets
             .iter()
             .flat_map(|set| &set.signatures)
-            .map(|signature| crate::protocol::dnssec::canonical(&signature.input().signer_name))
+            .map(|signature| canonical(&signature.input().signer_name))
             .filter(|signer| signer.zone_of(target))
             .collect();
         signers.sort_by_key(|signer| std::cmp::Reverse(signer.iter().len()));
@@ -343,10 +338,7 @@ impl Question<'_> {
         keys: &[ZoneKey],
         now: UnixTime,
         budget: &mut Budget,
-        prove: impl FnOnce(
-            &mut Denials<'_>,
-            &mut Budget,
-        ) -> Result<Proof, crate::protocol::dnssec::Exhausted>,
+        prove: impl FnOnce(&mut Denials<'_>, &mut Budget) -> Result<Proof, Exhausted>,
     ) -> Outcome {
         let (sets, fault) = verified_denials(authority, &zone.name, keys, now, budget);
         let mut denials = sets.denials(&zone.name);
@@ -399,12 +391,8 @@ impl Backing {
     fn add(&mut self, zone: &Zone, ttl: u32, verified: &Verified, now: UnixTime) {
         self.lives.push(life_of(verified));
         self.until = earliest(self.until, Some(end_of(ttl, verified, now)));
-        if let Some(algorithm) = verified.strength.weakness() {
-            self.weaknesses.push(Weakness::Algorithm {
-                zone: name_text(&zone.name),
-                algorithm,
-            });
-        }
+        self.weaknesses
+            .extend(weak_algorithm(&zone.name, verified.strength));
     }
 
     fn join(&mut self, other: Self) {

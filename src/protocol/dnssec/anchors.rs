@@ -55,7 +55,7 @@ pub enum TrustAnchorError {
     Unsupported,
 }
 
-/// KSK-2017 and KSK-2024 as IANA publishes them (https://data.iana.org/root-anchors/root-anchors.xml).
+/// KSK-2017 and KSK-2024 as IANA publishes them (<https://data.iana.org/root-anchors/root-anchors.xml>).
 const IANA: &str = "
 . IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D
 . IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16
@@ -228,7 +228,7 @@ mod tests {
         let theirs = hickory_proto::dnssec::TrustAnchors::default();
         let keys: Vec<ZoneKey> = (0..theirs.len())
             .map(|i| {
-                let key = theirs.get(i);
+                let key = theirs.get(i).unwrap();
                 let key = PublicKeyBuf::new(key.public_bytes().to_vec(), key.algorithm());
                 ZoneKey::new(&DNSKEY::with_flags(257, key)).unwrap()
             })
@@ -268,7 +268,7 @@ mod tests {
                     "{KSK_2017}\n. 172800 IN DNSKEY 257 3 13 {}",
                     "A".repeat(86) + "=="
                 ),
-                "1037, 20326",
+                "1038, 20326",
             ),
         ] {
             let read = TrustAnchors::parse(&text).map(|anchors| anchors.tags());
