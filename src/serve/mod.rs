@@ -98,6 +98,7 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
 
     let listeners = Listeners::bind(&options.listen).await?;
     let app = Arc::new(App::new(config, options.timeout_offset)?);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     for address in listeners.addresses() {
         tracing::info!(%address, "listening");
     }
