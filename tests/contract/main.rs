@@ -1,4 +1,5 @@
 //! What must agree with what, without any I/O beyond this repository.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod architecture;
 mod config;
