@@ -11,6 +11,7 @@
 //! 7. [`report`]: metrics, JSON and text of what was decided; decides nothing.
 //! 8. [`probe`] joins the three; [`serve`] and [`cli`] are two doors to it.
 
+pub mod assess;
 pub mod cli;
 pub mod clock;
 pub mod closed_set;

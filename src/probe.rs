@@ -1,37 +1,58 @@
-//! One probe from the question to the report: the only place where observe, assess and report meet. To be written.
+//! One probe: observe, assess, report. The only place where the three meet.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::assess::Criteria;
+use crate::assess::assess;
 use crate::config::Config;
 use crate::config::Module;
 use crate::domain_name::DomainName;
+use crate::observe::Observer;
+use crate::protocol::pkix::TrustRoots;
 use crate::report::Report;
 use crate::telemetry::Telemetry;
 
-/// Probes domains; cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Prober;
+pub use crate::observe::ObserverError as ProberError;
 
-/// Why there is no prober.
-#[derive(Debug, thiserror::Error)]
-pub enum ProberError {}
+/// Probes domains; cheap to clone, and all clones share caches and SMTP observations.
+#[derive(Debug, Clone)]
+pub struct Prober {
+    observer: Arc<Observer>,
+    roots: Arc<TrustRoots>,
+}
 
 impl Prober {
-    /// With the upstreams, roots and limits of a configuration.
+    /// With the configuration's upstream, limits and roots.
     pub fn new(config: &Config, telemetry: Arc<Telemetry>) -> Result<Self, ProberError> {
-        let _ = (config, telemetry);
-        Ok(Self)
+        Ok(Self {
+            observer: Arc::new(Observer::new(config, telemetry)?),
+            roots: Arc::clone(&config.roots),
+        })
     }
 
-    /// Looks at one domain, judges it, and is done when the time is up at the latest.
+    /// Looks at `domain` for at most `timeout` and judges what was learned by then.
     pub async fn run(&self, domain: &DomainName, module: &Module, timeout: Duration) -> Report {
-        let _ = (module, timeout);
-        if domain.as_str() == "slow.example" {
-            tokio::time::sleep(timeout).await;
-        }
-        Report {
-            domain: domain.clone(),
+        let evidence = self.observer.observe(domain, module, timeout).await;
+        let thresholds = module.thresholds.clone();
+        let roots = Arc::clone(&self.roots);
+        let fail_on = module.fail_on;
+        // Hostile chains cost milliseconds each, and those belong to nobody else's probe.
+        let judged = tokio::task::spawn_blocking(move || {
+            let criteria = Criteria {
+                thresholds: &thresholds,
+                roots: &roots,
+                fail_on,
+            };
+            let assessment = assess(&evidence, criteria);
+            Report {
+                evidence,
+                assessment,
+            }
+        });
+        match judged.await {
+            Ok(report) => report,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 }

@@ -58,14 +58,15 @@ pub struct SmtpObservation {
     pub observed_at: UnixTime,
     /// The sessions, the one that leaves the choice to the server first. SNI is the MX host name.
     pub sessions: Vec<SmtpSession>,
-    /// Where the TLSA base domain is not the MX host name: the same with that SNI, for DANE alone.
+    /// Where the TLSA base domain is not the MX host name: the same with that SNI, for DANE alone. Empty when the first
+    /// session ended before TLS, which it would under any name.
     pub dane_sessions: Vec<SmtpSession>,
 }
 
 /// One SMTP session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SmtpSession {
-    /// The server name sent in the TLS handshake.
+    /// The server name sent in the TLS handshake; empty when the name is no host name and so none was sent.
     pub sni: String,
     /// Which leaf keys were offered.
     pub offer: KeyOffer,
@@ -206,6 +207,18 @@ pub enum ProtocolError {
     Closed(SmtpPhase),
     /// Plaintext behind the reply to STARTTLS (CVE-2011-0411).
     Injection,
+}
+
+impl std::fmt::Display for ProtocolError {
+    /// A fragment for people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Garbage(line) => write!(f, "it sent {line:?}, which is no SMTP reply"),
+            Self::Endless => f.write_str("its reply has no end"),
+            Self::Closed(phase) => write!(f, "it closed the connection in phase {phase}"),
+            Self::Injection => f.write_str("plaintext stood behind the reply to STARTTLS"),
+        }
+    }
 }
 
 closed_set! {

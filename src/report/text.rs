@@ -1,8 +1,368 @@
-//! A stub.
+//! A report for people: first whether mail arrives and how well protected, then what is wrong and what to do, then what
+//! was seen. Styled with ANSI sequences, which the command line strips where nobody sees colours.
 
+use std::fmt::Write as _;
+
+use anstyle::AnsiColor;
+use anstyle::Style;
+use comfy_table::Table;
+use comfy_table::presets;
+
+use crate::assess::HostVerdict;
+use crate::assess::certificate::CertificateVerdict;
+use crate::assess::dane::DaneStatus;
+use crate::assess::delivery::Delivery;
+use crate::assess::delivery::Expected;
+use crate::assess::delivery::Protection;
+use crate::assess::delivery::Sender;
+use crate::assess::mx::MxStatus;
+use crate::assess::smtp::AddressVerdict;
+use crate::evidence::dns::Lookup;
+use crate::finding::Finding;
+use crate::finding::Severity;
 use crate::report::Report;
+use crate::report::metrics::exposition::label_text;
 
-/// The report for people, with ANSI colours.
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+
+/// The report.
 pub fn render(report: &Report) -> String {
-    format!("\u{1b}[1m{}\u{1b}[0m\n", report.domain)
+    let mut out = String::new();
+    let domain = &report.evidence.domain;
+    line(&mut out, format_args!("{BOLD}{domain}{BOLD:#}"));
+    for sentence in summary(report) {
+        line(&mut out, format_args!("  {sentence}"));
+    }
+    if let Some(delivery) = &report.assessment.delivery {
+        out.push('\n');
+        table(&mut out, delivery_table(delivery));
+    }
+    findings(report, &mut out);
+    seen(report, &mut out);
+    out
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    writeln!(out, "{text}").expect("a String takes everything");
+}
+
+/// Indented, without trailing blanks.
+fn table(out: &mut String, table: Table) {
+    for row in table.lines() {
+        line(out, format_args!("  {}", row.trim_end()));
+    }
+}
+
+/// Whether mail arrives, and how well protected: the two things to know at three in the morning.
+fn summary(report: &Report) -> Vec<String> {
+    let assessment = &report.assessment;
+    match assessment.mx {
+        MxStatus::Null => {
+            return vec!["This domain takes no mail, and says so (null MX).".to_owned()];
+        }
+        MxStatus::NxDomain => {
+            return vec!["There is no such domain: nobody can send mail to it.".to_owned()];
+        }
+        MxStatus::None => {
+            return vec![
+                "This domain has neither MX nor address: nobody can send mail to it.".to_owned(),
+            ];
+        }
+        MxStatus::Ok | MxStatus::Implicit | MxStatus::Invalid | MxStatus::Unknown => {}
+    }
+    let Some(delivery) = &assessment.delivery else {
+        return Vec::new();
+    };
+    let named = |wanted: &dyn Fn(&Delivery) -> bool| -> Vec<&str> {
+        delivery
+            .iter()
+            .filter(|(_, verdict)| wanted(verdict))
+            .map(|(sender, _)| people(*sender))
+            .collect()
+    };
+    let refused = named(&|verdict| verdict.possible == Some(false));
+    let unknown = named(&|verdict| verdict.possible.is_none());
+    let arrives = if refused.len() == Sender::ALL.len() {
+        styled(
+            Severity::Critical,
+            "Mail does not arrive: every kind of sender is refused.",
+        )
+    } else if !refused.is_empty() {
+        let text = format!("Mail does not arrive from {}.", refused.join(", "));
+        styled(Severity::Critical, &text)
+    } else if !unknown.is_empty() {
+        let text = format!(
+            "Whether mail arrives could not be found out for {}.",
+            unknown.join(", ")
+        );
+        styled(Severity::Warning, &text)
+    } else {
+        format!("{GOOD}Mail arrives from every kind of sender.{GOOD:#}")
+    };
+    let protected = named(&|verdict| verdict.protection == Protection::Authenticated);
+    let unclear = delivery
+        .values()
+        .any(|verdict| verdict.protection == Protection::Unknown);
+    let protection = if !protected.is_empty() {
+        format!(
+            "{GOOD}Protected against an active attacker: {}.{GOOD:#}",
+            protected.join(", ")
+        )
+    } else if unclear {
+        styled(
+            Severity::Warning,
+            "Whether anybody is protected against an active attacker could not be found out.",
+        )
+    } else {
+        let text = "Nobody is protected: an active attacker can read and change the mail of every kind of sender that delivers.";
+        styled(Severity::Warning, text)
+    };
+    vec![arrives, protection]
+}
+
+const fn people(sender: Sender) -> &'static str {
+    match sender {
+        Sender::Opportunistic => "senders that check nothing",
+        Sender::MtaSts => "MTA-STS senders",
+        Sender::Dane => "DANE senders",
+        Sender::DaneAndMtaSts => "senders that do both",
+    }
+}
+
+fn delivery_table(delivery: &std::collections::BTreeMap<Sender, Delivery>) -> Table {
+    let mut table = plain_table();
+    table.set_header([
+        "sender",
+        "delivers",
+        "how",
+        "an attacker can bring it down to",
+    ]);
+    for (sender, verdict) in delivery {
+        let possible = match verdict.possible {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "unknown",
+        };
+        let expected = match verdict.expected {
+            Expected::Cleartext => "in the clear",
+            Expected::Encrypted => "encrypted",
+            Expected::Authenticated => "encrypted, to the right server",
+            Expected::Refused => "refused",
+            Expected::Unknown => "unknown",
+        };
+        let protection = match verdict.protection {
+            Protection::None => "reading and changing mail",
+            Protection::Encrypted => "encryption to anybody",
+            Protection::Authenticated => "nothing: it is protected",
+            Protection::Refused => "no delivery",
+            Protection::Unknown => "unknown",
+        };
+        table.add_row([people(*sender), possible, expected, protection]);
+    }
+    table
+}
+
+fn plain_table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table
+}
+
+fn findings(report: &Report, out: &mut String) {
+    out.push('\n');
+    let findings = report.findings();
+    if findings.is_empty() {
+        line(
+            out,
+            format_args!("  {GOOD}Nothing to complain about.{GOOD:#}"),
+        );
+        return;
+    }
+    for finding in findings {
+        let Finding {
+            severity,
+            code,
+            about,
+            ..
+        } = finding;
+        let about = if about.is_empty() {
+            String::new()
+        } else {
+            format!("  {}", label_text(about))
+        };
+        let head = styled(*severity, &format!("{:<8}", severity.as_str()));
+        line(out, format_args!("  {head} {BOLD}{code}{BOLD:#}{about}"));
+        line(
+            out,
+            format_args!("           {}", printable(&finding.detail)),
+        );
+        line(
+            out,
+            format_args!(
+                "           {DIM}→ {} ({}){DIM:#}",
+                printable(finding.advice()),
+                code.entry().rule
+            ),
+        );
+    }
+}
+
+/// What a stranger's server said, without anything that a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+fn styled(severity: Severity, text: &str) -> String {
+    let style = match severity {
+        Severity::Critical => AnsiColor::Red.on_default().bold(),
+        Severity::Warning => AnsiColor::Yellow.on_default(),
+        Severity::Info => AnsiColor::Cyan.on_default(),
+    };
+    format!("{style}{text}{style:#}")
+}
+
+fn seen(report: &Report, out: &mut String) {
+    let evidence = &report.evidence;
+    let assessment = &report.assessment;
+    out.push('\n');
+    let mut facts = plain_table();
+    facts.add_row([
+        "MX".to_owned(),
+        format!("{}, {}", assessment.mx, dnssec(&evidence.routing.mx)),
+    ]);
+    if let Some(verdict) = &assessment.mta_sts {
+        let policy = verdict.policy.as_ref().map_or_else(String::new, |policy| {
+            let patterns: Vec<&str> = policy.mx.iter().map(|pattern| pattern.as_str()).collect();
+            format!(", max_age {} s, mx {}", policy.max_age, patterns.join(" "))
+        });
+        facts.add_row(["MTA-STS".to_owned(), format!("{}{policy}", verdict.status)]);
+    }
+    if let Some(status) = assessment.dane {
+        facts.add_row(["DANE".to_owned(), status.to_string()]);
+    }
+    if let Some(verdict) = &assessment.tlsrpt {
+        let to: Vec<String> = verdict
+            .endpoints
+            .iter()
+            .map(|endpoint| printable(&endpoint.uri))
+            .collect();
+        let to = if to.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", to.join(" "))
+        };
+        facts.add_row(["TLS-RPT".to_owned(), format!("{}{to}", verdict.status)]);
+    }
+    table(out, facts);
+    if !assessment.hosts.is_empty() {
+        out.push('\n');
+        let mut hosts = plain_table();
+        hosts.set_header([
+            "MX host",
+            "address",
+            "SMTP",
+            "certificate",
+            "DANE",
+            "policy",
+        ]);
+        for host in &assessment.hosts {
+            host_rows(host, &mut hosts);
+        }
+        table(out, hosts);
+    }
+    let cost = &evidence.cost;
+    let cut = if cost.timed_out {
+        ", cut by the deadline"
+    } else {
+        ""
+    };
+    line(
+        out,
+        format_args!(
+            "\n  {DIM}{:.1} s, {} DNS queries{cut}{DIM:#}",
+            cost.seconds, cost.dns_queries
+        ),
+    );
+}
+
+fn dnssec<T>(lookup: &Lookup<T>) -> String {
+    let status = lookup.status();
+    match lookup.security.cause() {
+        Some(cause) => format!("{status}: {}", printable(&cause)),
+        None => status.to_string(),
+    }
+}
+
+fn host_rows(host: &HostVerdict, table: &mut Table) {
+    let name = match host.preference {
+        Some(preference) => format!("{preference} {}", host.name),
+        None => host.name.to_string(),
+    };
+    let policy = match host.authorized {
+        Some(true) => "named",
+        Some(false) => "not named",
+        None => "",
+    };
+    if host.addresses.is_empty() {
+        table.add_row([&name, "none", "", "", host.dane.status.as_str(), policy]);
+    }
+    for (at, address) in host.addresses.iter().enumerate() {
+        let smtp = match address.session().and_then(|session| session.tls.as_ref()) {
+            Some(tls) if !tls.version.is_empty() => {
+                format!("{}, {}", tls.version, tls.key_exchange)
+            }
+            _ => address.outcome.to_string(),
+        };
+        let first = at == 0;
+        let dane = if first {
+            dane_words(host)
+        } else {
+            String::new()
+        };
+        table.add_row([
+            if first { name.clone() } else { String::new() },
+            address.address.to_string(),
+            smtp,
+            certificate_words(address),
+            dane,
+            if first {
+                policy.to_owned()
+            } else {
+                String::new()
+            },
+        ]);
+    }
+}
+
+fn certificate_words(address: &AddressVerdict) -> String {
+    let words = |certificate: &CertificateVerdict| {
+        let until = certificate.leaf.as_ref().map_or_else(
+            || "unreadable".to_owned(),
+            |leaf| leaf.not_after.to_string().chars().take(10).collect(),
+        );
+        let verdict = if certificate.is_valid() {
+            "valid"
+        } else {
+            "not valid"
+        };
+        format!("{} {verdict}, until {until}", certificate.key_algorithm)
+    };
+    let all: Vec<String> = address.certificates.iter().map(words).collect();
+    all.join("; ")
+}
+
+fn dane_words(host: &HostVerdict) -> String {
+    let dane = &host.dane;
+    match dane.status {
+        DaneStatus::Match | DaneStatus::Mismatch | DaneStatus::Unusable => {
+            format!("{} ({} TLSA)", dane.status, dane.records.len())
+        }
+        DaneStatus::Absent | DaneStatus::Insecure | DaneStatus::Bogus | DaneStatus::Unknown => {
+            dane.status.to_string()
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::clock::UnixTime;
 mod names;
 mod path;
 mod roots;
+mod search;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -21,9 +22,12 @@ pub use names::names;
 pub use path::PathProblem;
 pub use path::PathVerdict;
 pub use path::judge_path;
+pub(in crate::protocol) use path::judge_path_to;
 pub use path::presented_earliest_not_after;
 pub use roots::TrustRoots;
 pub use roots::TrustRootsError;
+pub(in crate::protocol) use search::Anchors;
+pub(in crate::protocol) use search::Effort;
 
 use crate::protocol::x509::Certificate;
 
@@ -65,5 +69,73 @@ pub fn judge_policy_host(
             name,
         },
         (PathVerdict::Refused(path), _) => PolicyHostVerdict::Refused { path, name },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::pkix::testing::LeafIssuer;
+    use crate::protocol::pkix::testing::NOW;
+    use crate::protocol::pkix::testing::Server;
+    use crate::protocol::pkix::testing::World;
+    use crate::protocol::pkix::testing::in_days;
+
+    #[test]
+    fn policy_hosts() {
+        let host = "mta-sts.example.com";
+        let refused = |path: &[PathProblem], name| PolicyHostVerdict::Refused {
+            path: path.to_vec(),
+            name,
+        };
+        let mut by_common_name = Server::named::<&str>(&[]);
+        by_common_name.common_name = Some(host.to_owned());
+        let mut expired = Server::named(&["example.com"]);
+        expired.not_after = in_days(-1);
+        for (why, server, issuer, expected) in [
+            (
+                "right",
+                Server::named(&[host]),
+                LeafIssuer::Root,
+                PolicyHostVerdict::Accepted,
+            ),
+            (
+                "wildcard",
+                Server::named(&["*.example.com"]),
+                LeafIssuer::Root,
+                PolicyHostVerdict::Accepted,
+            ),
+            (
+                "wrong name",
+                Server::named(&["example.com"]),
+                LeafIssuer::Root,
+                refused(&[], NameVerdict::Mismatch),
+            ),
+            (
+                "common name",
+                by_common_name,
+                LeafIssuer::Root,
+                refused(&[], NameVerdict::Mismatch),
+            ),
+            (
+                "by itself",
+                Server::named(&[host]),
+                LeafIssuer::Itself,
+                refused(&[PathProblem::SelfSigned], NameVerdict::Match),
+            ),
+            (
+                "wrong altogether",
+                expired,
+                LeafIssuer::Itself,
+                refused(
+                    &[PathProblem::LeafExpired, PathProblem::SelfSigned],
+                    NameVerdict::Mismatch,
+                ),
+            ),
+        ] {
+            let world = World::with(&server, issuer);
+            let verdict = judge_policy_host(&world.chain(&["L"]), &world.roots(), NOW, host);
+            assert_eq!(verdict, expected, "{why}");
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::telemetry::HistogramReading;
 
 pub mod exporter;
 pub mod exposition;
+pub mod families;
 pub mod probe;
 
 /// What is known of a family without any sample: for the exposition and for the reference pages.

@@ -1,0 +1,273 @@
+//! check="dnssec": what DNSSEC says of every RRset that mail depends on (RFC 4033–4035, 5155, 9276, 9905).
+//!
+//! A transport failure is indeterminate, never bogus and never insecure.
+
+use std::time::Duration;
+
+use crate::assess::Context;
+use crate::assess::Findings;
+use crate::clock::UnixTime;
+use crate::evidence::dns::FailureKind;
+use crate::evidence::dns::Lookup;
+use crate::evidence::dns::Security;
+use crate::evidence::dns::Weakness;
+use crate::finding::Check;
+use crate::finding::Code;
+use crate::finding::Severity;
+
+/// Zones with more NSEC3 iterations than this lose their denial at some validators (RFC 9276 §3.2).
+const MANY_ITERATIONS: u16 = 50;
+
+/// Judges every look-up of the probe.
+pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) {
+    let evidence = context.evidence;
+    let mut known = Known::All;
+    look(context, &evidence.routing.mx, &mut known, findings);
+    for host in &evidence.routing.hosts {
+        look(context, &host.a, &mut known, findings);
+        look(context, &host.aaaa, &mut known, findings);
+        for question in &host.tlsa.asked {
+            look(context, &question.lookup, &mut known, findings);
+        }
+    }
+    if let Some(mta_sts) = &evidence.mta_sts {
+        look(context, &mta_sts.record, &mut known, findings);
+    }
+    if let Some(tlsrpt) = &evidence.tlsrpt {
+        look(context, &tlsrpt.record, &mut known, findings);
+    }
+    findings.complete(Check::Dnssec, known == Known::All);
+}
+
+#[derive(PartialEq, Eq)]
+enum Known {
+    All,
+    NotAll,
+}
+
+fn look<T>(context: &Context<'_>, lookup: &Lookup<T>, known: &mut Known, findings: &mut Findings) {
+    let about = format!("{}/{}", lookup.name, lookup.rtype);
+    match &lookup.security {
+        Security::Secure | Security::Insecure(_) => {}
+        Security::Bogus(cause) => {
+            findings.add(Code::DnssecBogus, Severity::Critical, about.clone(), cause)
+        }
+        Security::Indeterminate(failure) => {
+            if !context.is_fact(lookup) {
+                *known = Known::NotAll;
+            }
+            // Our own deadline is no fact about the domain.
+            if failure.kind != FailureKind::Deadline {
+                findings.add(
+                    Code::DnssecIndeterminate,
+                    Severity::Warning,
+                    about.clone(),
+                    failure.to_string(),
+                );
+            }
+        }
+    }
+    if let Some(life) = lookup.own_signature {
+        let left = context.now.until(life.expiration);
+        if left
+            < margin(
+                context.criteria.thresholds.dnssec_signature_expiry,
+                life.inception,
+                life.expiration,
+            )
+        {
+            let detail = format!(
+                "the signature ends at {}, in {}",
+                life.expiration,
+                words(left)
+            );
+            findings.add(
+                Code::DnssecSignatureExpiring,
+                Severity::Warning,
+                about,
+                detail,
+            );
+        }
+    }
+    for weakness in &lookup.weaknesses {
+        match weakness {
+            Weakness::Algorithm { zone, algorithm } => findings.add(
+                Code::DnssecWeakAlgorithm,
+                Severity::Warning,
+                zone.as_str(),
+                format!("the zone is signed with {algorithm}"),
+            ),
+            Weakness::DsDigestSha1 { zone } => findings.add(
+                Code::DnssecWeakAlgorithm,
+                Severity::Warning,
+                zone.as_str(),
+                "its DS records are SHA-1 digests alone",
+            ),
+            Weakness::Unsupported { zone, what } => findings.add(
+                Code::DnssecUnsupportedAlgorithm,
+                Severity::Info,
+                zone.as_str(),
+                format!("signed with {what}, which is not supported: taken as unsigned"),
+            ),
+            Weakness::Nsec3Iterations { zone, iterations } => {
+                let severity = if *iterations > MANY_ITERATIONS {
+                    Severity::Warning
+                } else {
+                    Severity::Info
+                };
+                findings.add(
+                    Code::DnssecNsec3Iterations,
+                    severity,
+                    zone.as_str(),
+                    format!("NSEC3 with {iterations} additional iterations"),
+                );
+            }
+        }
+    }
+}
+
+/// How long before its end something counts as expiring: `threshold`, or a fifth of its life when that is shorter, since
+/// six-day certificates and two-day signatures exist.
+pub(super) fn margin(threshold: Duration, from: UnixTime, to: UnixTime) -> i64 {
+    let threshold = i64::try_from(threshold.as_secs()).unwrap_or(i64::MAX);
+    threshold.min(from.until(to) / 5)
+}
+
+/// A span in the largest unit that says enough: `5 days`, `3 hours`, `-2 days` reads as `2 days ago` where it is used.
+pub(super) fn words(seconds: i64) -> String {
+    let span = seconds.unsigned_abs();
+    let (count, unit) = match span {
+        0..=119 => (span, "second"),
+        120..=7_199 => (span / 60, "minute"),
+        7_200..=172_799 => (span / 3_600, "hour"),
+        _ => (span / 86_400, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::fail;
+    use crate::evidence::dns::SignatureLife;
+    use crate::protocol::pkix::testing::NOW;
+
+    const HOUR: i64 = 3_600;
+
+    #[test]
+    fn says_what_is_wrong_with_signatures() {
+        check_rows(&[
+            (
+                "bogus",
+                |c| c.mx().security = Security::Bogus("the signature does not verify".to_owned()),
+                Code::DnssecBogus,
+                Severity::Critical,
+            ),
+            (
+                "failing",
+                |c| fail(&mut c.host().a),
+                Code::DnssecIndeterminate,
+                Severity::Warning,
+            ),
+            (
+                "ends soon",
+                |c| signature(c, 30 * 24, 71),
+                Code::DnssecSignatureExpiring,
+                Severity::Warning,
+            ),
+            (
+                "RSASHA1",
+                |c| {
+                    c.mx().weaknesses = vec![Weakness::Algorithm {
+                        zone: "example.com".to_owned(),
+                        algorithm: "RSASHA1".to_owned(),
+                    }];
+                },
+                Code::DnssecWeakAlgorithm,
+                Severity::Warning,
+            ),
+            (
+                "SHA-1 DS",
+                |c| {
+                    c.mx().weaknesses = vec![Weakness::DsDigestSha1 {
+                        zone: "example.com".to_owned(),
+                    }]
+                },
+                Code::DnssecWeakAlgorithm,
+                Severity::Warning,
+            ),
+            (
+                "unsupported",
+                |c| {
+                    c.mx().weaknesses = vec![Weakness::Unsupported {
+                        zone: "example.com".to_owned(),
+                        what: "algorithm 200".to_owned(),
+                    }];
+                },
+                Code::DnssecUnsupportedAlgorithm,
+                Severity::Info,
+            ),
+            (
+                "ten iterations",
+                |c| iterations(c, 10),
+                Code::DnssecNsec3Iterations,
+                Severity::Info,
+            ),
+            (
+                "hundred iterations",
+                |c| iterations(c, 100),
+                Code::DnssecNsec3Iterations,
+                Severity::Warning,
+            ),
+        ]);
+    }
+
+    fn iterations(case: &mut Case, iterations: u16) {
+        case.mx().weaknesses = vec![Weakness::Nsec3Iterations {
+            zone: "example.com".to_owned(),
+            iterations,
+        }];
+    }
+
+    fn signature(case: &mut Case, life: i64, left: i64) {
+        case.mx().own_signature = Some(SignatureLife {
+            inception: NOW.plus((left - life) * HOUR),
+            expiration: NOW.plus(left * HOUR),
+        });
+    }
+
+    #[test]
+    fn short_lived_signatures_have_a_shorter_margin() {
+        for (why, life, left, expected) in [
+            ("a month, four days left", 30 * 24, 96, false),
+            ("a month, three days left", 30 * 24, 71, true),
+            ("live signer, two days: half of it left", 48, 24, false),
+            ("live signer, two days: a tenth left", 48, 5, true),
+        ] {
+            let mut case = Case::good();
+            signature(&mut case, life, left);
+            assert_eq!(
+                case.codes().contains_key(&Code::DnssecSignatureExpiring),
+                expected,
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn our_own_deadline_is_nobody_elses_fault() {
+        let mut case = Case::good();
+        fail(case.mx());
+        let Security::Indeterminate(failure) = &mut case.mx().security else {
+            unreachable!("just made so")
+        };
+        failure.kind = FailureKind::Deadline;
+        let assessment = case.assess();
+        assert!(!case.codes().contains_key(&Code::DnssecIndeterminate));
+        assert!(assessment.complete.contains(&(Check::Dnssec, false)));
+        assert!(!assessment.success);
+    }
+}

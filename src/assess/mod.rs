@@ -1,0 +1,406 @@
+//! From evidence to verdicts and findings: pure, so that any probe can be judged again from its recorded evidence.
+//!
+//! One file per check, named as its label value; each returns its verdict and adds its findings. Verdicts feed later
+//! verdicts; findings are output only. The order: routing and DNSSEC, the MTA-STS record and policy, what each address
+//! showed, DANE, hosts against the policy, TLS-RPT, and last what all of it means for each kind of sender.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::clock::UnixTime;
+use crate::config::Thresholds;
+use crate::domain_name::MxHost;
+use crate::evidence::Evidence;
+use crate::evidence::Stage;
+use crate::evidence::dns::FailureKind;
+use crate::evidence::dns::Lookup;
+use crate::evidence::mail_routing::HostEvidence;
+use crate::finding::Check;
+use crate::finding::Code;
+use crate::finding::Finding;
+use crate::finding::Severity;
+use crate::protocol::pkix::TrustRoots;
+use crate::protocol::x509::KeyAlgorithm;
+
+pub mod certificate;
+pub mod coordination;
+pub mod dane;
+pub mod delivery;
+pub mod dnssec;
+pub mod mta_sts_mx;
+pub mod mta_sts_policy;
+pub mod mta_sts_record;
+pub mod mx;
+pub mod smtp;
+#[cfg(test)]
+mod testing;
+pub mod tlsrpt;
+
+use crate::assess::dane::DaneDomainStatus;
+use crate::assess::dane::DaneVerdict;
+use crate::assess::delivery::AddressFact;
+use crate::assess::delivery::ConnectionFacts;
+use crate::assess::delivery::Delivery;
+use crate::assess::delivery::DomainFacts;
+use crate::assess::delivery::Fact;
+use crate::assess::delivery::HostFacts;
+use crate::assess::delivery::MxFact;
+use crate::assess::delivery::PolicyFact;
+use crate::assess::delivery::Sender;
+use crate::assess::mta_sts_mx::Refusal;
+use crate::assess::mta_sts_policy::MtaStsStatus;
+use crate::assess::mta_sts_policy::MtaStsVerdict;
+use crate::assess::mta_sts_record::MtaStsRecordVerdict;
+use crate::assess::mta_sts_record::RecordStatus;
+use crate::assess::mx::MxStatus;
+use crate::assess::smtp::AddressVerdict;
+use crate::assess::tlsrpt::TlsRptVerdict;
+
+/// What the operator decided about judging.
+#[derive(Debug, Clone, Copy)]
+pub struct Criteria<'a> {
+    /// When something is said to run out.
+    pub thresholds: &'a Thresholds,
+    /// Whom certificates are judged by.
+    pub roots: &'a TrustRoots,
+    /// `probe_success` is 0 from this severity on.
+    pub fail_on: Severity,
+}
+
+/// Everything that was decided about one domain.
+#[derive(Debug, Clone)]
+pub struct Assessment {
+    /// Mail routing in one word.
+    pub mx: MxStatus,
+    /// Distinct MX hosts; none when the look-up told nothing.
+    pub mx_hosts: Option<usize>,
+    /// The lowest preference of each MX name.
+    pub mx_preferences: Vec<(MxHost, u16)>,
+    /// The MTA-STS record; none when its stage is off, and for a null MX.
+    pub mta_sts_record: Option<MtaStsRecordVerdict>,
+    /// MTA-STS; none as above.
+    pub mta_sts: Option<MtaStsVerdict>,
+    /// TLS-RPT; none as above.
+    pub tlsrpt: Option<TlsRptVerdict>,
+    /// Each MX host, best preference first.
+    pub hosts: Vec<HostVerdict>,
+    /// DANE of the domain; none when its stage is off, and for a null MX.
+    pub dane: Option<DaneDomainStatus>,
+    /// What each kind of sender can do; none for a null MX.
+    pub delivery: Option<BTreeMap<Sender, Delivery>>,
+    /// The required checks, and whether each reached a verdict.
+    pub complete: Vec<(Check, bool)>,
+    /// Worst first, each once.
+    pub findings: Vec<Finding>,
+    /// Every required check was completed, and nothing reaches `fail_on`.
+    pub success: bool,
+}
+
+/// One MX host.
+#[derive(Debug, Clone)]
+pub struct HostVerdict {
+    /// Its name.
+    pub name: MxHost,
+    /// Its lowest preference; none when the MX is implicit.
+    pub preference: Option<u16>,
+    /// Its addresses, as senders see them.
+    pub address: AddressFact,
+    /// Each address.
+    pub addresses: Vec<AddressVerdict>,
+    /// DANE.
+    pub dane: DaneVerdict,
+    /// Whether the policy names it; none without a valid policy.
+    pub authorized: Option<bool>,
+    /// Certificates that an MTA-STS sender refuses.
+    refusals: Vec<Refusal>,
+}
+
+impl HostVerdict {
+    /// How bad it is for mail that a certificate is not valid: none when nobody minds.
+    fn certificate_severity(
+        &self,
+        address: IpAddr,
+        key_algorithm: KeyAlgorithm,
+    ) -> Option<Severity> {
+        let mta_sts = Refusal::severity_at(&self.refusals, address, key_algorithm);
+        let dane = self
+            .dane
+            .certificate_fails(address, key_algorithm)
+            .then_some(Severity::Critical);
+        mta_sts.max(dane)
+    }
+
+    /// The first leaf certificate that the host presented, with its address.
+    fn presented_leaf(&self) -> Option<(IpAddr, &[u8])> {
+        self.addresses.iter().find_map(|address| {
+            let handshake = address.session()?.tls.as_ref()?;
+            Some((address.address, handshake.chain.leaf()?))
+        })
+    }
+
+    fn facts(&self) -> HostFacts {
+        HostFacts {
+            preference: self.preference.unwrap_or(0),
+            address: self.address,
+            authorized: Fact::from(self.authorized),
+            dane: self.dane.fact,
+            connections: self
+                .addresses
+                .iter()
+                .map(|address| ConnectionFacts {
+                    connection: address.connection(),
+                    pkix: Fact::from(
+                        address
+                            .certificates
+                            .first()
+                            .map(|certificate| certificate.is_valid()),
+                    ),
+                    matches: dane::match_fact(&self.dane, address.address),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// What every check needs.
+struct Context<'a> {
+    evidence: &'a Evidence,
+    criteria: Criteria<'a>,
+    now: UnixTime,
+}
+
+impl Context<'_> {
+    /// Whether a failed look-up is a fact about the domain: it failed twice while our resolver answered something else in
+    /// the same probe. Otherwise it may be our own trouble, and is not known.
+    fn is_fact<T>(&self, lookup: &Lookup<T>) -> bool {
+        lookup.failure().is_some_and(|failure| {
+            failure.attempts >= 2
+                && failure.kind != FailureKind::Deadline
+                && self.evidence.monitor.resolver_answered
+        })
+    }
+
+    /// A failure in words; none when it is our own deadline, which says nothing of the domain.
+    fn sayable_failure<T>(&self, lookup: &Lookup<T>) -> Option<String> {
+        let failure = lookup.failure()?;
+        (failure.kind != FailureKind::Deadline).then(|| failure.to_string())
+    }
+
+    fn runs(&self, stage: Stage) -> bool {
+        self.evidence.stages.contains(&stage)
+    }
+}
+
+/// Findings and completeness as the checks hand them in.
+#[derive(Debug, Default)]
+struct Findings {
+    found: Vec<Finding>,
+    complete: Vec<(Check, bool)>,
+}
+
+impl Findings {
+    fn add(
+        &mut self,
+        code: Code,
+        severity: Severity,
+        about: impl Into<String>,
+        detail: impl Into<String>,
+    ) {
+        self.push(Finding {
+            code,
+            severity,
+            about: about.into(),
+            detail: detail.into(),
+            advice: None,
+        });
+    }
+
+    fn push(&mut self, finding: Finding) {
+        debug_assert!(
+            finding.code.entry().severities.contains(&finding.severity),
+            "the catalogue does not list {} for {}",
+            finding.severity,
+            finding.code
+        );
+        self.found.push(finding);
+    }
+
+    /// With advice that names the very record to publish.
+    fn add_advised(
+        &mut self,
+        code: Code,
+        severity: Severity,
+        about: impl Into<String>,
+        detail: impl Into<String>,
+        advice: String,
+    ) {
+        self.push(Finding {
+            code,
+            severity,
+            about: about.into(),
+            detail: detail.into(),
+            advice: Some(advice),
+        });
+    }
+
+    /// A required check, and whether it reached a verdict: a bad one is one too.
+    fn complete(&mut self, check: Check, reached: bool) {
+        self.complete.push((check, reached));
+    }
+
+    /// Worst first; findings equal in all labels of the metric are one, which tells the details of all.
+    fn sorted(mut self) -> (Vec<Finding>, Vec<(Check, bool)>) {
+        self.found.sort();
+        self.found.dedup_by(|next, kept| {
+            let same = next.key() == kept.key();
+            if same && !kept.detail.contains(&next.detail) {
+                kept.detail.push_str("; ");
+                kept.detail.push_str(&next.detail);
+            }
+            same
+        });
+        self.complete.sort();
+        (self.found, self.complete)
+    }
+}
+
+/// Judges the evidence as of the time it was taken.
+pub fn assess(evidence: &Evidence, criteria: Criteria<'_>) -> Assessment {
+    let context = Context {
+        evidence,
+        criteria,
+        now: evidence.observed_at,
+    };
+    let mut findings = Findings::default();
+    let mx = mx::assess(&context, &mut findings);
+    if context.runs(Stage::Dnssec) {
+        dnssec::assess(&context, &mut findings);
+    }
+    let mut assessment = Assessment {
+        mx,
+        mx_hosts: (mx != MxStatus::Unknown).then(|| mx::distinct_hosts(&context)),
+        mx_preferences: mx::preferences(evidence.routing.mx.records()),
+        mta_sts_record: None,
+        mta_sts: None,
+        tlsrpt: None,
+        hosts: Vec::new(),
+        dane: None,
+        delivery: None,
+        complete: Vec::new(),
+        findings: Vec::new(),
+        success: false,
+    };
+    match mx {
+        // RFC 7505 §3: no mail, so nothing else has a meaning.
+        MxStatus::Null => {}
+        MxStatus::NxDomain => nobody_there(&context, &mut assessment),
+        MxStatus::Ok
+        | MxStatus::Implicit
+        | MxStatus::None
+        | MxStatus::Invalid
+        | MxStatus::Unknown => {
+            assess_domain(&context, &mut assessment, &mut findings);
+        }
+    }
+    (assessment.findings, assessment.complete) = findings.sorted();
+    assessment.success = assessment.complete.iter().all(|&(_, reached)| reached)
+        && assessment
+            .findings
+            .iter()
+            .all(|finding| finding.severity < criteria.fail_on);
+    assessment
+}
+
+/// A domain that does not exist publishes nothing and takes nothing.
+fn nobody_there(context: &Context<'_>, assessment: &mut Assessment) {
+    if context.runs(Stage::MtaSts) {
+        assessment.mta_sts_record = Some(MtaStsRecordVerdict::of_nothing(RecordStatus::Absent));
+        assessment.mta_sts = Some(MtaStsVerdict::of_nothing(MtaStsStatus::Absent));
+    }
+    if context.runs(Stage::TlsRpt) {
+        assessment.tlsrpt = Some(TlsRptVerdict::of_nothing(RecordStatus::Absent));
+    }
+    if context.runs(Stage::Dane) {
+        assessment.dane = Some(DaneDomainStatus::Absent);
+    }
+    let facts = DomainFacts {
+        mx: MxFact::Nobody,
+        policy: PolicyFact::NotEnforced,
+    };
+    assessment.delivery = Some(delivery::deliver(facts, &[]));
+}
+
+fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &mut Findings) {
+    let evidence = context.evidence;
+    let mx_fact = mx::mx_fact(context, assessment.mx);
+    if let Some(seen) = &evidence.mta_sts {
+        let served = mta_sts_policy::read(&seen.policy);
+        let mode = served.policy.as_ref().map(|policy| policy.mode);
+        let record = mta_sts_record::assess(context, seen, mode, findings);
+        assessment.mta_sts = Some(mta_sts_policy::assess(
+            context,
+            &seen.policy,
+            record.status,
+            served,
+            findings,
+        ));
+        assessment.mta_sts_record = Some(record);
+    }
+    let mta_sts = assessment.mta_sts.as_ref();
+    let policy = mta_sts.and_then(|verdict| verdict.policy.as_ref());
+    let mut hosts: Vec<HostVerdict> = evidence
+        .routing
+        .hosts
+        .iter()
+        .map(|seen| host(context, mx_fact, seen))
+        .collect();
+    if let Some(policy) = policy {
+        for host in &mut hosts {
+            host.authorized = Some(policy.authorizes(&host.name));
+        }
+        mta_sts_mx::assess(context, policy, &mut hosts, findings);
+    }
+    // Without its stage nothing is known of MTA-STS; without a record there is none.
+    let policy_fact = mta_sts.map_or(PolicyFact::Unknown, MtaStsVerdict::fact);
+    if context.runs(Stage::Smtp) {
+        smtp::assess(context, policy_fact, &hosts, findings);
+        certificate::assess(context, &hosts, findings);
+    }
+    if context.runs(Stage::Dane) {
+        dane::assess(context, mx_fact, &hosts, findings);
+        assessment.dane = Some(dane::domain_status(mx_fact, &hosts));
+    }
+    if let Some(seen) = &evidence.tlsrpt {
+        let mode = policy.map(|policy| policy.mode);
+        assessment.tlsrpt = Some(tlsrpt::assess(context, seen, mode, findings));
+    }
+    let facts: Vec<HostFacts> = hosts.iter().map(HostVerdict::facts).collect();
+    let delivery = delivery::deliver(
+        DomainFacts {
+            mx: mx_fact,
+            policy: policy_fact,
+        },
+        &facts,
+    );
+    coordination::assess(
+        assessment.mx,
+        assessment.mta_sts.as_ref(),
+        &hosts,
+        &delivery,
+        findings,
+    );
+    assessment.delivery = Some(delivery);
+    assessment.hosts = hosts;
+}
+
+fn host(context: &Context<'_>, mx: MxFact, seen: &HostEvidence) -> HostVerdict {
+    HostVerdict {
+        name: seen.name.clone(),
+        preference: seen.preference,
+        address: mx::address_fact(context, seen),
+        addresses: smtp::addresses(context, seen),
+        dane: dane::judge(context, mx, seen),
+        authorized: None,
+        refusals: Vec::new(),
+    }
+}

@@ -1,0 +1,287 @@
+//! check="mta_sts_mx": MX hosts against the policy (RFC 8461 §4.1, §4.2, §5).
+//!
+//! Matched is the name in the MX record, never the target of its alias. The certificate is checked against that name.
+
+use std::net::IpAddr;
+
+use crate::assess::Context;
+use crate::assess::Findings;
+use crate::assess::HostVerdict;
+use crate::assess::certificate::CertificateVerdict;
+use crate::assess::delivery::ConnectionFact;
+use crate::assess::smtp::AddressVerdict;
+use crate::assess::smtp::is_verdict;
+use crate::evidence::smtp::KeyOffer;
+use crate::finding::Check;
+use crate::finding::Code;
+use crate::finding::Severity;
+use crate::protocol::mta_sts::policy::Mode;
+use crate::protocol::mta_sts::policy::Policy;
+use crate::protocol::x509::KeyAlgorithm;
+
+/// A certificate that an MTA-STS sender refuses, and how bad that is.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    address: IpAddr,
+    key_algorithm: KeyAlgorithm,
+    severity: Severity,
+}
+
+impl Refusal {
+    pub(super) fn severity_at(
+        refusals: &[Self],
+        address: IpAddr,
+        key_algorithm: KeyAlgorithm,
+    ) -> Option<Severity> {
+        let found = refusals
+            .iter()
+            .find(|refusal| refusal.address == address && refusal.key_algorithm == key_algorithm)?;
+        Some(found.severity)
+    }
+}
+
+/// Judges the hosts under a valid policy, and notes at each host what its certificates are refused for.
+pub(super) fn assess(
+    context: &Context<'_>,
+    policy: &Policy,
+    hosts: &mut [HostVerdict],
+    findings: &mut Findings,
+) {
+    if policy.mode == Mode::None {
+        return;
+    }
+    let _ = context;
+    let standing: Vec<(u16, Standing)> = hosts
+        .iter()
+        .map(|host| (host.preference.unwrap_or(0), Standing::of(host)))
+        .collect();
+    for at in 0..hosts.len() {
+        let (preference, _) = standing[at];
+        // A better or equal MX that an MTA-STS sender can still use.
+        let left = standing
+            .iter()
+            .enumerate()
+            .any(|(other, (theirs, standing))| {
+                other != at && *theirs <= preference && *standing == Standing::Usable
+            });
+        let refusals = assess_host(policy.mode, &hosts[at], left, findings);
+        hosts[at].refusals = refusals;
+    }
+    if !hosts.is_empty() && hosts.iter().all(|host| host.authorized == Some(false)) {
+        let severity = if policy.mode == Mode::Enforce {
+            Severity::Critical
+        } else {
+            Severity::Warning
+        };
+        findings.add(
+            Code::MtaStsNoMxAuthorized,
+            severity,
+            "",
+            "the policy names none of the MX hosts",
+        );
+    }
+    for pattern in &policy.mx {
+        if !hosts.iter().any(|host| pattern.matches(&host.name)) {
+            findings.add(
+                Code::MtaStsPatternUnused,
+                Severity::Info,
+                pattern.to_string(),
+                "this mx line of the policy matches no MX host",
+            );
+        }
+    }
+    let complete = hosts.iter().all(|host| {
+        host.authorized == Some(false)
+            || host.addresses.is_empty()
+            || host
+                .addresses
+                .iter()
+                .any(|address| is_verdict(address.outcome))
+    });
+    findings.complete(Check::MtaStsMx, complete);
+}
+
+#[derive(PartialEq, Eq)]
+enum Standing {
+    /// Some address takes mail from an MTA-STS sender.
+    Usable,
+    NotUsable,
+}
+
+impl Standing {
+    fn of(host: &HostVerdict) -> Self {
+        let usable = host.authorized == Some(true) && host.addresses.iter().any(address_usable);
+        if usable {
+            Self::Usable
+        } else {
+            Self::NotUsable
+        }
+    }
+}
+
+fn address_usable(address: &AddressVerdict) -> bool {
+    address.connection() == ConnectionFact::Tls
+        && address
+            .certificates
+            .first()
+            .is_some_and(CertificateVerdict::is_valid)
+}
+
+fn assess_host(
+    mode: Mode,
+    host: &HostVerdict,
+    left: bool,
+    findings: &mut Findings,
+) -> Vec<Refusal> {
+    let severity = |another: bool| match mode {
+        Mode::Enforce if !another => Severity::Critical,
+        Mode::Enforce | Mode::Testing | Mode::None => Severity::Warning,
+    };
+    let name = host.name.as_str();
+    let mut refusals = Vec::new();
+    if host.authorized == Some(false) {
+        let detail = "no mx line of the policy matches this name";
+        findings.add(Code::MtaStsMxNotAuthorized, severity(left), name, detail);
+        return refusals;
+    }
+    for address in &host.addresses {
+        let other_address = host
+            .addresses
+            .iter()
+            .any(|other| other.address != address.address && address_usable(other));
+        if address.connection() == ConnectionFact::NoTls {
+            let about = format!("{name}/{}", address.address);
+            let detail = format!(
+                "the policy demands TLS 1.2 or later, and there is none: {}",
+                address.outcome
+            );
+            findings.add(
+                Code::MtaStsMxNoTls,
+                severity(left || other_address),
+                about,
+                detail,
+            );
+        }
+        for certificate in address
+            .certificates
+            .iter()
+            .filter(|certificate| !certificate.is_valid())
+        {
+            // Senders that the server gives its other, valid certificate still deliver here.
+            let other_key = certificate.offer != KeyOffer::ServerChoice && address_usable(address);
+            let severity = severity(left || other_address || other_key);
+            let about = format!("{name}/{}/{}", address.address, certificate.key_algorithm);
+            findings.add(
+                Code::MtaStsMxCertInvalid,
+                severity,
+                about,
+                certificate.reasons().join("; "),
+            );
+            refusals.push(Refusal {
+                address: address.address,
+                key_algorithm: certificate.key_algorithm,
+                severity,
+            });
+        }
+    }
+    refusals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::WORLD;
+    use crate::assess::testing::add_address;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::session_at;
+    use crate::evidence::smtp::SessionEnd;
+    use crate::evidence::tls::Chain;
+
+    const BOTH: &str = "version: STSv1\nmode: enforce\nmx: mx.example.com\nmx: mx2.example.com\nmax_age: 1209600\n";
+    const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
+    const OTHER: &str = "version: STSv1\nmode: enforce\nmx: *.example.net\nmax_age: 1209600\n";
+
+    #[test]
+    fn says_which_hosts_fail_the_policy() {
+        use Code as C;
+        use Severity as S;
+        check_rows(&[
+            (
+                "not named",
+                |c| c.policy(OTHER),
+                C::MtaStsMxNotAuthorized,
+                S::Critical,
+            ),
+            (
+                "none is named",
+                |c| c.policy(OTHER),
+                C::MtaStsNoMxAuthorized,
+                S::Critical,
+            ),
+            (
+                "not named, testing",
+                |c| c.policy(&OTHER.replace("enforce", "testing")),
+                C::MtaStsNoMxAuthorized,
+                S::Warning,
+            ),
+            (
+                "a backup is not named",
+                |c| drop(c.add_backup()),
+                C::MtaStsMxNotAuthorized,
+                S::Warning,
+            ),
+            (
+                "no MX for it",
+                |c| c.policy(&format!("{BOTH}mx: old.example.com\n")),
+                C::MtaStsPatternUnused,
+                S::Info,
+            ),
+            (
+                "self-signed",
+                untrusted,
+                C::MtaStsMxCertInvalid,
+                S::Critical,
+            ),
+            (
+                "self-signed, testing",
+                |c| {
+                    untrusted(c);
+                    c.policy(TESTING);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Warning,
+            ),
+            (
+                "another address is fine",
+                |c| {
+                    add_address(c.host());
+                    untrusted(c);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Warning,
+            ),
+            (
+                "no STARTTLS",
+                |c| c.ends(SessionEnd::NoStartTls),
+                C::MtaStsMxNoTls,
+                S::Critical,
+            ),
+        ]);
+    }
+
+    fn untrusted(case: &mut Case) {
+        session_at(case.host(), 0).tls.as_mut().unwrap().chain = Chain(WORLD.chain(&["X"]));
+    }
+
+    #[test]
+    fn a_worse_mx_does_not_soften_a_better_one() {
+        let mut case = Case::good();
+        case.policy(BOTH);
+        case.add_backup();
+        // The certificate of the good case names mx.example.com alone: the backup fails, the better one is left.
+        assert_eq!(case.codes()[&Code::MtaStsMxCertInvalid], Severity::Warning);
+        untrusted(&mut case);
+        assert_eq!(case.codes()[&Code::MtaStsMxCertInvalid], Severity::Critical);
+    }
+}

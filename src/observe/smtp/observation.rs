@@ -1,0 +1,235 @@
+//! Which sessions make up the observation of one address.
+//!
+//! A server may hold a certificate for each kind of key, and one for each name that it is called by. So the first session
+//! leaves the choice to it, and what it shows says what else to ask for: the same name with the other kind of key, and,
+//! where DANE senders call the host by another name (the TLSA base domain, RFC 7672 §2.2.3), the same again with that.
+//! A key that a server lacks is remembered for an hour, for as long as its certificate and its TLSA records stay.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use moka::future::Cache;
+
+use crate::config;
+use crate::config::KeyAlgorithms;
+use crate::domain_name::MxHost;
+use crate::evidence::smtp::KeyOffer;
+use crate::evidence::smtp::SessionEnd;
+use crate::evidence::smtp::SmtpObservation;
+use crate::evidence::smtp::SmtpSession;
+use crate::observe::Clock;
+use crate::observe::smtp::session::OwnTrouble;
+use crate::observe::smtp::session::SessionTarget;
+use crate::observe::smtp::session::session;
+use crate::protocol::tlsa::TlsaRecord;
+use crate::protocol::x509::Certificate;
+use crate::protocol::x509::KeyAlgorithm;
+use crate::telemetry::Telemetry;
+
+/// What is observed; two probes with the same subject may share an observation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Subject {
+    /// The MX host: the server name in TLS.
+    pub(super) host: MxHost,
+    /// Where to connect.
+    pub(super) address: SocketAddr,
+    /// The server name for DANE, where it is another.
+    pub(super) dane_sni: Option<MxHost>,
+    /// Identifies the TLSA set: when it changes, everybody wants to know at once whether it still matches.
+    pub(super) tlsa: Digest,
+}
+
+/// SHA-256.
+pub(super) type Digest = [u8; 32];
+
+/// Makes observations and remembers which keys servers lack.
+pub(super) struct Observing {
+    pub(super) settings: config::Smtp,
+    telemetry: Arc<Telemetry>,
+    clock: Clock,
+    lacking: Cache<Asked, Lack>,
+}
+
+/// A question for a key that a server lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Asked {
+    host: MxHost,
+    address: SocketAddr,
+    sni: MxHost,
+    offer: KeyOffer,
+}
+
+/// The answer, and what it was true for.
+#[derive(Debug, Clone)]
+struct Lack {
+    leaf: Digest,
+    tlsa: Digest,
+    session: Arc<SmtpSession>,
+}
+
+/// How long a server is taken not to have got another certificate.
+const LACK_TTL: Duration = Duration::from_secs(60 * 60);
+/// Each takes a few hundred bytes.
+const LACK_ENTRIES: u64 = 50_000;
+
+impl Observing {
+    pub(super) fn new(settings: config::Smtp, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
+        Self {
+            settings,
+            telemetry,
+            clock,
+            lacking: Cache::builder()
+                .max_capacity(LACK_ENTRIES)
+                .time_to_live(LACK_TTL)
+                .build(),
+        }
+    }
+
+    /// All sessions with an address, one after the other.
+    pub(super) async fn observe(&self, subject: &Subject) -> Result<SmtpObservation, OwnTrouble> {
+        let observed_at = (self.clock)();
+        let first = self
+            .speak(subject, &subject.host, KeyOffer::ServerChoice)
+            .await?;
+        // What ended before TLS would end so under any name.
+        let dane_sni = subject.dane_sni.as_ref().filter(|_| came_to_tls(&first));
+        let mut sessions = vec![first];
+        let mut dane_sessions = Vec::new();
+        // A server that loses patience is asked the most important first.
+        if let Some(sni) = dane_sni {
+            dane_sessions.extend(self.speak(subject, sni, KeyOffer::ServerChoice).await.ok());
+        }
+        self.other_keys(subject, &subject.host, &mut sessions).await;
+        if let Some(sni) = dane_sni {
+            self.other_keys(subject, sni, &mut dane_sessions).await;
+        }
+        Ok(SmtpObservation {
+            observed_at,
+            sessions,
+            dane_sessions,
+        })
+    }
+
+    /// Asks for the kinds of key that the first of `sessions` did not show.
+    async fn other_keys(&self, subject: &Subject, sni: &MxHost, sessions: &mut Vec<SmtpSession>) {
+        let Some(leaf) = sessions.first().and_then(established_leaf) else {
+            return;
+        };
+        if self.settings.key_algorithms == KeyAlgorithms::Preferred {
+            return;
+        }
+        let offers: &[KeyOffer] = match Certificate::parse(leaf).map(|leaf| leaf.key_algorithm) {
+            Ok(KeyAlgorithm::Rsa) => &[KeyOffer::Ecdsa],
+            Ok(KeyAlgorithm::Ecdsa) => &[KeyOffer::Rsa],
+            Ok(KeyAlgorithm::Ed25519 | KeyAlgorithm::MlDsa | KeyAlgorithm::Other) | Err(_) => {
+                &[KeyOffer::Rsa, KeyOffer::Ecdsa]
+            }
+        };
+        let leaf = digest(&[leaf]);
+        for &offer in offers {
+            let asked = Asked {
+                host: subject.host.clone(),
+                address: subject.address,
+                sni: sni.clone(),
+                offer,
+            };
+            let known = self.lacking.get(&asked).await;
+            if let Some(lack) = known.filter(|l| l.leaf == leaf && l.tlsa == subject.tlsa) {
+                sessions.push(SmtpSession::clone(&lack.session));
+                continue;
+            }
+            let Ok(session) = self.speak(subject, sni, offer).await else {
+                return;
+            };
+            if session.end == SessionEnd::NoSuchKey {
+                let lack = Lack {
+                    leaf,
+                    tlsa: subject.tlsa,
+                    session: Arc::new(session.clone()),
+                };
+                self.lacking.insert(asked, lack).await;
+            }
+            sessions.push(session);
+        }
+    }
+
+    async fn speak(
+        &self,
+        subject: &Subject,
+        sni: &MxHost,
+        offer: KeyOffer,
+    ) -> Result<SmtpSession, OwnTrouble> {
+        let source_address = match subject.address {
+            SocketAddr::V4(_) => self.settings.source_address_v4.map(Into::into),
+            SocketAddr::V6(_) => self.settings.source_address_v6.map(Into::into),
+        };
+        let target = SessionTarget {
+            address: subject.address,
+            sni: sni.as_str(),
+            offer,
+            ehlo_name: &self.settings.ehlo_name,
+            source_address,
+            session_timeout: self.settings.session_timeout,
+        };
+        // Boxed: a session with its buffers and TLS state is large.
+        let session = Box::pin(session(target)).await;
+        match &session {
+            Ok(session) => self
+                .telemetry
+                .smtp_sessions
+                .of(session.end.outcome())
+                .increment(),
+            Err(trouble) => {
+                tracing::warn!(address = %subject.address, %trouble, "no SMTP session");
+            }
+        }
+        session
+    }
+}
+
+/// Whether the end has to do with TLS, and so with the server name.
+fn came_to_tls(session: &SmtpSession) -> bool {
+    match &session.end {
+        SessionEnd::Completed
+        | SessionEnd::TlsFailed(_)
+        | SessionEnd::TlsLegacy(_)
+        | SessionEnd::NoSuchKey => true,
+        SessionEnd::Unreachable(_)
+        | SessionEnd::Timeout(_)
+        | SessionEnd::Throttled(_)
+        | SessionEnd::Rejected(_)
+        | SessionEnd::ProtocolError(_)
+        | SessionEnd::NoStartTls
+        | SessionEnd::StartTlsRefused(_) => session.phases.tls.is_some(),
+    }
+}
+
+/// The leaf, if the handshake finished.
+fn established_leaf(session: &SmtpSession) -> Option<&[u8]> {
+    session.phases.tls?;
+    session.tls.as_ref()?.chain.leaf()
+}
+
+/// Identifies a TLSA set, whatever its order.
+pub(super) fn tlsa_digest(records: &[TlsaRecord]) -> Digest {
+    let mut records: Vec<Digest> = records
+        .iter()
+        .map(|r| digest(&[&[r.usage, r.selector, r.matching_type], &r.data]))
+        .collect();
+    records.sort_unstable();
+    digest(&records.iter().map(<[u8; 32]>::as_slice).collect::<Vec<_>>())
+}
+
+fn digest(parts: &[&[u8]]) -> Digest {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    context
+        .finish()
+        .as_ref()
+        .try_into()
+        .expect("SHA-256 gives 32 bytes")
+}

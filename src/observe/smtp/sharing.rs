@@ -1,0 +1,642 @@
+//! One observation of an address serves many probes, and no server sees more than one session at a time.
+//!
+//! Thousands of domains name the same few hosts, and Prometheus asks again every few minutes: a server must not notice.
+//! An observation belongs to its address, not to the probe that asked first. It runs in a task of its own, so one that
+//! outlives its probe (a server that greets after 40 seconds) may finish and serves the next. Probes that want the same at
+//! the same time wait for the same task; later ones take the result for as long as `smtp.reuse` says.
+//!
+//! Before it speaks, an observation waits for a free slot at its address and then for one of all (`max_sessions`), in the
+//! order of arrival. A probe whose deadline comes first is told of the last observation, if there is one.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use moka::future::Cache;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio::time::timeout;
+use tokio::time::timeout_at;
+
+use crate::clock;
+use crate::config;
+use crate::domain_name::MxHost;
+use crate::evidence::smtp::NotAttempted;
+use crate::evidence::smtp::SmtpEvidence;
+use crate::evidence::smtp::SmtpObservation;
+use crate::evidence::smtp::SmtpSession;
+use crate::observe::Clock;
+use crate::observe::smtp::observation::Observing;
+use crate::observe::smtp::observation::Subject;
+use crate::observe::smtp::observation::tlsa_digest;
+use crate::protocol::tlsa::TlsaRecord;
+use crate::telemetry::Telemetry;
+
+/// Observes addresses for all probes. What it started ends when it is dropped.
+pub struct SmtpObserver {
+    shared: Arc<Shared>,
+    telemetry: Arc<Telemetry>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+/// What a probe wants to know.
+#[derive(Debug, Clone)]
+pub struct ObservationRequest<'a> {
+    /// The MX host.
+    pub host: &'a MxHost,
+    /// One of its addresses.
+    pub address: IpAddr,
+    /// The TLSA base domain, where it is not the MX host name.
+    pub dane_sni: Option<MxHost>,
+    /// The TLSA set that is in force.
+    pub tlsa: &'a [TlsaRecord],
+}
+
+impl SmtpObserver {
+    /// Nothing is opened before the first request.
+    pub fn new(config: &config::Smtp, telemetry: Arc<Telemetry>) -> Self {
+        Self::with_clock(config, telemetry, Arc::new(clock::now))
+    }
+
+    /// The same under another clock: observations are dated by it.
+    pub fn with_clock(config: &config::Smtp, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(config, Arc::clone(&telemetry), clock)),
+            telemetry,
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// What is seen at an address, at the latest when `deadline` comes.
+    ///
+    /// # Panics
+    ///
+    /// When the observation panicked: all who wait for it hear of the bug.
+    pub async fn observe(
+        &self,
+        request: ObservationRequest<'_>,
+        deadline: Instant,
+    ) -> SmtpEvidence {
+        let subject = Subject {
+            host: request.host.clone(),
+            address: SocketAddr::new(request.address, self.shared.observing.settings.port),
+            dane_sni: request.dane_sni.filter(|sni| sni != request.host),
+            tlsa: tlsa_digest(request.tlsa),
+        };
+        let (mut progress, origin) = match self.source(&subject).await {
+            Source::Earlier(observation) => {
+                self.telemetry.smtp_shared.increment();
+                return SmtpEvidence::Observed(observation);
+            }
+            Source::UnderWay(progress) => (progress, Origin::AnotherProbe),
+            Source::Started(progress) => (progress, Origin::ThisProbe),
+        };
+        let done = progress.wait_for(|p| matches!(p, Progress::Done(_)));
+        let done = timeout_at(deadline, done)
+            .await
+            .map(|done| done.map(|progress| progress.clone()));
+        let reached = match done {
+            Ok(done) => done.expect("an observation that does not panic tells its outcome"),
+            Err(_) => progress.borrow().clone(),
+        };
+        match reached {
+            Progress::Done(Ok(observation)) => {
+                if matches!(origin, Origin::AnotherProbe) {
+                    self.telemetry.smtp_shared.increment();
+                }
+                SmtpEvidence::Observed(observation)
+            }
+            Progress::Speaking => SmtpEvidence::Unfinished,
+            Progress::Queued | Progress::Done(Err(NotAttempted::NoFreeSession)) => {
+                match self.shared.last(&subject).await {
+                    Some(finished) => {
+                        self.telemetry.smtp_shared.increment();
+                        SmtpEvidence::Observed(finished.observation)
+                    }
+                    None => SmtpEvidence::NotAttempted(NotAttempted::NoFreeSession),
+                }
+            }
+            Progress::Done(Err(reason)) => SmtpEvidence::NotAttempted(reason),
+        }
+    }
+
+    async fn source(&self, subject: &Subject) -> Source {
+        if self.shared.reuse().is_zero() {
+            return Source::Started(self.start(subject));
+        }
+        // Held until the task is registered, so that two equal requests never start two.
+        let mut under_way = self.shared.under_way.lock().await;
+        if let Some(progress) = under_way.get(subject)
+            // The sender of a task that panicked is gone.
+            && progress.has_changed().is_ok()
+        {
+            return Source::UnderWay(progress.clone());
+        }
+        if let Some(finished) = self.shared.last(subject).await
+            && finished.is_fresh(Instant::now(), self.shared.reuse())
+        {
+            return Source::Earlier(finished.observation);
+        }
+        let progress = self.start(subject);
+        under_way.insert(subject.clone(), progress.clone());
+        Source::Started(progress)
+    }
+
+    fn start(&self, subject: &Subject) -> watch::Receiver<Progress> {
+        let (told, progress) = watch::channel(Progress::Queued);
+        let task = Arc::clone(&self.shared).run(subject.clone(), told);
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+        progress
+    }
+}
+
+impl fmt::Debug for SmtpObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmtpObserver").finish_non_exhaustive()
+    }
+}
+
+/// Where an observation comes from.
+enum Source {
+    Earlier(Arc<SmtpObservation>),
+    UnderWay(watch::Receiver<Progress>),
+    Started(watch::Receiver<Progress>),
+}
+
+enum Origin {
+    ThisProbe,
+    AnotherProbe,
+}
+
+/// How far an observation is.
+#[derive(Debug, Clone)]
+enum Progress {
+    /// Waits for a slot.
+    Queued,
+    /// Has one.
+    Speaking,
+    /// Over.
+    Done(Result<Arc<SmtpObservation>, NotAttempted>),
+}
+
+/// An observation that is over.
+#[derive(Debug, Clone)]
+struct Finished {
+    observation: Arc<SmtpObservation>,
+    at: Instant,
+}
+
+impl Finished {
+    fn is_fresh(&self, now: Instant, reuse: Duration) -> bool {
+        now.duration_since(self.at) < reuse
+    }
+}
+
+/// What tasks and probes share.
+struct Shared {
+    observing: Observing,
+    slots: Slots,
+    finished: Cache<Subject, Finished>,
+    under_way: tokio::sync::Mutex<HashMap<Subject, watch::Receiver<Progress>>>,
+}
+
+/// The oldest observation that a probe is told of when it gets no slot.
+const LAST_RESORT: Duration = Duration::from_secs(60 * 60);
+/// Bytes of observations kept.
+const FINISHED_BYTES: u64 = 64 * 1024 * 1024;
+
+impl Shared {
+    fn new(settings: &config::Smtp, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
+        Self {
+            slots: Slots::new(settings),
+            observing: Observing::new(settings.clone(), telemetry, clock),
+            finished: Cache::builder()
+                .max_capacity(FINISHED_BYTES)
+                .weigher(|_, finished: &Finished| weight(&finished.observation))
+                .time_to_live(LAST_RESORT.max(settings.reuse))
+                .build(),
+            under_way: tokio::sync::Mutex::default(),
+        }
+    }
+
+    fn reuse(&self) -> Duration {
+        self.observing.settings.reuse
+    }
+
+    /// The last observation, however old; none when nothing may be shared.
+    async fn last(&self, subject: &Subject) -> Option<Finished> {
+        if self.reuse().is_zero() {
+            return None;
+        }
+        self.finished.get(subject).await
+    }
+
+    /// The whole life of one observation.
+    async fn run(self: Arc<Self>, subject: Subject, told: watch::Sender<Progress>) {
+        // Nobody's probe waits longer than a session may take, and the queue stays short.
+        let patience = self.observing.settings.session_timeout;
+        let outcome = match timeout(patience, self.slots.take(subject.address.ip())).await {
+            Ok(_slot) => {
+                told.send_replace(Progress::Speaking);
+                self.observing
+                    .observe(&subject)
+                    .await
+                    .map(Arc::new)
+                    .map_err(|_| NotAttempted::OwnTrouble)
+            }
+            Err(_) => Err(NotAttempted::NoFreeSession),
+        };
+        if !self.reuse().is_zero() {
+            if let Ok(observation) = &outcome {
+                let finished = Finished {
+                    observation: Arc::clone(observation),
+                    at: Instant::now(),
+                };
+                self.finished.insert(subject.clone(), finished).await;
+            }
+            self.under_way.lock().await.remove(&subject);
+        }
+        told.send_replace(Progress::Done(outcome));
+    }
+}
+
+/// About how many bytes an observation takes.
+fn weight(observation: &SmtpObservation) -> u32 {
+    /// The structures themselves, names, short texts.
+    const BASE: usize = 1024;
+    let bytes: usize = observation
+        .sessions
+        .iter()
+        .chain(&observation.dane_sessions)
+        .map(|session| BASE + texts(session) + chain(session))
+        .sum();
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+fn texts(session: &SmtpSession) -> usize {
+    let greeting = session.greeting.iter().flat_map(|reply| &reply.lines);
+    let before = session.ehlo.iter().flat_map(|ehlo| &ehlo.keywords);
+    let inside = session.ehlo_in_tls.iter().flat_map(|ehlo| &ehlo.keywords);
+    greeting.chain(before).chain(inside).map(String::len).sum()
+}
+
+fn chain(session: &SmtpSession) -> usize {
+    let chain = session.tls.iter().flat_map(|tls| &tls.chain.0);
+    chain.map(Vec::len).sum()
+}
+
+/// The right to speak: so many at one address, so many over all.
+struct Slots {
+    over_all: Arc<Semaphore>,
+    per_address: usize,
+    addresses: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+}
+
+/// Both are given back when this is dropped.
+struct Slot {
+    _address: OwnedSemaphorePermit,
+    _over_all: OwnedSemaphorePermit,
+}
+
+/// From this many addresses on, those that nobody speaks to are looked for and forgotten.
+const ADDRESSES_KEPT: usize = 1024;
+
+impl Slots {
+    fn new(settings: &config::Smtp) -> Self {
+        Self {
+            over_all: Arc::new(Semaphore::new(settings.max_sessions)),
+            per_address: settings.max_sessions_per_address,
+            addresses: Mutex::default(),
+        }
+    }
+
+    /// First the address's own slot: waiting for it must not take one from the others.
+    async fn take(&self, address: IpAddr) -> Slot {
+        let never_closed = "the semaphores are never closed";
+        let address = self.at(address);
+        Slot {
+            _address: address.acquire_owned().await.expect(never_closed),
+            _over_all: Arc::clone(&self.over_all)
+                .acquire_owned()
+                .await
+                .expect(never_closed),
+        }
+    }
+
+    fn at(&self, address: IpAddr) -> Arc<Semaphore> {
+        let mut addresses = self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if addresses.len() >= ADDRESSES_KEPT {
+            // Permits and those who wait for one hold a clone.
+            addresses.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
+        }
+        let slots = addresses
+            .entry(address.to_canonical())
+            .or_insert_with(|| Arc::new(Semaphore::new(self.per_address)));
+        Arc::clone(slots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::IpVersion;
+    use crate::config::KeyAlgorithms;
+    use crate::evidence::smtp::KeyOffer;
+    use crate::evidence::smtp::SessionEnd;
+    use crate::evidence::smtp::SmtpOutcome;
+    use crate::observe::testing::ECDSA;
+    use crate::observe::testing::RSA;
+    use crate::observe::testing::ScriptedServer;
+    use crate::observe::testing::Step;
+    use crate::observe::testing::Versions;
+    use crate::observe::testing::ordinary;
+    use crate::observe::testing::tls;
+
+    const FOREVER: Duration = Duration::from_secs(3600);
+    const SOON: Duration = Duration::from_millis(100);
+    /// Over before anybody asks again, and yet not "never".
+    const AN_INSTANT: Duration = Duration::from_nanos(1);
+
+    fn settings(server: &ScriptedServer, reuse: Duration) -> config::Smtp {
+        config::Smtp {
+            port: server.address.port(),
+            ehlo_name: "probe.example".to_owned(),
+            source_address_v4: None,
+            source_address_v6: None,
+            families: vec![IpVersion::V4],
+            max_sessions: 64,
+            max_sessions_per_address: 1,
+            key_algorithms: KeyAlgorithms::Preferred,
+            session_timeout: Duration::from_secs(20),
+            reuse,
+        }
+    }
+
+    struct World {
+        server: ScriptedServer,
+        observer: SmtpObserver,
+        telemetry: Arc<Telemetry>,
+    }
+
+    impl World {
+        async fn new(
+            script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static,
+            change: impl FnOnce(&mut config::Smtp),
+        ) -> Self {
+            let server = ScriptedServer::start(script).await;
+            let telemetry = Arc::<Telemetry>::default();
+            let mut settings = settings(&server, FOREVER);
+            change(&mut settings);
+            Self {
+                observer: SmtpObserver::new(&settings, Arc::clone(&telemetry)),
+                server,
+                telemetry,
+            }
+        }
+
+        async fn ask(&self, host: &str, patience: Duration) -> SmtpEvidence {
+            self.ask_with(host, None, &[], patience).await
+        }
+
+        async fn ask_with(
+            &self,
+            host: &str,
+            dane_sni: Option<&str>,
+            tlsa: &[TlsaRecord],
+            patience: Duration,
+        ) -> SmtpEvidence {
+            let request = ObservationRequest {
+                host: &MxHost::from_dns(host),
+                address: self.server.address.ip(),
+                dane_sni: dane_sni.map(MxHost::from_dns),
+                tlsa,
+            };
+            self.observer
+                .observe(request, Instant::now() + patience)
+                .await
+        }
+    }
+
+    fn simple() -> impl Fn(usize) -> Vec<Step> {
+        let config = tls(&[&ECDSA], Versions::All);
+        move |_| ordinary(&config)
+    }
+
+    /// The first connection is greeted when the gate opens.
+    fn slow(gate: &Arc<Semaphore>) -> impl Fn(usize) -> Vec<Step> + use<> {
+        let config = tls(&[&ECDSA], Versions::All);
+        let gate = Arc::clone(gate);
+        move |number| {
+            let mut steps = ordinary(&config);
+            if number == 0 {
+                steps.insert(0, Step::Wait(Arc::clone(&gate)));
+            }
+            steps
+        }
+    }
+
+    fn observation(evidence: SmtpEvidence) -> Arc<SmtpObservation> {
+        match evidence {
+            SmtpEvidence::Observed(observation) => observation,
+            other => panic!("not observed: {other:?}"),
+        }
+    }
+
+    fn ends(sessions: &[SmtpSession]) -> Vec<(KeyOffer, &SessionEnd)> {
+        sessions.iter().map(|s| (s.offer, &s.end)).collect()
+    }
+
+    #[tokio::test]
+    async fn one_observation_serves_all_who_want_the_same() {
+        let world = World::new(simple(), |_| {}).await;
+        let (one, two) = tokio::join!(world.ask("a", FOREVER), world.ask("a", FOREVER));
+        let three = world.ask("a", FOREVER).await;
+        let one = observation(one);
+        assert!(Arc::ptr_eq(&one, &observation(two)));
+        assert!(Arc::ptr_eq(&one, &observation(three)));
+        assert_eq!(world.server.connections(), 1);
+        assert_eq!(world.telemetry.smtp_shared.value(), 2);
+        let sessions = &world.telemetry.smtp_sessions;
+        assert_eq!(sessions.of(SmtpOutcome::Tls).value(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_differs_is_not_shared_and_never_at_once() {
+        let world = World::new(simple(), |_| {}).await;
+        let record = TlsaRecord {
+            usage: 3,
+            selector: 1,
+            matching_type: 1,
+            data: vec![0; 32],
+        };
+        let records = [record];
+        tokio::join!(
+            world.ask("a", FOREVER),
+            world.ask("b", FOREVER),
+            world.ask_with("a", None, &records, FOREVER),
+        );
+        assert_eq!(world.server.connections(), 3);
+        assert_eq!(world.server.most_at_once(), 1);
+        assert_eq!(world.telemetry.smtp_shared.value(), 0);
+    }
+
+    #[tokio::test]
+    async fn sharing_can_be_turned_off() {
+        let world = World::new(simple(), |settings| settings.reuse = Duration::ZERO).await;
+        tokio::join!(world.ask("a", FOREVER), world.ask("a", FOREVER));
+        world.ask("a", FOREVER).await;
+        assert_eq!(world.server.connections(), 3);
+        assert_eq!(world.server.most_at_once(), 1);
+        assert_eq!(world.telemetry.smtp_shared.value(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_observation_is_made_anew_when_its_time_is_over() {
+        let world = World::new(simple(), |settings| settings.reuse = AN_INSTANT).await;
+        world.ask("a", FOREVER).await;
+        world.ask("a", FOREVER).await;
+        assert_eq!(world.server.connections(), 2);
+        let at = Instant::now();
+        let finished = Finished {
+            observation: observation(world.ask("a", FOREVER).await),
+            at,
+        };
+        let reuse = Duration::from_secs(300);
+        assert!(finished.is_fresh(at + Duration::from_secs(299), reuse));
+        assert!(!finished.is_fresh(at + Duration::from_secs(300), reuse));
+    }
+
+    #[tokio::test]
+    async fn what_outlives_its_probe_serves_the_next() {
+        let gate = Arc::new(Semaphore::new(0));
+        let world = World::new(slow(&gate), |_| {}).await;
+        assert_eq!(world.ask("a", SOON).await, SmtpEvidence::Unfinished);
+        gate.add_permits(1);
+        let seen = observation(world.ask("a", FOREVER).await);
+        assert_eq!(seen.sessions[0].end, SessionEnd::Completed);
+        assert_eq!(world.server.connections(), 1);
+        assert_eq!(world.telemetry.smtp_shared.value(), 1);
+    }
+
+    #[tokio::test]
+    async fn without_a_slot_the_last_observation_counts() {
+        let never = Arc::new(Semaphore::new(0));
+        let config = tls(&[&ECDSA], Versions::All);
+        let world = World::new(
+            move |number| match number {
+                0 => ordinary(&config),
+                _ => vec![Step::Wait(Arc::clone(&never))],
+            },
+            |settings| {
+                settings.max_sessions = 1;
+                settings.reuse = AN_INSTANT;
+            },
+        )
+        .await;
+        let before = observation(world.ask("a", FOREVER).await);
+        assert_eq!(world.ask("b", SOON).await, SmtpEvidence::Unfinished);
+        let later = observation(world.ask("a", SOON).await);
+        assert!(Arc::ptr_eq(&before, &later));
+        assert_eq!(
+            world.ask("c", SOON).await,
+            SmtpEvidence::NotAttempted(NotAttempted::NoFreeSession)
+        );
+        assert_eq!(world.server.connections(), 2);
+    }
+
+    #[tokio::test]
+    async fn both_keys_and_both_names_are_looked_at() {
+        let config = tls(&[&ECDSA, &RSA], Versions::All);
+        let world = World::new(
+            move |_| ordinary(&config),
+            |settings| settings.key_algorithms = KeyAlgorithms::All,
+        )
+        .await;
+        let seen = world.ask_with("mx.example.com", Some("base.example.net"), &[], FOREVER);
+        let seen = observation(seen.await);
+        let both = [
+            (KeyOffer::ServerChoice, &SessionEnd::Completed),
+            (KeyOffer::Rsa, &SessionEnd::Completed),
+        ];
+        assert_eq!(ends(&seen.sessions), both);
+        assert_eq!(ends(&seen.dane_sessions), both);
+        assert!(seen.sessions.iter().all(|s| s.sni == "mx.example.com"));
+        assert!(
+            seen.dane_sessions
+                .iter()
+                .all(|s| s.sni == "base.example.net")
+        );
+        assert_eq!(world.server.most_at_once(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_not_there_is_remembered() {
+        let ecdsa = tls(&[&ECDSA], Versions::All);
+        let rsa = tls(&[&RSA], Versions::All);
+        let world = World::new(
+            // From the sixth connection on it holds the other key.
+            move |number| ordinary(if number < 5 { &ecdsa } else { &rsa }),
+            |settings| {
+                settings.key_algorithms = KeyAlgorithms::All;
+                settings.reuse = AN_INSTANT;
+            },
+        )
+        .await;
+        let record = TlsaRecord {
+            usage: 3,
+            selector: 1,
+            matching_type: 1,
+            data: vec![0; 32],
+        };
+        for (why, tlsa, connections, other) in [
+            ("asked", vec![], 2, KeyOffer::Rsa),
+            ("remembered", vec![], 3, KeyOffer::Rsa),
+            ("TLSA changed", vec![record.clone()], 5, KeyOffer::Rsa),
+            ("another certificate", vec![record], 7, KeyOffer::Ecdsa),
+        ] {
+            let seen = world.ask_with("a", None, &tlsa, FOREVER).await;
+            let expected = [
+                (KeyOffer::ServerChoice, &SessionEnd::Completed),
+                (other, &SessionEnd::NoSuchKey),
+            ];
+            assert_eq!(ends(&observation(seen).sessions), expected, "{why}");
+            assert_eq!(world.server.connections(), connections, "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_with_the_observer() {
+        let world = World::new(|_| vec![Step::Drain], |_| {}).await;
+        assert_eq!(world.ask("a", SOON).await, SmtpEvidence::Unfinished);
+        drop(world.observer);
+        world.server.all_closed().await;
+    }
+
+    #[test]
+    fn the_order_of_tlsa_records_does_not_matter() {
+        let record = |usage, byte| TlsaRecord {
+            usage,
+            selector: 1,
+            matching_type: 1,
+            data: vec![byte; 32],
+        };
+        let (a, b) = (record(3, 1), record(2, 2));
+        let digest = tlsa_digest(&[a.clone(), b.clone()]);
+        assert_eq!(digest, tlsa_digest(&[b.clone(), a.clone()]));
+        assert_ne!(digest, tlsa_digest(&[a]));
+        assert_ne!(digest, tlsa_digest(&[]));
+    }
+}
