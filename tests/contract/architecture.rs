@@ -320,142 +320,145 @@ fn bad_references(line: &str) -> Vec<&str> {
     rfcs.chain(sections).collect()
 }
 
+/// Why, the file, its text, and what is said of it.
+const MADE_UP: &[(&str, &str, &str, Option<&str>)] = &[
+    (
+        "fine",
+        "observe/mod.rs",
+        "use crate::config::Config;\n",
+        None,
+    ),
+    (
+        "a fetcher that judges",
+        "observe/dns/chain.rs",
+        "use std::fmt;\nuse crate::finding::Finding;\n",
+        Some("src/observe/dns/chain.rs:2: observe must not name finding"),
+    ),
+    (
+        "a path without use",
+        "assess/mx.rs",
+        "fn f() { let x = crate::observe::f(); }\n",
+        Some("assess must not name observe"),
+    ),
+    (
+        "by way of super",
+        "assess/mx.rs",
+        "use super::super::observe::Thing;\n",
+        Some("assess must not name observe"),
+    ),
+    (
+        "super within",
+        "assess/mx.rs",
+        "use super::dane::Thing;\n",
+        None,
+    ),
+    (
+        "up to the root from a folder",
+        "protocol/mod.rs",
+        "use super::config::Config;\n",
+        Some("protocol must not name config"),
+    ),
+    (
+        "a new module",
+        "utils.rs",
+        "",
+        Some("src/utils.rs:1: utils is in no row of MAY_NAME"),
+    ),
+    (
+        "braces",
+        "serve/mod.rs",
+        "use crate::{config::Config, observe::Thing};\n",
+        Some("one use item a line"),
+    ),
+    (
+        "in a comment",
+        "protocol/txt.rs",
+        "/// See [`crate::observe`].\n// tokio\n",
+        None,
+    ),
+    (
+        "in a test",
+        "protocol/txt.rs",
+        "\n#[cfg(test)]\nmod tests { use crate::observe::Thing; }\n",
+        None,
+    ),
+    (
+        "waiting in a parser",
+        "protocol/txt.rs",
+        "pub async fn f() {}\n",
+        Some("protocol is pure: no async"),
+    ),
+    (
+        "a file read by a report",
+        "report/json.rs",
+        "let x = std::fs::read(path);\n",
+        Some("report is pure: no std::fs"),
+    ),
+    (
+        "the clock read by a judge",
+        "assess/mod.rs",
+        "let now = clock::now();\n",
+        Some("assess is pure: no clock::now"),
+    ),
+    (
+        "words that only look alike",
+        "report/json.rs",
+        "let asynchronous = tokio_like;\n",
+        None,
+    ),
+    (
+        "hickory outside",
+        "observe/smtp/session.rs",
+        "use hickory_proto::rr::Name;\n",
+        Some("hickory_proto stops in observe/dns, protocol/dnssec"),
+    ),
+    (
+        "hickory where it enters",
+        "protocol/dnssec/keys.rs",
+        "use hickory_proto::rr::Name;\n",
+        None,
+    ),
+    (
+        "axum outside",
+        "cli/serve.rs",
+        "use axum::Router;\n",
+        Some("axum stops in serve"),
+    ),
+    (
+        "a reference",
+        "protocol/txt.rs",
+        "// RFC 7672 §2.2.1, and RFC 8461\n",
+        None,
+    ),
+    (
+        "no blank",
+        "protocol/txt.rs",
+        "// RFC7672\n",
+        Some("not \"RFC7672\""),
+    ),
+    (
+        "lower case",
+        "protocol/txt.rs",
+        "// rfc 7672\n",
+        Some("not \"rfc 7672\""),
+    ),
+    (
+        "in words",
+        "protocol/txt.rs",
+        "// RFC 7672, section 2.2\n",
+        Some("not \"RFC 7672\""),
+    ),
+    (
+        "a blank behind the sign",
+        "protocol/txt.rs",
+        "// RFC 7672 § 2.2\n",
+        Some("not \"§\""),
+    ),
+];
+
 #[test]
 fn the_rules_notice() {
-    for (why, path, text, expected) in [
-        (
-            "fine",
-            "observe/mod.rs",
-            "use crate::config::Config;\n",
-            None,
-        ),
-        (
-            "a fetcher that judges",
-            "observe/dns/chain.rs",
-            "use std::fmt;\nuse crate::finding::Finding;\n",
-            Some("src/observe/dns/chain.rs:2: observe must not name finding"),
-        ),
-        (
-            "a path without use",
-            "assess/mx.rs",
-            "fn f() { let x = crate::observe::f(); }\n",
-            Some("assess must not name observe"),
-        ),
-        (
-            "by way of super",
-            "assess/mx.rs",
-            "use super::super::observe::Thing;\n",
-            Some("assess must not name observe"),
-        ),
-        (
-            "super within",
-            "assess/mx.rs",
-            "use super::dane::Thing;\n",
-            None,
-        ),
-        (
-            "up to the root from a folder",
-            "protocol/mod.rs",
-            "use super::config::Config;\n",
-            Some("protocol must not name config"),
-        ),
-        (
-            "a new module",
-            "utils.rs",
-            "",
-            Some("src/utils.rs:1: utils is in no row of MAY_NAME"),
-        ),
-        (
-            "braces",
-            "serve/mod.rs",
-            "use crate::{config::Config, observe::Thing};\n",
-            Some("one use item a line"),
-        ),
-        (
-            "in a comment",
-            "protocol/txt.rs",
-            "/// See [`crate::observe`].\n// tokio\n",
-            None,
-        ),
-        (
-            "in a test",
-            "protocol/txt.rs",
-            "\n#[cfg(test)]\nmod tests { use crate::observe::Thing; }\n",
-            None,
-        ),
-        (
-            "waiting in a parser",
-            "protocol/txt.rs",
-            "pub async fn f() {}\n",
-            Some("protocol is pure: no async"),
-        ),
-        (
-            "a file read by a report",
-            "report/json.rs",
-            "let x = std::fs::read(path);\n",
-            Some("report is pure: no std::fs"),
-        ),
-        (
-            "the clock read by a judge",
-            "assess/mod.rs",
-            "let now = clock::now();\n",
-            Some("assess is pure: no clock::now"),
-        ),
-        (
-            "words that only look alike",
-            "report/json.rs",
-            "let asynchronous = tokio_like;\n",
-            None,
-        ),
-        (
-            "hickory outside",
-            "observe/smtp/session.rs",
-            "use hickory_proto::rr::Name;\n",
-            Some("hickory_proto stops in observe/dns, protocol/dnssec"),
-        ),
-        (
-            "hickory where it enters",
-            "protocol/dnssec/keys.rs",
-            "use hickory_proto::rr::Name;\n",
-            None,
-        ),
-        (
-            "axum outside",
-            "cli/serve.rs",
-            "use axum::Router;\n",
-            Some("axum stops in serve"),
-        ),
-        (
-            "a reference",
-            "protocol/txt.rs",
-            "// RFC 7672 §2.2.1, and RFC 8461\n",
-            None,
-        ),
-        (
-            "no blank",
-            "protocol/txt.rs",
-            "// RFC7672\n",
-            Some("not \"RFC7672\""),
-        ),
-        (
-            "lower case",
-            "protocol/txt.rs",
-            "// rfc 7672\n",
-            Some("not \"rfc 7672\""),
-        ),
-        (
-            "in words",
-            "protocol/txt.rs",
-            "// RFC 7672, section 2.2\n",
-            Some("not \"RFC 7672\""),
-        ),
-        (
-            "a blank behind the sign",
-            "protocol/txt.rs",
-            "// RFC 7672 § 2.2\n",
-            Some("not \"§\""),
-        ),
-    ] {
+    for (why, path, text, expected) in MADE_UP {
         let found = violations(path, text);
         match expected {
             None => assert_eq!(found, Vec::<String>::new(), "{why}"),
