@@ -9,13 +9,14 @@ use crate::config::Config;
 use crate::config::Module;
 use crate::domain_name::DomainName;
 use crate::observe::Observer;
-use crate::observe::ObserverError;
 use crate::protocol::pkix::TrustRoots;
 use crate::report::Report;
 use crate::telemetry::Telemetry;
 
+pub use crate::observe::ObserverError as ProberError;
+
 /// Probes domains; cheap to clone, and all clones share caches and SMTP observations.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Prober {
     observer: Arc<Observer>,
     roots: Arc<TrustRoots>,
@@ -23,7 +24,7 @@ pub struct Prober {
 
 impl Prober {
     /// With the configuration's upstream, limits and roots.
-    pub fn new(config: &Config, telemetry: Arc<Telemetry>) -> Result<Self, ObserverError> {
+    pub fn new(config: &Config, telemetry: Arc<Telemetry>) -> Result<Self, ProberError> {
         Ok(Self {
             observer: Arc::new(Observer::new(config, telemetry)?),
             roots: Arc::clone(&config.roots),
@@ -44,7 +45,10 @@ impl Prober {
                 fail_on,
             };
             let assessment = assess(&evidence, criteria);
-            Report { evidence, assessment }
+            Report {
+                evidence,
+                assessment,
+            }
         });
         match judged.await {
             Ok(report) => report,

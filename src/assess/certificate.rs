@@ -65,7 +65,9 @@ impl CertificateVerdict {
 
     /// Which certificate it is.
     pub fn fingerprint(&self) -> Option<&str> {
-        self.leaf.as_ref().map(|leaf| leaf.fingerprint_sha256.as_str())
+        self.leaf
+            .as_ref()
+            .map(|leaf| leaf.fingerprint_sha256.as_str())
     }
 
     /// Why an MTA-STS sender refuses it, in words; empty when it does not.
@@ -78,21 +80,36 @@ impl CertificateVerdict {
             reasons.push("it does not name the MX host".to_owned());
         }
         if let KeyProof::Failed(detail) = &self.proof {
-            reasons.push(format!("the server did not prove to hold its key: {detail}"));
+            reasons.push(format!(
+                "the server did not prove to hold its key: {detail}"
+            ));
         }
         reasons
     }
 }
 
 /// Judges what each session presented; of two leaves with the same kind of key the first counts.
-pub(super) fn judge_all(context: &Context<'_>, mx: &str, sessions: &[SmtpSession]) -> Vec<CertificateVerdict> {
+pub(super) fn judge_all(
+    context: &Context<'_>,
+    mx: &str,
+    sessions: &[SmtpSession],
+) -> Vec<CertificateVerdict> {
     let mut verdicts: Vec<CertificateVerdict> = Vec::new();
     for session in sessions {
-        let Some(handshake) = &session.tls else { continue };
-        let Some(der) = handshake.chain.leaf() else { continue };
+        let Some(handshake) = &session.tls else {
+            continue;
+        };
+        let Some(der) = handshake.chain.leaf() else {
+            continue;
+        };
         let leaf = Certificate::parse(der).ok();
-        let key_algorithm = leaf.as_ref().map_or(KeyAlgorithm::Other, |leaf| leaf.key_algorithm);
-        if verdicts.iter().any(|seen| seen.key_algorithm == key_algorithm) {
+        let key_algorithm = leaf
+            .as_ref()
+            .map_or(KeyAlgorithm::Other, |leaf| leaf.key_algorithm);
+        if verdicts
+            .iter()
+            .any(|seen| seen.key_algorithm == key_algorithm)
+        {
             continue;
         }
         verdicts.push(CertificateVerdict {
@@ -119,9 +136,13 @@ pub(super) fn assess(context: &Context<'_>, hosts: &[HostVerdict], findings: &mu
             }
         }
     }
-    let complete = hosts
-        .iter()
-        .all(|host| host.addresses.is_empty() || host.addresses.iter().any(|address| is_verdict(address.outcome)));
+    let complete = hosts.iter().all(|host| {
+        host.addresses.is_empty()
+            || host
+                .addresses
+                .iter()
+                .any(|address| is_verdict(address.outcome))
+    });
     findings.complete(Check::Certificate, complete);
 }
 
@@ -132,7 +153,10 @@ fn assess_one(
     certificate: &CertificateVerdict,
     findings: &mut Findings,
 ) {
-    let about = format!("{}/{}/{}", host.name, address.address, certificate.key_algorithm);
+    let about = format!(
+        "{}/{}/{}",
+        host.name, address.address, certificate.key_algorithm
+    );
     // As bad as the finding that it makes: an enforced policy or a usage 2 record that fails by it.
     let severity = host
         .certificate_severity(address.address, certificate.key_algorithm)
@@ -142,7 +166,9 @@ fn assess_one(
         for problem in problems {
             let code = match problem {
                 PathProblem::LeafExpired | PathProblem::IssuerExpired => Code::CertExpired,
-                PathProblem::LeafNotYetValid | PathProblem::IssuerNotYetValid => Code::CertNotYetValid,
+                PathProblem::LeafNotYetValid | PathProblem::IssuerNotYetValid => {
+                    Code::CertNotYetValid
+                }
                 PathProblem::ChainIncomplete => Code::CertChainIncomplete,
                 PathProblem::WrongPurpose => Code::CertWrongPurpose,
                 PathProblem::SelfSigned
@@ -152,15 +178,23 @@ fn assess_one(
             };
             let detail = match (&certificate.leaf, problem) {
                 (Some(leaf), PathProblem::LeafExpired) => {
-                    format!("it ended at {}, {} ago", leaf.not_after, words(context.now.until(leaf.not_after)))
+                    format!(
+                        "it ended at {}, {} ago",
+                        leaf.not_after,
+                        words(context.now.until(leaf.not_after))
+                    )
                 }
-                (Some(leaf), PathProblem::LeafNotYetValid) => format!("it begins at {}", leaf.not_before),
+                (Some(leaf), PathProblem::LeafNotYetValid) => {
+                    format!("it begins at {}", leaf.not_before)
+                }
                 _ => problem.to_string(),
             };
             findings.add(code, severity, about.clone(), detail);
         }
     }
-    let Some(leaf) = &certificate.leaf else { return };
+    let Some(leaf) = &certificate.leaf else {
+        return;
+    };
     let left = context.now.until(leaf.not_after);
     if left >= 0 && left < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after) {
         let detail = format!("it ends at {}, in {}", leaf.not_after, words(left));
@@ -169,9 +203,19 @@ fn assess_one(
     if let PathVerdict::Trusted { earliest_not_after } = certificate.path {
         let left = context.now.until(earliest_not_after);
         // The leaf's own end has its own code.
-        if earliest_not_after < leaf.not_after && left < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after) {
-            let detail = format!("an issuer on its path ends at {earliest_not_after}, in {}", words(left));
-            findings.add(Code::CertChainExpiring, Severity::Warning, about.clone(), detail);
+        if earliest_not_after < leaf.not_after
+            && left < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after)
+        {
+            let detail = format!(
+                "an issuer on its path ends at {earliest_not_after}, in {}",
+                words(left)
+            );
+            findings.add(
+                Code::CertChainExpiring,
+                Severity::Warning,
+                about.clone(),
+                detail,
+            );
         }
     }
     if certificate.name == NameVerdict::Mismatch {
@@ -183,18 +227,174 @@ fn assess_one(
         };
         findings.add(Code::CertNameMismatch, severity, about.clone(), detail);
     }
-    if leaf.key_algorithm == KeyAlgorithm::Rsa && leaf.key_bits.is_some_and(|bits| bits < MIN_RSA_BITS) {
-        findings.add(Code::CertWeakKey, Severity::Warning, about.clone(), leaf.public_key.as_str());
+    if leaf.key_algorithm == KeyAlgorithm::Rsa
+        && leaf.key_bits.is_some_and(|bits| bits < MIN_RSA_BITS)
+    {
+        findings.add(
+            Code::CertWeakKey,
+            Severity::Warning,
+            about.clone(),
+            leaf.public_key.as_str(),
+        );
     }
     if leaf.signature_strength.is_weak() {
-        findings.add(Code::CertWeakSignature, Severity::Warning, about.clone(), leaf.signature.as_str());
+        findings.add(
+            Code::CertWeakSignature,
+            Severity::Warning,
+            about.clone(),
+            leaf.signature.as_str(),
+        );
     }
     if leaf.is_ca {
-        findings.add(Code::CertIsCa, Severity::Info, about.clone(), "the server's own certificate may sign others");
+        findings.add(
+            Code::CertIsCa,
+            Severity::Info,
+            about.clone(),
+            "the server's own certificate may sign others",
+        );
     }
     if leaf.dns_names.is_empty() {
         // RFC 7672 §3.2.3: usage 2 senders may fall back to the common name, and need not.
-        let severity = if host.dane.has_usage_2() { Severity::Warning } else { Severity::Info };
-        findings.add(Code::CertNoSan, severity, about, "it has no DNS name in subjectAltName");
+        let severity = if host.dane.has_usage_2() {
+            Severity::Warning
+        } else {
+            Severity::Info
+        };
+        findings.add(
+            Code::CertNoSan,
+            severity,
+            about,
+            "it has no DNS name in subjectAltName",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::session;
+    use crate::evidence::mta_sts::PolicyEvidence;
+    use crate::evidence::tls::Chain;
+    use crate::protocol::pkix::testing::HOST;
+    use crate::protocol::pkix::testing::Server;
+    use crate::protocol::pkix::testing::in_days;
+    use rcgen::ExtendedKeyUsagePurpose;
+
+    #[test]
+    fn says_what_is_wrong_with_certificates() {
+        use Code as C;
+        use Severity as S;
+        check_rows(&[
+            (
+                "expired",
+                |c| serve(c, |s| s.not_after = in_days(-1)),
+                C::CertExpired,
+                S::Critical,
+            ),
+            (
+                "not yet",
+                |c| serve(c, |s| s.not_before = in_days(1)),
+                C::CertNotYetValid,
+                S::Critical,
+            ),
+            (
+                "ends soon",
+                |c| serve(c, |s| s.not_after = in_days(5)),
+                C::CertExpiring,
+                S::Warning,
+            ),
+            (
+                "nobody knows it",
+                |c| serve(c, |_| {}),
+                C::CertUntrusted,
+                S::Critical,
+            ),
+            (
+                "nobody minds",
+                |c| without_policy(c, |_| {}),
+                C::CertUntrusted,
+                S::Info,
+            ),
+            (
+                "without issuer",
+                |c| c.presents(&["L"]),
+                C::CertChainIncomplete,
+                S::Critical,
+            ),
+            (
+                "other name",
+                |c| serve(c, |s| s.dns_names = vec!["www.example.com".into()]),
+                C::CertNameMismatch,
+                S::Critical,
+            ),
+            (
+                "for clients",
+                |c| {
+                    serve(c, |s| {
+                        s.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth]
+                    })
+                },
+                C::CertWrongPurpose,
+                S::Critical,
+            ),
+            (
+                "a CA",
+                |c| serve(c, |s| s.is_ca = true),
+                C::CertIsCa,
+                S::Info,
+            ),
+            (
+                "no name",
+                |c| serve(c, |s| s.dns_names.clear()),
+                C::CertNoSan,
+                S::Info,
+            ),
+            (
+                "no name below usage 2",
+                |c| {
+                    serve(c, |s| s.dns_names.clear());
+                    c.tlsa(&["2 1 1 sha256(spki(I))"]);
+                },
+                C::CertNoSan,
+                S::Warning,
+            ),
+        ]);
+    }
+
+    /// A certificate of its own making at the first address.
+    fn serve(case: &mut Case, change: fn(&mut Server)) {
+        let mut server = Server::named(&[HOST]);
+        change(&mut server);
+        session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![server.self_signed()]);
+    }
+
+    fn without_policy(case: &mut Case, change: fn(&mut Server)) {
+        serve(case, change);
+        case.mta_sts_records(&[]);
+        case.mta_sts().policy = PolicyEvidence::NotAsked;
+        case.no_tlsa();
+    }
+
+    #[test]
+    fn short_lived_certificates_have_a_shorter_margin() {
+        for (why, life, left, expected) in [
+            ("six days, two left", 6, 2, false),
+            ("six days, one left", 6, 1, true),
+            ("ninety days, fifteen left", 90, 15, false),
+            ("ninety days, thirteen left", 90, 13, true),
+        ] {
+            let mut case = Case::good();
+            let mut server = Server::named(&[HOST]);
+            server.not_before = in_days(left - life);
+            server.not_after = in_days(left);
+            session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![server.self_signed()]);
+            assert_eq!(
+                case.codes().contains_key(&Code::CertExpiring),
+                expected,
+                "{why}"
+            );
+        }
     }
 }

@@ -32,9 +32,14 @@ pub(super) fn assess(
             assess_conflict(host, findings);
         }
     }
-    let published = mode == Some(Mode::Enforce) || hosts.iter().any(|host| !host.dane.records.is_empty());
+    let published =
+        mode == Some(Mode::Enforce) || hosts.iter().any(|host| !host.dane.records.is_empty());
     let unprotected = |level| matches!(level, Protection::None | Protection::Encrypted);
-    if published && delivery.values().all(|sender| unprotected(sender.protection)) {
+    if published
+        && delivery
+            .values()
+            .all(|sender| unprotected(sender.protection))
+    {
         findings.add(
             Code::ProtectionDowngradable,
             Severity::Warning,
@@ -50,7 +55,9 @@ pub(super) fn assess(
                 let detail = format!("a sender of kind {sender} can deliver to no MX host");
                 findings.add(Code::DeliveryBlocked, Severity::Critical, about, detail);
             } else if verdict.only_by_backup {
-                let detail = format!("a sender of kind {sender} is refused by every MX host of the best preference");
+                let detail = format!(
+                    "a sender of kind {sender} is refused by every MX host of the best preference"
+                );
                 findings.add(Code::DeliveryOnlyByBackup, Severity::Warning, about, detail);
             }
         }
@@ -71,7 +78,10 @@ fn is_ready_to_enforce(host: &HostVerdict) -> bool {
     let ready = |address: &AddressVerdict| {
         address.connection() == ConnectionFact::Tls
             && !address.certificates.is_empty()
-            && address.certificates.iter().all(CertificateVerdict::is_valid)
+            && address
+                .certificates
+                .iter()
+                .all(CertificateVerdict::is_valid)
     };
     host.authorized == Some(true) && !host.addresses.is_empty() && host.addresses.iter().all(ready)
 }
@@ -89,13 +99,21 @@ fn assess_conflict(host: &HostVerdict, findings: &mut Findings) {
         return;
     }
     for chain in &host.dane.chains {
-        let address = host.addresses.iter().find(|address| address.address == chain.address);
+        let address = host
+            .addresses
+            .iter()
+            .find(|address| address.address == chain.address);
         let certificate = address.and_then(|address| {
             let mut certificates = address.certificates.iter();
             certificates.find(|certificate| certificate.key_algorithm == chain.key_algorithm)
         });
-        let Some(certificate) = certificate else { continue };
-        let detail = match (chain.matches, certificate.is_valid() && host.authorized == Some(true)) {
+        let Some(certificate) = certificate else {
+            continue;
+        };
+        let detail = match (
+            chain.matches,
+            certificate.is_valid() && host.authorized == Some(true),
+        ) {
             (true, false) => format!(
                 "DANE accepts this certificate, MTA-STS refuses it: {}",
                 certificate.reasons().join("; ")
@@ -105,5 +123,115 @@ fn assess_conflict(host: &HostVerdict, findings: &mut Findings) {
         };
         let about = format!("{}/{}/{}", host.name, chain.address, chain.key_algorithm);
         findings.add(Code::ConflictDaneMtaSts, Severity::Critical, about, detail);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::WORLD;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::insecure;
+    use crate::assess::testing::session;
+    use crate::evidence::mta_sts::PolicyEvidence;
+    use crate::evidence::smtp::SessionEnd;
+    use crate::evidence::tls::Chain;
+
+    const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
+    const BOTH: &str = "version: STSv1\nmode: enforce\nmx: mx.example.com\nmx: mx2.example.com\nmax_age: 1209600\n";
+
+    #[test]
+    fn says_where_mechanisms_disagree() {
+        use Code as C;
+        use Severity as S;
+        check_rows(&[
+            (
+                "MTA-STS refuses",
+                foreign_certificate,
+                C::ConflictDaneMtaSts,
+                S::Critical,
+            ),
+            (
+                "DANE refuses",
+                |c| c.tlsa(&["3 1 1 sha256(spki(X))"]),
+                C::ConflictDaneMtaSts,
+                S::Critical,
+            ),
+            (
+                "policy does not name it",
+                |c| {
+                    c.policy(
+                        &TESTING
+                            .replace("testing", "enforce")
+                            .replace("mx: mx", "mx: other"),
+                    )
+                },
+                C::ConflictDaneMtaSts,
+                S::Critical,
+            ),
+            (
+                "TLSA below an unsigned MX, no policy",
+                unanchored,
+                C::ProtectionDowngradable,
+                S::Warning,
+            ),
+            (
+                "unreachable",
+                |c| c.ends(SessionEnd::Unreachable("refused".into())),
+                C::DeliveryBlocked,
+                S::Critical,
+            ),
+            (
+                "only the backup answers",
+                |c| {
+                    c.add_backup();
+                    c.policy(BOTH);
+                    c.ends(SessionEnd::Unreachable("refused".into()));
+                },
+                C::DeliveryOnlyByBackup,
+                S::Warning,
+            ),
+            (
+                "testing, all is well",
+                |c| c.policy(TESTING),
+                C::ReadyToEnforce,
+                S::Info,
+            ),
+        ]);
+        let testing = Case::with(|c| {
+            c.policy(TESTING);
+            foreign_certificate(c);
+        });
+        assert!(
+            !testing.codes().contains_key(&C::ConflictDaneMtaSts),
+            "testing refuses nobody"
+        );
+        assert!(!testing.codes().contains_key(&C::ReadyToEnforce));
+    }
+
+    /// One that DANE accepts and no root vouches for.
+    fn foreign_certificate(case: &mut Case) {
+        session(case.host()).tls.as_mut().unwrap().chain = Chain(WORLD.chain(&["X"]));
+    }
+
+    fn unanchored(case: &mut Case) {
+        case.mx().security = insecure();
+        case.mta_sts_records(&[]);
+        case.mta_sts().policy = PolicyEvidence::NotAsked;
+    }
+
+    #[test]
+    fn all_is_well() {
+        let assessment = Case::good().assess();
+        let worse: Vec<_> = assessment
+            .findings
+            .iter()
+            .filter(|finding| finding.severity > Severity::Info)
+            .collect();
+        assert!(worse.is_empty(), "{worse:?}");
+        assert!(assessment.success);
+        let delivery = &assessment.delivery.unwrap()[&Sender::DaneAndMtaSts];
+        assert_eq!(delivery.protection, Protection::Authenticated);
     }
 }

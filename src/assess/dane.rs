@@ -146,7 +146,9 @@ impl DaneVerdict {
     pub(super) fn certificate_fails(&self, address: IpAddr, key_algorithm: KeyAlgorithm) -> bool {
         self.chains
             .iter()
-            .filter(|chain| !chain.matches && chain.address == address && chain.key_algorithm == key_algorithm)
+            .filter(|chain| {
+                !chain.matches && chain.address == address && chain.key_algorithm == key_algorithm
+            })
             .flat_map(|chain| &chain.evaluation.records)
             .any(|verdict| {
                 matches!(
@@ -180,24 +182,33 @@ pub(super) fn judge(context: &Context<'_>, mx: MxFact, host: &HostEvidence) -> D
                 (DaneStatus::Absent, DaneFact::Absent)
             }
             Some(TlsaNotAsked::NoAddress) => (DaneStatus::Insecure, DaneFact::Insecure),
-            Some(TlsaNotAsked::AddressFailed | TlsaNotAsked::Disabled | TlsaNotAsked::Deadline) | None => {
-                (DaneStatus::Unknown, DaneFact::Unknown)
-            }
+            Some(TlsaNotAsked::AddressFailed | TlsaNotAsked::Disabled | TlsaNotAsked::Deadline)
+            | None => (DaneStatus::Unknown, DaneFact::Unknown),
         };
         return DaneVerdict::without_records(status, fact);
     };
     let lookup = &question.lookup;
     match (lookup.status(), &lookup.answer) {
-        (DnssecStatus::Bogus, _) => DaneVerdict::without_records(DaneStatus::Bogus, DaneFact::LookupFailed),
+        (DnssecStatus::Bogus, _) => {
+            DaneVerdict::without_records(DaneStatus::Bogus, DaneFact::LookupFailed)
+        }
         (DnssecStatus::Indeterminate, _) | (_, Answer::Unknown) => {
-            let fact = if context.is_fact(lookup) { DaneFact::LookupFailed } else { DaneFact::Unknown };
+            let fact = if context.is_fact(lookup) {
+                DaneFact::LookupFailed
+            } else {
+                DaneFact::Unknown
+            };
             DaneVerdict::without_records(DaneStatus::Unknown, fact)
         }
-        (DnssecStatus::Insecure, _) => DaneVerdict::without_records(DaneStatus::Insecure, DaneFact::Insecure),
+        (DnssecStatus::Insecure, _) => {
+            DaneVerdict::without_records(DaneStatus::Insecure, DaneFact::Insecure)
+        }
         (DnssecStatus::Secure, Answer::NoData | Answer::NxDomain) => {
             DaneVerdict::without_records(DaneStatus::Absent, DaneFact::Absent)
         }
-        (DnssecStatus::Secure, Answer::Data(records)) => judge_set(context, mx, host, &question.base, records),
+        (DnssecStatus::Secure, Answer::Data(records)) => {
+            judge_set(context, mx, host, &question.base, records)
+        }
     }
 }
 
@@ -212,28 +223,38 @@ fn judge_set(
     let mut chains = Vec::new();
     let mut without_tls = Vec::new();
     for seen in &host.addresses {
-        let SmtpEvidence::Observed(observation) = &seen.smtp else { continue };
+        let SmtpEvidence::Observed(observation) = &seen.smtp else {
+            continue;
+        };
         let sessions = sessions_for_dane(host, base, observation);
         if let Some(first) = sessions.first()
             && connection(first.end.outcome()) == ConnectionFact::NoTls
         {
             without_tls.push((seen.address, first.end.outcome()));
         }
-        for session in sessions.iter().filter(|session| session.end == SessionEnd::Completed) {
-            let Some(handshake) = &session.tls else { continue };
-            let Some(leaf) = handshake.chain.leaf() else { continue };
-            let key_algorithm = Certificate::parse(leaf).map_or(KeyAlgorithm::Other, |leaf| leaf.key_algorithm);
-            if chains
-                .iter()
-                .any(|chain: &ChainVerdict| chain.address == seen.address && chain.key_algorithm == key_algorithm)
-            {
+        for session in sessions
+            .iter()
+            .filter(|session| session.end == SessionEnd::Completed)
+        {
+            let Some(handshake) = &session.tls else {
+                continue;
+            };
+            let Some(leaf) = handshake.chain.leaf() else {
+                continue;
+            };
+            let key_algorithm =
+                Certificate::parse(leaf).map_or(KeyAlgorithm::Other, |leaf| leaf.key_algorithm);
+            if chains.iter().any(|chain: &ChainVerdict| {
+                chain.address == seen.address && chain.key_algorithm == key_algorithm
+            }) {
                 continue;
             }
             let evaluation = tlsa::evaluate(set, &handshake.chain.0, &names, context.now);
             chains.push(ChainVerdict {
                 address: seen.address,
                 key_algorithm,
-                matches: evaluation.outcome == SetOutcome::Match && !matches!(handshake.proof, KeyProof::Failed(_)),
+                matches: evaluation.outcome == SetOutcome::Match
+                    && !matches!(handshake.proof, KeyProof::Failed(_)),
                 leaf: leaf.to_vec(),
                 evaluation,
             });
@@ -252,7 +273,10 @@ fn judge_set(
                 .reduce(|some, this| some || this),
         })
         .collect();
-    let usable = records.iter().filter(|verdict| verdict.usability == Usability::Usable).count();
+    let usable = records
+        .iter()
+        .filter(|verdict| verdict.usability == Usability::Usable)
+        .count();
     let status = if usable == 0 {
         DaneStatus::Unusable
     } else if !without_tls.is_empty() || chains.iter().any(|chain| !chain.matches) {
@@ -264,7 +288,11 @@ fn judge_set(
     };
     DaneVerdict {
         status,
-        fact: if usable == 0 { DaneFact::Unusable } else { DaneFact::Usable },
+        fact: if usable == 0 {
+            DaneFact::Unusable
+        } else {
+            DaneFact::Usable
+        },
         base: Some(base.clone()),
         records,
         usable,
@@ -279,11 +307,20 @@ fn sessions_for_dane<'a>(
     base: &MxHost,
     observation: &'a SmtpObservation,
 ) -> &'a [crate::evidence::smtp::SmtpSession] {
-    if *base == host.name { &observation.sessions } else { &observation.dane_sessions }
+    if *base == host.name {
+        &observation.sessions
+    } else {
+        &observation.dane_sessions
+    }
 }
 
 /// The names of which a leaf under a usage 2 anchor must bear one (RFC 7672 §3.2.2).
-fn reference_names(context: &Context<'_>, mx: MxFact, host: &HostEvidence, base: &MxHost) -> Vec<String> {
+fn reference_names(
+    context: &Context<'_>,
+    mx: MxFact,
+    host: &HostEvidence,
+    base: &MxHost,
+) -> Vec<String> {
     let evidence = context.evidence;
     let mut names = Vec::new();
     if host.preference.is_none() {
@@ -291,7 +328,11 @@ fn reference_names(context: &Context<'_>, mx: MxFact, host: &HostEvidence, base:
         names.extend([base.to_string(), evidence.domain.to_string()]);
     } else if mx == MxFact::Secure {
         let next_hop = &evidence.routing.mx;
-        names.extend([base.to_string(), evidence.domain.to_string(), next_hop.expanded_name().to_owned()]);
+        names.extend([
+            base.to_string(),
+            evidence.domain.to_string(),
+            next_hop.expanded_name().to_owned(),
+        ]);
     } else {
         names.push(host.name.to_string());
     }
@@ -306,8 +347,18 @@ pub(super) fn match_fact(verdict: &DaneVerdict, address: IpAddr) -> Fact {
 
 /// The domain in one word.
 pub(super) fn domain_status(mx: MxFact, hosts: &[HostVerdict]) -> DaneDomainStatus {
-    let any = |statuses: &[DaneStatus]| hosts.iter().any(|host| statuses.contains(&host.dane.status));
-    if mx == MxFact::Bogus || any(&[DaneStatus::Mismatch, DaneStatus::Bogus, DaneStatus::Unusable]) {
+    let any = |statuses: &[DaneStatus]| {
+        hosts
+            .iter()
+            .any(|host| statuses.contains(&host.dane.status))
+    };
+    if mx == MxFact::Bogus
+        || any(&[
+            DaneStatus::Mismatch,
+            DaneStatus::Bogus,
+            DaneStatus::Unusable,
+        ])
+    {
         DaneDomainStatus::Broken
     } else if mx == MxFact::Nobody {
         DaneDomainStatus::Absent
@@ -325,13 +376,20 @@ pub(super) fn domain_status(mx: MxFact, hosts: &[HostVerdict]) -> DaneDomainStat
 }
 
 /// Says what is wrong with DANE.
-pub(super) fn assess(context: &Context<'_>, mx: MxFact, hosts: &[HostVerdict], findings: &mut Findings) {
+pub(super) fn assess(
+    context: &Context<'_>,
+    mx: MxFact,
+    hosts: &[HostVerdict],
+    findings: &mut Findings,
+) {
     for (host, seen) in hosts.iter().zip(&context.evidence.routing.hosts) {
         assess_lookups(context, mx, host, seen, findings);
         assess_set(mx, host, findings);
     }
     let protected = |status| hosts.iter().any(|host| host.dane.status == status);
-    if protected(DaneStatus::Match) && (protected(DaneStatus::Absent) || protected(DaneStatus::Insecure)) {
+    if protected(DaneStatus::Match)
+        && (protected(DaneStatus::Absent) || protected(DaneStatus::Insecure))
+    {
         let bare: Vec<&str> = hosts
             .iter()
             .filter(|host| matches!(host.dane.status, DaneStatus::Absent | DaneStatus::Insecure))
@@ -340,8 +398,13 @@ pub(super) fn assess(context: &Context<'_>, mx: MxFact, hosts: &[HostVerdict], f
         let detail = format!("no TLSA records to be used at {}", bare.join(", "));
         findings.add(Code::DanePartial, Severity::Warning, "", detail);
     }
-    let known = |host: &HostVerdict| host.dane.status != DaneStatus::Unknown || host.dane.fact == DaneFact::LookupFailed;
-    findings.complete(Check::Dane, mx != MxFact::Unknown && hosts.iter().all(known));
+    let known = |host: &HostVerdict| {
+        host.dane.status != DaneStatus::Unknown || host.dane.fact == DaneFact::LookupFailed
+    };
+    findings.complete(
+        Check::Dane,
+        mx != MxFact::Unknown && hosts.iter().all(known),
+    );
 }
 
 fn assess_lookups(
@@ -361,20 +424,46 @@ fn assess_lookups(
                 findings.add(Code::DaneTlsaBogus, Severity::Critical, owner, cause);
             }
             DnssecStatus::Indeterminate => {
-                let failure = lookup.failure().filter(|failure| failure.kind != FailureKind::Deadline);
+                let failure = lookup
+                    .failure()
+                    .filter(|failure| failure.kind != FailureKind::Deadline);
                 if let Some(failure) = failure {
-                    let severity = if context.is_fact(lookup) { Severity::Critical } else { Severity::Warning };
-                    findings.add(Code::DaneTlsaLookupFailed, severity, owner, failure.to_string());
+                    let severity = if context.is_fact(lookup) {
+                        Severity::Critical
+                    } else {
+                        Severity::Warning
+                    };
+                    findings.add(
+                        Code::DaneTlsaLookupFailed,
+                        severity,
+                        owner,
+                        failure.to_string(),
+                    );
                 }
             }
             DnssecStatus::Insecure if !lookup.records().is_empty() => {
-                findings.add(Code::DaneTlsaInsecure, Severity::Warning, owner, insecure_detail(lookup));
+                findings.add(
+                    Code::DaneTlsaInsecure,
+                    Severity::Warning,
+                    owner,
+                    insecure_detail(lookup),
+                );
             }
             DnssecStatus::Insecure | DnssecStatus::Secure => {}
         }
     }
-    if let Some(lookup) = seen.tlsa.unsigned.as_ref().filter(|lookup| !lookup.records().is_empty()) {
-        findings.add(Code::DaneTlsaInsecure, Severity::Warning, owner(lookup), insecure_detail(lookup));
+    if let Some(lookup) = seen
+        .tlsa
+        .unsigned
+        .as_ref()
+        .filter(|lookup| !lookup.records().is_empty())
+    {
+        findings.add(
+            Code::DaneTlsaInsecure,
+            Severity::Warning,
+            owner(lookup),
+            insecure_detail(lookup),
+        );
     }
     if host.dane.status == DaneStatus::Absent
         && mx == MxFact::Secure
@@ -396,7 +485,10 @@ fn owner(lookup: &Lookup<TlsaRecord>) -> String {
 }
 
 fn insecure_detail(lookup: &Lookup<TlsaRecord>) -> String {
-    let why = lookup.security.cause().unwrap_or_else(|| "the addresses of the host are not signed".to_owned());
+    let why = lookup
+        .security
+        .cause()
+        .unwrap_or_else(|| "the addresses of the host are not signed".to_owned());
     format!("TLSA records are published, but not signed: {why}")
 }
 
@@ -431,7 +523,10 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
         }
     }
     if dane.usable == 0 {
-        let detail = format!("none of {} TLSA records is usable: TLS stays mandatory, unauthenticated", dane.records.len());
+        let detail = format!(
+            "none of {} TLSA records is usable: TLS stays mandatory, unauthenticated",
+            dane.records.len()
+        );
         findings.add(Code::DaneAllUnusable, Severity::Warning, name, detail);
         return;
     }
@@ -451,14 +546,21 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
     assess_combinations(dane, &owner, findings);
     if dane.records.len() > MANY_RECORDS {
         let detail = format!("{} TLSA records: some senders give up", dane.records.len());
-        findings.add(Code::DaneManyRecords, Severity::Info, owner.as_str(), detail);
+        findings.add(
+            Code::DaneManyRecords,
+            Severity::Info,
+            owner.as_str(),
+            detail,
+        );
     }
     if let [only] = &dane.records[..]
         && only.matches == Some(true)
     {
         let detail = match only.record.usage {
             2 => "one TLSA record: a certificate of another authority would break DANE",
-            _ if only.record.selector == 0 => "one TLSA record over the whole certificate: any renewal would break DANE",
+            _ if only.record.selector == 0 => {
+                "one TLSA record over the whole certificate: any renewal would break DANE"
+            }
             _ => "one TLSA record: a renewal with a fresh key would break DANE",
         };
         findings.add(Code::DaneSingleRecord, Severity::Info, owner, detail);
@@ -507,9 +609,15 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
         .map(ToString::to_string)
         .collect();
     let detail = if problems.is_empty() {
-        format!("the certificate matches none of the {} usable TLSA records", host.dane.usable)
+        format!(
+            "the certificate matches none of the {} usable TLSA records",
+            host.dane.usable
+        )
     } else {
-        format!("the trust anchor of a TLSA record is there, but the path to it is not valid: {}", problems.join(", "))
+        format!(
+            "the trust anchor of a TLSA record is there, but the path to it is not valid: {}",
+            problems.join(", ")
+        )
     };
     match tlsa::record_for(3, Selector::PublicKey, MatchingType::Sha256, &chain.leaf) {
         Ok(record) => findings.add_advised(
@@ -531,8 +639,14 @@ fn assess_combinations(dane: &DaneVerdict, owner: &str, findings: &mut Findings)
         return;
     }
     let kind = |record: &TlsaRecord| (record.usage, record.selector, record.matching_type);
-    let usable = || dane.records.iter().filter(|verdict| verdict.usability == Usability::Usable);
-    let matched = |wanted| usable().any(|verdict| kind(&verdict.record) == wanted && verdict.matches == Some(true));
+    let usable = || {
+        dane.records
+            .iter()
+            .filter(|verdict| verdict.usability == Usability::Usable)
+    };
+    let matched = |wanted| {
+        usable().any(|verdict| kind(&verdict.record) == wanted && verdict.matches == Some(true))
+    };
     for verdict in usable().filter(|verdict| verdict.matches == Some(false)) {
         let record = &verdict.record;
         if matched(kind(record)) {
@@ -543,7 +657,12 @@ fn assess_combinations(dane: &DaneVerdict, owner: &str, findings: &mut Findings)
                 "no record of the kind {} {} {} matches: a sender that knows this kind alone refuses",
                 record.usage, record.selector, record.matching_type
             );
-            findings.add(Code::DaneCombinationUnmatched, Severity::Warning, owner, detail);
+            findings.add(
+                Code::DaneCombinationUnmatched,
+                Severity::Warning,
+                owner,
+                detail,
+            );
         }
     }
     let outside = dane
@@ -554,5 +673,294 @@ fn assess_combinations(dane: &DaneVerdict, owner: &str, findings: &mut Findings)
     if outside {
         let detail = "the authority of the 2 0 0 record is not in the chain that the server sends";
         findings.add(Code::DaneTaNotInChain, Severity::Warning, owner, detail);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::delivery::Expected;
+    use crate::assess::delivery::Sender;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::data;
+    use crate::assess::testing::fail;
+    use crate::assess::testing::failing;
+    use crate::assess::testing::insecure;
+    use crate::assess::testing::session;
+    use crate::evidence::dns::RecordType;
+    use crate::evidence::dns::Security;
+    use crate::evidence::tls::Chain;
+    use crate::protocol::pkix::testing::HOST;
+    use crate::protocol::pkix::testing::LeafIssuer;
+    use crate::protocol::pkix::testing::Server;
+    use crate::protocol::pkix::testing::World;
+    use crate::protocol::pkix::testing::in_days;
+    use crate::protocol::pkix::testing::vectors;
+    use serde_json::Value;
+
+    fn lookup(case: &mut Case) -> &mut Lookup<TlsaRecord> {
+        &mut case.host().tlsa.asked[0].lookup
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_tlsa() {
+        use Code as C;
+        use Severity as S;
+        check_rows(&[
+            (
+                "none matches",
+                |c| c.tlsa(&["3 1 1 sha256(spki(X))"]),
+                C::DaneTlsaMismatch,
+                S::Critical,
+            ),
+            (
+                "handshake fails",
+                |c| c.ends(SessionEnd::TlsFailed("alert".into())),
+                C::DaneTlsaMismatch,
+                S::Critical,
+            ),
+            (
+                "bogus",
+                |c| lookup(c).security = Security::Bogus("expired".into()),
+                C::DaneTlsaBogus,
+                S::Critical,
+            ),
+            (
+                "fails",
+                |c| fail(lookup(c)),
+                C::DaneTlsaLookupFailed,
+                S::Critical,
+            ),
+            (
+                "fails, but so does everything",
+                |c| {
+                    fail(lookup(c));
+                    c.evidence.monitor.resolver_answered = false;
+                },
+                C::DaneTlsaLookupFailed,
+                S::Warning,
+            ),
+            (
+                "usage 1",
+                |c| c.tlsa(&["1 1 1 sha256(spki(L))"]),
+                C::DaneAllUnusable,
+                S::Warning,
+            ),
+            (
+                "usage 1 beside usage 3",
+                |c| c.tlsa(&["1 1 1 sha256(spki(L))", "3 1 1 sha256(spki(L))"]),
+                C::DaneRecordUnusable,
+                S::Warning,
+            ),
+            (
+                "no record for this kind",
+                |c| c.tlsa(&["3 0 1 sha256(cert(X))", "3 1 1 sha256(spki(L))"]),
+                C::DaneCombinationUnmatched,
+                S::Warning,
+            ),
+            (
+                "no STARTTLS",
+                |c| c.ends(SessionEnd::NoStartTls),
+                C::DaneStarttlsMissing,
+                S::Critical,
+            ),
+            (
+                "MX unsigned",
+                |c| c.mx().security = insecure(),
+                C::DaneMxInsecure,
+                S::Warning,
+            ),
+            (
+                "a backup without",
+                |c| c.add_backup().tlsa.asked[0].lookup.answer = Answer::NxDomain,
+                C::DanePartial,
+                S::Warning,
+            ),
+            (
+                "one record",
+                |c| c.tlsa(&["3 1 1 sha256(spki(L))"]),
+                C::DaneSingleRecord,
+                S::Info,
+            ),
+            (
+                "thirteen",
+                |c| c.tlsa(&["3 1 1 sha256(spki(L))"; 13]),
+                C::DaneManyRecords,
+                S::Info,
+            ),
+            ("none, all signed", |c| c.no_tlsa(), C::DaneReady, S::Info),
+            (
+                "TLSA not signed",
+                |c| lookup(c).security = insecure(),
+                C::DaneTlsaInsecure,
+                S::Warning,
+            ),
+            (
+                "host not signed",
+                unsigned_host,
+                C::DaneTlsaInsecure,
+                S::Warning,
+            ),
+        ]);
+        // A rollover record is as it should be, and said.
+        assert_eq!(
+            Case::good().codes().get(&C::DaneRecordStale),
+            Some(&S::Info)
+        );
+    }
+
+    fn unsigned_host(case: &mut Case) {
+        let records = case.host().tlsa.asked[0].lookup.records().to_vec();
+        case.host().tlsa.asked.clear();
+        case.host().tlsa.not_asked = Some(TlsaNotAsked::AddressInsecure);
+        case.host().tlsa.unsigned =
+            Some(data("_25._tcp.mx.example.com", RecordType::Tlsa, records));
+    }
+
+    #[test]
+    fn the_domain_in_one_word() {
+        use DaneDomainStatus as S;
+        let rows: [(&str, fn(&mut Case), S); 9] = [
+            ("all is well", |_| {}, S::Protected),
+            (
+                "MX unsigned",
+                |c| c.mx().security = insecure(),
+                S::Unanchored,
+            ),
+            (
+                "MX bogus",
+                |c| c.mx().security = Security::Bogus("expired".into()),
+                S::Broken,
+            ),
+            ("MX fails", |c| c.mx().security = failing(), S::Unknown),
+            (
+                "mismatch",
+                |c| c.tlsa(&["3 1 1 sha256(spki(X))"]),
+                S::Broken,
+            ),
+            ("no TLSA", |c| c.no_tlsa(), S::Absent),
+            ("host unsigned", unsigned_host, S::Absent),
+            ("TLSA fails", |c| fail(lookup(c)), S::Unknown),
+            (
+                "a backup without",
+                |c| c.add_backup().tlsa.asked[0].lookup.answer = Answer::NxDomain,
+                S::Partial,
+            ),
+        ];
+        for (why, change, expected) in rows {
+            assert_eq!(Case::with(change).assess().dane, Some(expected), "{why}");
+        }
+    }
+
+    #[test]
+    fn advice_names_the_record_to_publish() {
+        let assessment = Case::with(|c| c.tlsa(&["3 1 1 sha256(spki(X))"])).assess();
+        let record = crate::assess::testing::WORLD.record("3 1 1 sha256(spki(L))");
+        let finding = assessment
+            .findings
+            .iter()
+            .find(|finding| finding.code == Code::DaneTlsaMismatch)
+            .unwrap();
+        assert!(
+            finding
+                .advice()
+                .contains(&format!("_25._tcp.mx.example.com. IN TLSA {record}")),
+            "{}",
+            finding.advice()
+        );
+    }
+
+    /// Status, what a DANE sender does, and the finding, as in the vectors.
+    #[test]
+    fn as_in_the_vectors() {
+        let rows = vectors::<Value, Value>("tlsa.json");
+        assert!(rows.len() > 30, "{} vectors", rows.len());
+        for row in rows {
+            let input = &row.input;
+            let opt = |key: &str| &input["opt"][key];
+            let name = if opt("name_ok") == false {
+                "www.example.net"
+            } else {
+                HOST
+            };
+            let mut server = Server::named(&[name]);
+            if opt("leaf_expired") == true {
+                server.not_after = in_days(-1);
+            }
+            let texts = |key: &str| -> Vec<String> {
+                let list = input[key].as_array().unwrap();
+                list.iter()
+                    .map(|text| text.as_str().unwrap().to_owned())
+                    .collect()
+            };
+            let (records, chain) = (texts("records"), texts("chain"));
+            // A leaf alone below the root, where the vector says so.
+            let issuer = match (chain.len(), opt("issuer_of_top").as_str()) {
+                (1, Some(_)) => LeafIssuer::Root,
+                (1, None) => LeafIssuer::Itself,
+                _ => LeafIssuer::Intermediate,
+            };
+            let world = World::with(&server, issuer);
+            let mut case = Case::good();
+            session(case.host()).tls.as_mut().unwrap().chain = Chain(world.chain(&chain));
+            if input["tls"] == "no_starttls" {
+                case.ends(SessionEnd::NoStartTls);
+            }
+            let set: Vec<TlsaRecord> = records.iter().map(|text| world.record(text)).collect();
+            lookup(&mut case).answer = if set.is_empty() {
+                Answer::NxDomain
+            } else {
+                Answer::Data(set)
+            };
+            dns(&mut case, &input["dns"]);
+
+            let assessment = case.assess();
+            let dane = &assessment.hosts[0].dane;
+            assert_eq!(row.expected["status"], dane.status.as_str(), "{}", row.id);
+            let sender = match assessment.delivery.as_ref().unwrap()[&Sender::Dane].expected {
+                Expected::Refused => "skip",
+                // Without TLSA to be used a DANE sender is an opportunistic one.
+                Expected::Encrypted
+                    if matches!(dane.status, DaneStatus::Absent | DaneStatus::Insecure) =>
+                {
+                    "opportunistic"
+                }
+                level => level.as_str(),
+            };
+            assert_eq!(row.expected["dane_sender"], sender, "{}", row.id);
+            if let Some(finding) = row.expected["finding"].as_str() {
+                let codes = case.codes();
+                assert!(
+                    codes.contains_key(&Code::parse(finding).unwrap()),
+                    "{}: no {finding} in {codes:?}",
+                    row.id
+                );
+            }
+        }
+    }
+
+    fn dns(case: &mut Case, dns: &Value) {
+        let security = |word: &str| match word {
+            "secure" | "secure-nodata" => Security::Secure,
+            "insecure" => insecure(),
+            "bogus" => Security::Bogus("expired".to_owned()),
+            other => panic!("unknown status {other:?}"),
+        };
+        case.mx().security = security(dns["mx"].as_str().unwrap());
+        let address = security(dns["address"].as_str().unwrap());
+        let not_asked = match address {
+            Security::Insecure(_) => Some(TlsaNotAsked::AddressInsecure),
+            Security::Bogus(_) => Some(TlsaNotAsked::AddressBogus),
+            Security::Secure | Security::Indeterminate(_) => None,
+        };
+        case.host().a.security = address;
+        match dns["tlsa"].as_str().unwrap() {
+            "not-asked" => {
+                case.host().tlsa.asked.clear();
+                case.host().tlsa.not_asked = not_asked;
+            }
+            word => lookup(case).security = security(word),
+        }
     }
 }

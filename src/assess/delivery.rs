@@ -260,7 +260,12 @@ fn deliver_as(sender: Sender, domain: DomainFacts, hosts: &[HostFacts]) -> Deliv
         _ => Expected::Unknown,
     };
     let mut protection = protection(sender, domain, hosts);
-    if possible == Some(false) && matches!(protection, Protection::Encrypted | Protection::Authenticated) {
+    if possible == Some(false)
+        && matches!(
+            protection,
+            Protection::Encrypted | Protection::Authenticated
+        )
+    {
         protection = Protection::Refused;
     }
     Delivery {
@@ -846,7 +851,9 @@ mod tests {
             assert_eq!(delivery.possible, None, "{sender}");
             assert_eq!(delivery.expected, Expected::Unknown, "{sender}");
             let floor = if sender == Sender::Opportunistic {
-                Protection::None } else { Protection::Unknown
+                Protection::None
+            } else {
+                Protection::Unknown
             };
             assert_eq!(delivery.protection, floor, "{sender}");
         }

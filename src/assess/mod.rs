@@ -32,6 +32,8 @@ pub mod mta_sts_policy;
 pub mod mta_sts_record;
 pub mod mx;
 pub mod smtp;
+#[cfg(test)]
+mod testing;
 pub mod tlsrpt;
 
 use crate::assess::dane::DaneDomainStatus;
@@ -115,7 +117,11 @@ pub struct HostVerdict {
 
 impl HostVerdict {
     /// How bad it is for mail that a certificate is not valid: none when nobody minds.
-    fn certificate_severity(&self, address: IpAddr, key_algorithm: KeyAlgorithm) -> Option<Severity> {
+    fn certificate_severity(
+        &self,
+        address: IpAddr,
+        key_algorithm: KeyAlgorithm,
+    ) -> Option<Severity> {
         let mta_sts = Refusal::severity_at(&self.refusals, address, key_algorithm);
         let dane = self
             .dane
@@ -143,7 +149,12 @@ impl HostVerdict {
                 .iter()
                 .map(|address| ConnectionFacts {
                     connection: address.connection(),
-                    pkix: Fact::from(address.certificates.first().map(|certificate| certificate.is_valid())),
+                    pkix: Fact::from(
+                        address
+                            .certificates
+                            .first()
+                            .map(|certificate| certificate.is_valid()),
+                    ),
                     matches: dane::match_fact(&self.dane, address.address),
                 })
                 .collect(),
@@ -188,14 +199,30 @@ struct Findings {
 }
 
 impl Findings {
-    fn add(&mut self, code: Code, severity: Severity, about: impl Into<String>, detail: impl Into<String>) {
-        self.found.push(Finding {
+    fn add(
+        &mut self,
+        code: Code,
+        severity: Severity,
+        about: impl Into<String>,
+        detail: impl Into<String>,
+    ) {
+        self.push(Finding {
             code,
             severity,
             about: about.into(),
             detail: detail.into(),
             advice: None,
         });
+    }
+
+    fn push(&mut self, finding: Finding) {
+        debug_assert!(
+            finding.code.entry().severities.contains(&finding.severity),
+            "the catalogue does not list {} for {}",
+            finding.severity,
+            finding.code
+        );
+        self.found.push(finding);
     }
 
     /// With advice that names the very record to publish.
@@ -207,7 +234,7 @@ impl Findings {
         detail: impl Into<String>,
         advice: String,
     ) {
-        self.found.push(Finding {
+        self.push(Finding {
             code,
             severity,
             about: about.into(),
@@ -221,11 +248,17 @@ impl Findings {
         self.complete.push((check, reached));
     }
 
-    /// Worst first; of findings equal in check, code, severity and subject one is left (the metric has no other labels).
+    /// Worst first; findings equal in all labels of the metric are one, which tells the details of all.
     fn sorted(mut self) -> (Vec<Finding>, Vec<(Check, bool)>) {
         self.found.sort();
-        self.found
-            .dedup_by(|a, b| a.code == b.code && a.severity == b.severity && a.about == b.about);
+        self.found.dedup_by(|next, kept| {
+            let same = next.key() == kept.key();
+            if same && !kept.detail.contains(&next.detail) {
+                kept.detail.push_str("; ");
+                kept.detail.push_str(&next.detail);
+            }
+            same
+        });
         self.complete.sort();
         (self.found, self.complete)
     }
@@ -233,7 +266,11 @@ impl Findings {
 
 /// Judges the evidence as of the time it was taken.
 pub fn assess(evidence: &Evidence, criteria: Criteria<'_>) -> Assessment {
-    let context = Context { evidence, criteria, now: evidence.observed_at };
+    let context = Context {
+        evidence,
+        criteria,
+        now: evidence.observed_at,
+    };
     let mut findings = Findings::default();
     let mx = mx::assess(&context, &mut findings);
     if context.runs(Stage::Dnssec) {
@@ -257,13 +294,20 @@ pub fn assess(evidence: &Evidence, criteria: Criteria<'_>) -> Assessment {
         // RFC 7505 §3: no mail, so nothing else has a meaning.
         MxStatus::Null => {}
         MxStatus::NxDomain => nobody_there(&context, &mut assessment),
-        MxStatus::Ok | MxStatus::Implicit | MxStatus::None | MxStatus::Invalid | MxStatus::Unknown => {
+        MxStatus::Ok
+        | MxStatus::Implicit
+        | MxStatus::None
+        | MxStatus::Invalid
+        | MxStatus::Unknown => {
             assess_domain(&context, &mut assessment, &mut findings);
         }
     }
     (assessment.findings, assessment.complete) = findings.sorted();
     assessment.success = assessment.complete.iter().all(|&(_, reached)| reached)
-        && assessment.findings.iter().all(|finding| finding.severity < criteria.fail_on);
+        && assessment
+            .findings
+            .iter()
+            .all(|finding| finding.severity < criteria.fail_on);
     assessment
 }
 
@@ -279,7 +323,10 @@ fn nobody_there(context: &Context<'_>, assessment: &mut Assessment) {
     if context.runs(Stage::Dane) {
         assessment.dane = Some(DaneDomainStatus::Absent);
     }
-    let facts = DomainFacts { mx: MxFact::Nobody, policy: PolicyFact::NotEnforced };
+    let facts = DomainFacts {
+        mx: MxFact::Nobody,
+        policy: PolicyFact::NotEnforced,
+    };
     assessment.delivery = Some(delivery::deliver(facts, &[]));
 }
 
@@ -290,7 +337,13 @@ fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &
         let served = mta_sts_policy::read(&seen.policy);
         let mode = served.policy.as_ref().map(|policy| policy.mode);
         let record = mta_sts_record::assess(context, seen, mode, findings);
-        assessment.mta_sts = Some(mta_sts_policy::assess(context, &seen.policy, record.status, served, findings));
+        assessment.mta_sts = Some(mta_sts_policy::assess(
+            context,
+            &seen.policy,
+            record.status,
+            served,
+            findings,
+        ));
         assessment.mta_sts_record = Some(record);
     }
     let mta_sts = assessment.mta_sts.as_ref();
@@ -322,8 +375,20 @@ fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &
         assessment.tlsrpt = Some(tlsrpt::assess(context, seen, mode, findings));
     }
     let facts: Vec<HostFacts> = hosts.iter().map(HostVerdict::facts).collect();
-    let delivery = delivery::deliver(DomainFacts { mx: mx_fact, policy: policy_fact }, &facts);
-    coordination::assess(assessment.mx, assessment.mta_sts.as_ref(), &hosts, &delivery, findings);
+    let delivery = delivery::deliver(
+        DomainFacts {
+            mx: mx_fact,
+            policy: policy_fact,
+        },
+        &facts,
+    );
+    coordination::assess(
+        assessment.mx,
+        assessment.mta_sts.as_ref(),
+        &hosts,
+        &delivery,
+        findings,
+    );
     assessment.delivery = Some(delivery);
     assessment.hosts = hosts;
 }

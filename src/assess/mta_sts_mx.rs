@@ -28,7 +28,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn severity_at(refusals: &[Self], address: IpAddr, key_algorithm: KeyAlgorithm) -> Option<Severity> {
+    pub(super) fn severity_at(
+        refusals: &[Self],
+        address: IpAddr,
+        key_algorithm: KeyAlgorithm,
+    ) -> Option<Severity> {
         let found = refusals
             .iter()
             .find(|refusal| refusal.address == address && refusal.key_algorithm == key_algorithm)?;
@@ -37,7 +41,12 @@ impl Refusal {
 }
 
 /// Judges the hosts under a valid policy, and notes at each host what its certificates are refused for.
-pub(super) fn assess(context: &Context<'_>, policy: &Policy, hosts: &mut [HostVerdict], findings: &mut Findings) {
+pub(super) fn assess(
+    context: &Context<'_>,
+    policy: &Policy,
+    hosts: &mut [HostVerdict],
+    findings: &mut Findings,
+) {
     if policy.mode == Mode::None {
         return;
     }
@@ -52,13 +61,24 @@ pub(super) fn assess(context: &Context<'_>, policy: &Policy, hosts: &mut [HostVe
         let left = standing
             .iter()
             .enumerate()
-            .any(|(other, (theirs, standing))| other != at && *theirs <= preference && *standing == Standing::Usable);
+            .any(|(other, (theirs, standing))| {
+                other != at && *theirs <= preference && *standing == Standing::Usable
+            });
         let refusals = assess_host(policy.mode, &hosts[at], left, findings);
         hosts[at].refusals = refusals;
     }
     if !hosts.is_empty() && hosts.iter().all(|host| host.authorized == Some(false)) {
-        let severity = if policy.mode == Mode::Enforce { Severity::Critical } else { Severity::Warning };
-        findings.add(Code::MtaStsNoMxAuthorized, severity, "", "the policy names none of the MX hosts");
+        let severity = if policy.mode == Mode::Enforce {
+            Severity::Critical
+        } else {
+            Severity::Warning
+        };
+        findings.add(
+            Code::MtaStsNoMxAuthorized,
+            severity,
+            "",
+            "the policy names none of the MX hosts",
+        );
     }
     for pattern in &policy.mx {
         if !hosts.iter().any(|host| pattern.matches(&host.name)) {
@@ -73,7 +93,10 @@ pub(super) fn assess(context: &Context<'_>, policy: &Policy, hosts: &mut [HostVe
     let complete = hosts.iter().all(|host| {
         host.authorized == Some(false)
             || host.addresses.is_empty()
-            || host.addresses.iter().any(|address| is_verdict(address.outcome))
+            || host
+                .addresses
+                .iter()
+                .any(|address| is_verdict(address.outcome))
     });
     findings.complete(Check::MtaStsMx, complete);
 }
@@ -88,15 +111,28 @@ enum Standing {
 impl Standing {
     fn of(host: &HostVerdict) -> Self {
         let usable = host.authorized == Some(true) && host.addresses.iter().any(address_usable);
-        if usable { Self::Usable } else { Self::NotUsable }
+        if usable {
+            Self::Usable
+        } else {
+            Self::NotUsable
+        }
     }
 }
 
 fn address_usable(address: &AddressVerdict) -> bool {
-    address.connection() == ConnectionFact::Tls && address.certificates.first().is_some_and(CertificateVerdict::is_valid)
+    address.connection() == ConnectionFact::Tls
+        && address
+            .certificates
+            .first()
+            .is_some_and(CertificateVerdict::is_valid)
 }
 
-fn assess_host(mode: Mode, host: &HostVerdict, left: bool, findings: &mut Findings) -> Vec<Refusal> {
+fn assess_host(
+    mode: Mode,
+    host: &HostVerdict,
+    left: bool,
+    findings: &mut Findings,
+) -> Vec<Refusal> {
     let severity = |another: bool| match mode {
         Mode::Enforce if !another => Severity::Critical,
         Mode::Enforce | Mode::Testing | Mode::None => Severity::Warning,
@@ -115,15 +151,32 @@ fn assess_host(mode: Mode, host: &HostVerdict, left: bool, findings: &mut Findin
             .any(|other| other.address != address.address && address_usable(other));
         if address.connection() == ConnectionFact::NoTls {
             let about = format!("{name}/{}", address.address);
-            let detail = format!("the policy demands TLS 1.2 or later, and there is none: {}", address.outcome);
-            findings.add(Code::MtaStsMxNoTls, severity(left || other_address), about, detail);
+            let detail = format!(
+                "the policy demands TLS 1.2 or later, and there is none: {}",
+                address.outcome
+            );
+            findings.add(
+                Code::MtaStsMxNoTls,
+                severity(left || other_address),
+                about,
+                detail,
+            );
         }
-        for certificate in address.certificates.iter().filter(|certificate| !certificate.is_valid()) {
+        for certificate in address
+            .certificates
+            .iter()
+            .filter(|certificate| !certificate.is_valid())
+        {
             // Senders that the server gives its other, valid certificate still deliver here.
             let other_key = certificate.offer != KeyOffer::ServerChoice && address_usable(address);
             let severity = severity(left || other_address || other_key);
             let about = format!("{name}/{}/{}", address.address, certificate.key_algorithm);
-            findings.add(Code::MtaStsMxCertInvalid, severity, about, certificate.reasons().join("; "));
+            findings.add(
+                Code::MtaStsMxCertInvalid,
+                severity,
+                about,
+                certificate.reasons().join("; "),
+            );
             refusals.push(Refusal {
                 address: address.address,
                 key_algorithm: certificate.key_algorithm,
@@ -132,4 +185,103 @@ fn assess_host(mode: Mode, host: &HostVerdict, left: bool, findings: &mut Findin
         }
     }
     refusals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::WORLD;
+    use crate::assess::testing::add_address;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::session_at;
+    use crate::evidence::smtp::SessionEnd;
+    use crate::evidence::tls::Chain;
+
+    const BOTH: &str = "version: STSv1\nmode: enforce\nmx: mx.example.com\nmx: mx2.example.com\nmax_age: 1209600\n";
+    const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
+    const OTHER: &str = "version: STSv1\nmode: enforce\nmx: *.example.net\nmax_age: 1209600\n";
+
+    #[test]
+    fn says_which_hosts_fail_the_policy() {
+        use Code as C;
+        use Severity as S;
+        check_rows(&[
+            (
+                "not named",
+                |c| c.policy(OTHER),
+                C::MtaStsMxNotAuthorized,
+                S::Critical,
+            ),
+            (
+                "none is named",
+                |c| c.policy(OTHER),
+                C::MtaStsNoMxAuthorized,
+                S::Critical,
+            ),
+            (
+                "not named, testing",
+                |c| c.policy(&OTHER.replace("enforce", "testing")),
+                C::MtaStsNoMxAuthorized,
+                S::Warning,
+            ),
+            (
+                "a backup is not named",
+                |c| drop(c.add_backup()),
+                C::MtaStsMxNotAuthorized,
+                S::Warning,
+            ),
+            (
+                "no MX for it",
+                |c| c.policy(&format!("{BOTH}mx: old.example.com\n")),
+                C::MtaStsPatternUnused,
+                S::Info,
+            ),
+            (
+                "self-signed",
+                untrusted,
+                C::MtaStsMxCertInvalid,
+                S::Critical,
+            ),
+            (
+                "self-signed, testing",
+                |c| {
+                    untrusted(c);
+                    c.policy(TESTING);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Warning,
+            ),
+            (
+                "another address is fine",
+                |c| {
+                    add_address(c.host());
+                    untrusted(c);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Warning,
+            ),
+            (
+                "no STARTTLS",
+                |c| c.ends(SessionEnd::NoStartTls),
+                C::MtaStsMxNoTls,
+                S::Critical,
+            ),
+        ]);
+    }
+
+    fn untrusted(case: &mut Case) {
+        session_at(case.host(), 0).tls.as_mut().unwrap().chain = Chain(WORLD.chain(&["X"]));
+    }
+
+    #[test]
+    fn a_worse_mx_does_not_soften_a_better_one() {
+        let mut case = Case::good();
+        case.policy(BOTH);
+        case.add_backup();
+        // The certificate of the good case names mx.example.com alone: the backup fails, the better one is left.
+        assert_eq!(case.codes()[&Code::MtaStsMxCertInvalid], Severity::Warning);
+        untrusted(&mut case);
+        assert_eq!(case.codes()[&Code::MtaStsMxCertInvalid], Severity::Critical);
+    }
 }

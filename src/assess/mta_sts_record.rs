@@ -43,7 +43,11 @@ pub struct MtaStsRecordVerdict {
 impl MtaStsRecordVerdict {
     /// Of a domain that does not exist, or whose stage is off.
     pub(super) const fn of_nothing(status: RecordStatus) -> Self {
-        Self { status, id_hash: None, id: None }
+        Self {
+            status,
+            id_hash: None,
+            id: None,
+        }
     }
 }
 
@@ -55,15 +59,27 @@ pub(super) fn assess(
     findings: &mut Findings,
 ) -> MtaStsRecordVerdict {
     let lookup = &evidence.record;
-    findings.complete(Check::MtaStsRecord, lookup.answer != Answer::Unknown || context.is_fact(lookup));
+    findings.complete(
+        Check::MtaStsRecord,
+        lookup.answer != Answer::Unknown || context.is_fact(lookup),
+    );
     if lookup.answer == Answer::Unknown {
         if let Some(failure) = context.sayable_failure(lookup) {
-            findings.add(Code::MtaStsRecordLookupFailed, Severity::Warning, "", failure);
+            findings.add(
+                Code::MtaStsRecordLookupFailed,
+                Severity::Warning,
+                "",
+                failure,
+            );
         }
         return MtaStsRecordVerdict::of_nothing(RecordStatus::Unknown);
     }
     // Cached policies stay in force while new senders get none.
-    let severity = if served == Some(Mode::Enforce) { Severity::Critical } else { Severity::Warning };
+    let severity = if served == Some(Mode::Enforce) {
+        Severity::Critical
+    } else {
+        Severity::Warning
+    };
     match record::read(lookup.records()) {
         RecordReading::Valid(record) => MtaStsRecordVerdict {
             status: RecordStatus::Valid,
@@ -71,9 +87,18 @@ pub(super) fn assess(
             id: Some(record.id),
         },
         RecordReading::Absent => {
-            findings.add(Code::MtaStsRecordAbsent, Severity::Info, "", "no MTA-STS record is published");
+            findings.add(
+                Code::MtaStsRecordAbsent,
+                Severity::Info,
+                "",
+                "no MTA-STS record is published",
+            );
             if let Some(mode) = served {
-                let severity = if mode == Mode::None { Severity::Info } else { Severity::Warning };
+                let severity = if mode == Mode::None {
+                    Severity::Info
+                } else {
+                    Severity::Warning
+                };
                 findings.add(
                     Code::MtaStsPolicyWithoutRecord,
                     severity,
@@ -84,12 +109,18 @@ pub(super) fn assess(
             MtaStsRecordVerdict::of_nothing(RecordStatus::Absent)
         }
         RecordReading::NearMiss(miss) => {
-            let detail = format!("senders do not see the record {:?}: {}", miss.text, miss.why);
+            let detail = format!(
+                "senders do not see the record {:?}: {}",
+                miss.text, miss.why
+            );
             findings.add(Code::MtaStsRecordInvalid, severity, "", detail);
             MtaStsRecordVerdict::of_nothing(RecordStatus::Invalid)
         }
         RecordReading::Multiple(records) => {
-            let detail = format!("{} MTA-STS records: senders take that as none", records.len());
+            let detail = format!(
+                "{} MTA-STS records: senders take that as none",
+                records.len()
+            );
             findings.add(Code::MtaStsRecordMultiple, severity, "", detail);
             MtaStsRecordVerdict::of_nothing(RecordStatus::Multiple)
         }
@@ -103,5 +134,79 @@ pub(super) fn assess(
             }
             MtaStsRecordVerdict::of_nothing(RecordStatus::Invalid)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::fail;
+    use crate::evidence::mta_sts::PolicyEvidence;
+
+    const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
+
+    #[test]
+    fn says_what_is_wrong_with_the_record() {
+        check_rows(&[
+            (
+                "none",
+                |c| {
+                    c.mta_sts_records(&[]);
+                    c.mta_sts().policy = PolicyEvidence::NotAsked;
+                },
+                Code::MtaStsRecordAbsent,
+                Severity::Info,
+            ),
+            (
+                "none, but a policy",
+                |c| c.mta_sts_records(&[]),
+                Code::MtaStsPolicyWithoutRecord,
+                Severity::Warning,
+            ),
+            (
+                "near miss, enforce served",
+                |c| c.mta_sts_records(&["v=stsv1; id=1;"]),
+                Code::MtaStsRecordInvalid,
+                Severity::Critical,
+            ),
+            (
+                "no id, testing served",
+                |c| {
+                    c.mta_sts_records(&["v=STSv1;"]);
+                    c.policy(TESTING);
+                },
+                Code::MtaStsRecordInvalid,
+                Severity::Warning,
+            ),
+            (
+                "bad id",
+                |c| c.mta_sts_records(&["v=STSv1; id=2024-01;"]),
+                Code::MtaStsRecordIdInvalid,
+                Severity::Critical,
+            ),
+            (
+                "two",
+                |c| c.mta_sts_records(&["v=STSv1; id=1;", "v=STSv1; id=2;"]),
+                Code::MtaStsRecordMultiple,
+                Severity::Critical,
+            ),
+            (
+                "failing",
+                |c| fail(&mut c.mta_sts().record),
+                Code::MtaStsRecordLookupFailed,
+                Severity::Warning,
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_failure_is_not_absent() {
+        let assessment = Case::with(|c| fail(&mut c.mta_sts().record)).assess();
+        assert_eq!(
+            assessment.mta_sts_record.unwrap().status,
+            RecordStatus::Unknown
+        );
     }
 }

@@ -65,9 +65,10 @@ pub(super) const fn connection(outcome: SmtpOutcome) -> ConnectionFact {
         | SmtpOutcome::StartTlsRefused
         | SmtpOutcome::NoStartTls => ConnectionFact::NoTls,
         SmtpOutcome::Unreachable | SmtpOutcome::ProtocolError => ConnectionFact::Unreachable,
-        SmtpOutcome::Rejected | SmtpOutcome::Throttled | SmtpOutcome::Timeout | SmtpOutcome::NotAttempted => {
-            ConnectionFact::Unknown
-        }
+        SmtpOutcome::Rejected
+        | SmtpOutcome::Throttled
+        | SmtpOutcome::Timeout
+        | SmtpOutcome::NotAttempted => ConnectionFact::Unknown,
     }
 }
 
@@ -76,7 +77,9 @@ pub(super) fn addresses(context: &Context<'_>, host: &HostEvidence) -> Vec<Addre
     host.addresses
         .iter()
         .map(|seen| match &seen.smtp {
-            SmtpEvidence::Observed(observation) => observed(context, host, seen.address, observation),
+            SmtpEvidence::Observed(observation) => {
+                observed(context, host, seen.address, observation)
+            }
             SmtpEvidence::NotAttempted(_) => unseen(seen.address, SmtpOutcome::NotAttempted),
             SmtpEvidence::Unfinished => unseen(seen.address, SmtpOutcome::Timeout),
         })
@@ -112,7 +115,10 @@ fn observed(
         observation: Some(Arc::clone(observation)),
         reachable: match outcome {
             SmtpOutcome::Unreachable | SmtpOutcome::ProtocolError => Some(false),
-            SmtpOutcome::Timeout | SmtpOutcome::Throttled | SmtpOutcome::Rejected | SmtpOutcome::NotAttempted => None,
+            SmtpOutcome::Timeout
+            | SmtpOutcome::Throttled
+            | SmtpOutcome::Rejected
+            | SmtpOutcome::NotAttempted => None,
             SmtpOutcome::Tls
             | SmtpOutcome::TlsLegacy
             | SmtpOutcome::TlsFailed
@@ -132,7 +138,10 @@ fn observed(
             | SmtpOutcome::NoStartTls => Some(false),
             _ => None,
         },
-        requiretls_offered: session.ehlo_in_tls.as_ref().map(|ehlo| ehlo.offers("REQUIRETLS")),
+        requiretls_offered: session
+            .ehlo_in_tls
+            .as_ref()
+            .map(|ehlo| ehlo.offers("REQUIRETLS")),
         certificates: certificate::judge_all(context, host.name.as_str(), &observation.sessions),
     }
 }
@@ -143,17 +152,29 @@ pub(super) const fn is_verdict(outcome: SmtpOutcome) -> bool {
 }
 
 /// Says what is wrong with the addresses.
-pub(super) fn assess(context: &Context<'_>, policy: PolicyFact, hosts: &[HostVerdict], findings: &mut Findings) {
+pub(super) fn assess(
+    context: &Context<'_>,
+    policy: PolicyFact,
+    hosts: &[HostVerdict],
+    findings: &mut Findings,
+) {
     for host in hosts {
-        let answers = host.addresses.iter().any(|address| address.reachable == Some(true));
+        let answers = host
+            .addresses
+            .iter()
+            .any(|address| address.reachable == Some(true));
         for address in &host.addresses {
             assess_address(context, policy, host, address, answers, findings);
         }
         assess_agreement(host, findings);
     }
-    let complete = hosts
-        .iter()
-        .all(|host| host.addresses.is_empty() || host.addresses.iter().any(|address| is_verdict(address.outcome)));
+    let complete = hosts.iter().all(|host| {
+        host.addresses.is_empty()
+            || host
+                .addresses
+                .iter()
+                .any(|address| is_verdict(address.outcome))
+    });
     findings.complete(Check::Smtp, complete);
 }
 
@@ -175,11 +196,19 @@ fn assess_address(
             return;
         }
         // An outcome that our own blocked port explains says nothing of theirs.
-        SessionEnd::Unreachable(_) | SessionEnd::Timeout(_) if context.evidence.monitor.port25_egress == Some(false) => {
+        SessionEnd::Unreachable(_) | SessionEnd::Timeout(_)
+            if context.evidence.monitor.port25_egress == Some(false) =>
+        {
             return;
         }
-        SessionEnd::Unreachable(detail) if answers => (Code::SmtpAddressUnreachable, Severity::Warning, detail.clone()),
-        SessionEnd::Unreachable(detail) => (Code::SmtpConnectFailed, Severity::Warning, detail.clone()),
+        SessionEnd::Unreachable(detail) if answers => (
+            Code::SmtpAddressUnreachable,
+            Severity::Warning,
+            detail.clone(),
+        ),
+        SessionEnd::Unreachable(detail) => {
+            (Code::SmtpConnectFailed, Severity::Warning, detail.clone())
+        }
         SessionEnd::Timeout(phase) => (
             Code::SmtpTimeout,
             Severity::Warning,
@@ -190,13 +219,21 @@ fn assess_address(
             Severity::Warning,
             format!("greeted with {reply}; this may be about our address alone"),
         ),
-        SessionEnd::Throttled(reply) => (Code::SmtpThrottled, Severity::Info, format!("greeted with {reply}")),
+        SessionEnd::Throttled(reply) => (
+            Code::SmtpThrottled,
+            Severity::Info,
+            format!("greeted with {reply}"),
+        ),
         SessionEnd::ProtocolError(ProtocolError::Injection) => (
             Code::SmtpStarttlsInjection,
             Severity::Critical,
             "plaintext stood behind the reply to STARTTLS".to_owned(),
         ),
-        SessionEnd::ProtocolError(error) => (Code::SmtpProtocolError, Severity::Warning, error.to_string()),
+        SessionEnd::ProtocolError(error) => (
+            Code::SmtpProtocolError,
+            Severity::Warning,
+            error.to_string(),
+        ),
         SessionEnd::NoStartTls => (
             Code::SmtpStarttlsNotOffered,
             Severity::Warning,
@@ -210,8 +247,15 @@ fn assess_address(
         SessionEnd::TlsFailed(detail) => (Code::SmtpTlsFailed, Severity::Warning, detail.clone()),
         SessionEnd::TlsLegacy(legacy) => {
             let demanded = policy == PolicyFact::Enforce || host.dane.usable > 0;
-            let severity = if demanded { Severity::Critical } else { Severity::Warning };
-            let detail = format!("only obsolete TLS: {} with {}", legacy.version, legacy.cipher_suite);
+            let severity = if demanded {
+                Severity::Critical
+            } else {
+                Severity::Warning
+            };
+            let detail = format!(
+                "only obsolete TLS: {} with {}",
+                legacy.version, legacy.cipher_suite
+            );
             (Code::SmtpTlsLegacyOnly, severity, detail)
         }
     };
@@ -226,8 +270,14 @@ fn assess_requiretls(
     policy: PolicyFact,
     findings: &mut Findings,
 ) {
-    let before = session.ehlo.as_ref().is_some_and(|ehlo| ehlo.offers("REQUIRETLS"));
-    let inside = session.ehlo_in_tls.as_ref().is_some_and(|ehlo| ehlo.offers("REQUIRETLS"));
+    let before = session
+        .ehlo
+        .as_ref()
+        .is_some_and(|ehlo| ehlo.offers("REQUIRETLS"));
+    let inside = session
+        .ehlo_in_tls
+        .as_ref()
+        .is_some_and(|ehlo| ehlo.offers("REQUIRETLS"));
     let detail = if before {
         "REQUIRETLS is listed before TLS"
     } else if inside && policy == PolicyFact::NotEnforced && host.dane.usable == 0 {
@@ -240,7 +290,10 @@ fn assess_requiretls(
 
 /// Which certificate the server chooses to present.
 fn choice(address: &AddressVerdict) -> Option<&str> {
-    address.certificates.first().and_then(CertificateVerdict::fingerprint)
+    address
+        .certificates
+        .first()
+        .and_then(CertificateVerdict::fingerprint)
 }
 
 /// One host, several addresses, several answers.
@@ -256,16 +309,227 @@ fn assess_agreement(host: &HostVerdict, findings: &mut Findings) {
     let verdict = |address: &AddressVerdict| {
         let choice = address.certificates.first();
         let valid = choice.map(CertificateVerdict::is_valid);
-        (address.outcome, valid, host.dane.choice_matches(address.address))
+        (
+            address.outcome,
+            valid,
+            host.dane.choice_matches(address.address),
+        )
     };
-    if let Some(other) = rest.iter().find(|address| verdict(address) != verdict(first)) {
+    if let Some(other) = rest
+        .iter()
+        .find(|address| verdict(address) != verdict(first))
+    {
         let detail = format!(
             "{} and {} differ in what a sender can do there: it depends on which one it meets",
             first.address, other.address
         );
-        findings.add(Code::SmtpAddressesDisagree, Severity::Warning, host.name.as_str(), detail);
+        findings.add(
+            Code::SmtpAddressesDisagree,
+            Severity::Warning,
+            host.name.as_str(),
+            detail,
+        );
     } else if let Some(other) = rest.iter().find(|address| choice(address) != choice(first)) {
-        let detail = format!("{} and {} present different certificates", first.address, other.address);
-        findings.add(Code::SmtpAddressesDisagree, Severity::Info, host.name.as_str(), detail);
+        let detail = format!(
+            "{} and {} present different certificates",
+            first.address, other.address
+        );
+        findings.add(
+            Code::SmtpAddressesDisagree,
+            Severity::Info,
+            host.name.as_str(),
+            detail,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::WORLD;
+    use crate::assess::testing::add_address;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::session;
+    use crate::evidence::mta_sts::PolicyEvidence;
+    use crate::evidence::smtp::LegacyTls;
+    use crate::evidence::smtp::SmtpPhase;
+    use crate::evidence::tls::Chain;
+    use crate::protocol::smtp::Reply;
+
+    fn reply(code: u16) -> Reply {
+        Reply {
+            code,
+            lines: vec!["no".to_owned()],
+        }
+    }
+
+    fn legacy() -> SessionEnd {
+        SessionEnd::TlsLegacy(LegacyTls {
+            version: "TLS 1.0".to_owned(),
+            cipher_suite: "TLS_RSA_WITH_AES_128_CBC_SHA".to_owned(),
+        })
+    }
+
+    #[test]
+    fn says_how_sessions_end() {
+        use Code as C;
+        use SessionEnd as E;
+        use Severity as S;
+        check_rows(&[
+            (
+                "refused",
+                |c| c.ends(E::Unreachable("refused".into())),
+                C::SmtpConnectFailed,
+                S::Warning,
+            ),
+            (
+                "one of two refused",
+                |c| {
+                    add_address(c.host());
+                    c.ends(E::Unreachable("refused".into()));
+                },
+                C::SmtpAddressUnreachable,
+                S::Warning,
+            ),
+            (
+                "silent",
+                |c| c.ends(E::Timeout(SmtpPhase::Greeting)),
+                C::SmtpTimeout,
+                S::Warning,
+            ),
+            (
+                "554",
+                |c| c.ends(E::Rejected(reply(554))),
+                C::SmtpGreetingRejected,
+                S::Warning,
+            ),
+            (
+                "421",
+                |c| c.ends(E::Throttled(reply(421))),
+                C::SmtpThrottled,
+                S::Info,
+            ),
+            (
+                "garbage",
+                |c| c.ends(E::ProtocolError(ProtocolError::Endless)),
+                C::SmtpProtocolError,
+                S::Warning,
+            ),
+            (
+                "injection",
+                |c| c.ends(E::ProtocolError(ProtocolError::Injection)),
+                C::SmtpStarttlsInjection,
+                S::Critical,
+            ),
+            (
+                "no STARTTLS",
+                |c| c.ends(E::NoStartTls),
+                C::SmtpStarttlsNotOffered,
+                S::Warning,
+            ),
+            (
+                "454",
+                |c| c.ends(E::StartTlsRefused(reply(454))),
+                C::SmtpStarttlsRefused,
+                S::Warning,
+            ),
+            (
+                "alert",
+                |c| c.ends(E::TlsFailed("alert".into())),
+                C::SmtpTlsFailed,
+                S::Warning,
+            ),
+            (
+                "old, and nobody minds",
+                |c| {
+                    nothing_published(c);
+                    c.ends(legacy());
+                },
+                C::SmtpTlsLegacyOnly,
+                S::Warning,
+            ),
+            (
+                "old under enforce",
+                |c| c.ends(legacy()),
+                C::SmtpTlsLegacyOnly,
+                S::Critical,
+            ),
+            (
+                "one of two without TLS",
+                |c| {
+                    add_address(c.host());
+                    c.ends(E::NoStartTls);
+                },
+                C::SmtpAddressesDisagree,
+                S::Warning,
+            ),
+            (
+                "two certificates, both fine",
+                |c| {
+                    nothing_published(c);
+                    add_address(c.host());
+                    session(c.host()).tls.as_mut().unwrap().chain =
+                        Chain(WORLD.chain(&["Lold", "I"]));
+                },
+                C::SmtpAddressesDisagree,
+                S::Info,
+            ),
+            (
+                "REQUIRETLS before TLS",
+                |c| requiretls(session(c.host()).ehlo.as_mut()),
+                C::SmtpRequiretlsUnusable,
+                S::Info,
+            ),
+            (
+                "REQUIRETLS for nobody",
+                |c| {
+                    nothing_published(c);
+                    requiretls(session(c.host()).ehlo_in_tls.as_mut());
+                },
+                C::SmtpRequiretlsUnusable,
+                S::Info,
+            ),
+        ]);
+    }
+
+    fn requiretls(ehlo: Option<&mut crate::evidence::smtp::Ehlo>) {
+        ehlo.unwrap().keywords.push("REQUIRETLS".to_owned());
+    }
+
+    fn nothing_published(case: &mut Case) {
+        case.mta_sts_records(&[]);
+        case.mta_sts().policy = PolicyEvidence::NotAsked;
+        case.no_tlsa();
+    }
+
+    #[test]
+    fn a_refusal_of_us_says_nothing_of_them() {
+        use SessionEnd as E;
+        for (why, end) in [
+            ("421", E::Throttled(reply(421))),
+            ("554", E::Rejected(reply(554))),
+            ("silent", E::Timeout(SmtpPhase::Greeting)),
+        ] {
+            let mut case = Case::good();
+            case.ends(end);
+            let assessment = case.assess();
+            let address = &assessment.hosts[0].addresses[0];
+            assert_eq!(
+                (address.reachable, address.tls_established),
+                (None, None),
+                "{why}"
+            );
+            assert_ne!(address.starttls_offered, Some(false), "{why}");
+            assert!(assessment.complete.contains(&(Check::Smtp, false)), "{why}");
+            let codes = case.codes();
+            for code in [
+                Code::SmtpStarttlsNotOffered,
+                Code::DaneStarttlsMissing,
+                Code::DeliveryBlocked,
+            ] {
+                assert!(!codes.contains_key(&code), "{why}: {code}");
+            }
+        }
     }
 }

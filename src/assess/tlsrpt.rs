@@ -25,7 +25,10 @@ pub struct TlsRptVerdict {
 
 impl TlsRptVerdict {
     pub(super) const fn of_nothing(status: RecordStatus) -> Self {
-        Self { status, endpoints: Vec::new() }
+        Self {
+            status,
+            endpoints: Vec::new(),
+        }
     }
 }
 
@@ -37,7 +40,10 @@ pub(super) fn assess(
     findings: &mut Findings,
 ) -> TlsRptVerdict {
     let lookup = &evidence.record;
-    findings.complete(Check::TlsRpt, lookup.answer != Answer::Unknown || context.is_fact(lookup));
+    findings.complete(
+        Check::TlsRpt,
+        lookup.answer != Answer::Unknown || context.is_fact(lookup),
+    );
     if lookup.answer == Answer::Unknown {
         if let Some(failure) = context.sayable_failure(lookup) {
             findings.add(Code::TlsrptLookupFailed, Severity::Warning, "", failure);
@@ -47,13 +53,24 @@ pub(super) fn assess(
     match tlsrpt::read(lookup.records()) {
         Reading::Valid(record) => {
             for doubt in record.doubts {
-                findings.add(Code::TlsrptRuaInvalid, Severity::Warning, "", doubt.to_string());
+                findings.add(
+                    Code::TlsrptRuaInvalid,
+                    Severity::Warning,
+                    "",
+                    doubt.to_string(),
+                );
             }
-            TlsRptVerdict { status: RecordStatus::Valid, endpoints: record.rua }
+            TlsRptVerdict {
+                status: RecordStatus::Valid,
+                endpoints: record.rua,
+            }
         }
         Reading::Absent => {
             let (severity, detail) = if mode == Some(Mode::Testing) {
-                (Severity::Warning, "the policy is in mode testing, and nobody is told of what fails")
+                (
+                    Severity::Warning,
+                    "the policy is in mode testing, and nobody is told of what fails",
+                )
             } else {
                 (Severity::Info, "no TLS-RPT record is published")
             };
@@ -61,12 +78,18 @@ pub(super) fn assess(
             TlsRptVerdict::of_nothing(RecordStatus::Absent)
         }
         Reading::NearMiss(miss) => {
-            let detail = format!("senders do not see the record {:?}: {}", miss.text, miss.why);
+            let detail = format!(
+                "senders do not see the record {:?}: {}",
+                miss.text, miss.why
+            );
             findings.add(Code::TlsrptRecordInvalid, Severity::Warning, "", detail);
             TlsRptVerdict::of_nothing(RecordStatus::Invalid)
         }
         Reading::Multiple(records) => {
-            let detail = format!("{} TLS-RPT records: senders take that as none", records.len());
+            let detail = format!(
+                "{} TLS-RPT records: senders take that as none",
+                records.len()
+            );
             findings.add(Code::TlsrptRecordMultiple, Severity::Warning, "", detail);
             TlsRptVerdict::of_nothing(RecordStatus::Multiple)
         }
@@ -76,9 +99,88 @@ pub(super) fn assess(
                     Defect::Rua(_) => Code::TlsrptRuaInvalid,
                     Defect::Field(_) | Defect::RuaMissing => Code::TlsrptRecordInvalid,
                 };
-                findings.add(code, Severity::Warning, "", format!("{defect}, in {text:?}"));
+                findings.add(
+                    code,
+                    Severity::Warning,
+                    "",
+                    format!("{defect}, in {text:?}"),
+                );
             }
             TlsRptVerdict::of_nothing(RecordStatus::Invalid)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::fail;
+
+    fn failing(case: &mut Case) {
+        fail(&mut case.evidence.tlsrpt.as_mut().unwrap().record);
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_the_record() {
+        check_rows(&[
+            (
+                "none",
+                |c| c.tlsrpt_records(&[]),
+                Code::TlsrptRecordAbsent,
+                Severity::Info,
+            ),
+            (
+                "none beside mode testing",
+                |c| {
+                    c.tlsrpt_records(&[]);
+                    c.policy(
+                        "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n",
+                    );
+                },
+                Code::TlsrptRecordAbsent,
+                Severity::Warning,
+            ),
+            (
+                "near miss",
+                |c| c.tlsrpt_records(&["v=TLSRPT; rua=mailto:a@example.com"]),
+                Code::TlsrptRecordInvalid,
+                Severity::Warning,
+            ),
+            (
+                "no rua",
+                |c| c.tlsrpt_records(&["v=TLSRPTv1; x=y"]),
+                Code::TlsrptRecordInvalid,
+                Severity::Warning,
+            ),
+            (
+                "no scheme",
+                |c| c.tlsrpt_records(&["v=TLSRPTv1; rua=a@example.com"]),
+                Code::TlsrptRuaInvalid,
+                Severity::Warning,
+            ),
+            (
+                "two",
+                |c| {
+                    c.tlsrpt_records(&[
+                        "v=TLSRPTv1; rua=mailto:a@example.com",
+                        "v=TLSRPTv1; rua=mailto:b@example.com",
+                    ])
+                },
+                Code::TlsrptRecordMultiple,
+                Severity::Warning,
+            ),
+            (
+                "failing",
+                failing,
+                Code::TlsrptLookupFailed,
+                Severity::Warning,
+            ),
+        ]);
+        assert_eq!(
+            Case::with(failing).assess().tlsrpt.unwrap().status,
+            RecordStatus::Unknown
+        );
     }
 }

@@ -202,13 +202,13 @@ catalogue! {
         severity: Info,
         rule: "RFC 8461 §3.1",
         explanation: "There is no MTA-STS record: senders that rely on MTA-STS use TLS only if nobody interferes.",
-        advice: "Serve a policy at https://mta-sts.<domain>/.well-known/mta-sts.txt, begin with mode testing, then publish TXT at _mta-sts.<domain>: \"v=STSv1; id=1;\".",
+        advice: "Serve a policy at `https://mta-sts.DOMAIN/.well-known/mta-sts.txt`, begin with mode testing, then publish TXT at `_mta-sts.DOMAIN`: \"v=STSv1; id=1;\".",
     }
     MtaStsRecordInvalid = "mta_sts_record_invalid" {
         check: MtaStsRecord,
         severity: Warning | Critical,
         rule: "RFC 8461 §3.1",
-        explanation: "A record at _mta-sts was meant to be an MTA-STS record, but senders cannot use it: they see no policy, or keep an old one.",
+        explanation: "A record at `_mta-sts` was meant to be an MTA-STS record, but senders cannot use it: they see no policy, or keep an old one.",
         advice: "Publish exactly one record that begins with v=STSv1; as in \"v=STSv1; id=20260101T000000;\": no blank or quote before it, no empty field, no blank or \"=\" in a value.",
     }
     MtaStsRecordMultiple = "mta_sts_record_multiple" {
@@ -216,7 +216,7 @@ catalogue! {
         severity: Warning | Critical,
         rule: "RFC 8461 §3.1",
         explanation: "There is more than one MTA-STS record, which senders take as none.",
-        advice: "Leave one TXT record that begins with v=STSv1; at _mta-sts.<domain>, and remove the others.",
+        advice: "Leave one TXT record that begins with v=STSv1; at `_mta-sts.DOMAIN`, and remove the others.",
     }
     MtaStsRecordIdInvalid = "mta_sts_record_id_invalid" {
         check: MtaStsRecord,
@@ -230,14 +230,14 @@ catalogue! {
         severity: Warning,
         rule: "RFC 8461 §3.1",
         explanation: "The record could not be looked up: senders that hold a policy keep to it, others see none.",
-        advice: "Find out why TXT at _mta-sts.<domain> fails: ask each authoritative name server, and look at its DNSSEC with `resolve`.",
+        advice: "Find out why TXT at `_mta-sts.DOMAIN` fails: ask each authoritative name server, and look at its DNSSEC with `resolve`.",
     }
     MtaStsPolicyWithoutRecord = "mta_sts_policy_without_record" {
         check: MtaStsRecord,
         severity: Info | Warning,
         rule: "RFC 8461 §3.1",
         explanation: "The policy host serves a policy, but no record points to it: senders that hold it keep to it, new ones never ask.",
-        advice: "Publish TXT at _mta-sts.<domain>: \"v=STSv1; id=1;\". To end MTA-STS, serve mode none until every cached policy has run out, then remove the host.",
+        advice: "Publish TXT at `_mta-sts.DOMAIN`: \"v=STSv1; id=1;\". To end MTA-STS, serve mode none until every cached policy has run out, then remove the host.",
     }
 
     // The MTA-STS policy and the host that serves it: RFC 8461 §3.2, §3.3, §8.
@@ -245,21 +245,21 @@ catalogue! {
         check: MtaStsPolicy,
         severity: Warning | Critical,
         rule: "RFC 8461 §3.3",
-        explanation: "The address of mta-sts.<domain> could not be looked up, so senders cannot fetch the policy.",
-        advice: "Find out why A and AAAA of mta-sts.<domain> fail: ask each authoritative name server, and look at its DNSSEC with `resolve`.",
+        explanation: "The address of `mta-sts.DOMAIN` could not be looked up, so senders cannot fetch the policy.",
+        advice: "Find out why A and AAAA of `mta-sts.DOMAIN` fail: ask each authoritative name server, and look at its DNSSEC with `resolve`.",
     }
     MtaStsHostNoAddress = "mta_sts_host_no_address" {
         check: MtaStsPolicy,
         severity: Warning | Critical,
         rule: "RFC 8461 §3.3",
-        explanation: "mta-sts.<domain> has no usable address, so senders cannot fetch the policy.",
-        advice: "Publish A or AAAA records (or a CNAME) for mta-sts.<domain> that lead to the web server with the policy.",
+        explanation: "`mta-sts.DOMAIN` has no usable address, so senders cannot fetch the policy.",
+        advice: "Publish A or AAAA records (or a CNAME) for `mta-sts.DOMAIN` that lead to the web server with the policy.",
     }
     MtaStsConnectFailed = "mta_sts_connect_failed" {
         check: MtaStsPolicy,
         severity: Warning | Critical,
         rule: "RFC 8461 §3.3",
-        explanation: "Nothing answers at port 443 of mta-sts.<domain>, so senders cannot fetch the policy.",
+        explanation: "Nothing answers at port 443 of `mta-sts.DOMAIN`, so senders cannot fetch the policy.",
         advice: "Start the web server, and open port 443 to everyone on every published address, IPv6 included.",
     }
     MtaStsTimeout = "mta_sts_timeout" {
@@ -274,14 +274,14 @@ catalogue! {
         severity: Warning | Critical,
         rule: "RFC 8461 §3.3",
         explanation: "The TLS handshake with the policy host failed, so senders cannot fetch the policy.",
-        advice: "Let the web server speak TLS 1.2 or 1.3 for the name mta-sts.<domain> (SNI), with a certificate configured for it.",
+        advice: "Let the web server speak TLS 1.2 or 1.3 for the name `mta-sts.DOMAIN` (SNI), with a certificate configured for it.",
     }
     MtaStsCertExpired = "mta_sts_cert_expired" {
         check: MtaStsPolicy,
         severity: Warning | Critical,
         rule: "RFC 8461 §3.3",
         explanation: "The certificate of the policy host is expired or not yet valid, so senders refuse the policy.",
-        advice: "Renew the certificate of mta-sts.<domain>, reload the web server, and check why the renewal did not run.",
+        advice: "Renew the certificate of `mta-sts.DOMAIN`, reload the web server, and check why the renewal did not run.",
     }
     MtaStsCertUntrusted = "mta_sts_cert_untrusted" {
         check: MtaStsPolicy,
@@ -295,21 +295,21 @@ catalogue! {
         severity: Warning | Critical,
         rule: "RFC 8461 §3.3",
         explanation: "The certificate of the policy host is for another name, so senders refuse the policy.",
-        advice: "Get a certificate with the DNS name mta-sts.<domain>, even where that name is an alias of a provider's host.",
+        advice: "Get a certificate with the DNS name `mta-sts.DOMAIN`, even where that name is an alias of a provider's host.",
     }
     MtaStsHttpRedirect = "mta_sts_http_redirect" {
         check: MtaStsPolicy,
         severity: Warning | Critical,
         rule: "RFC 8461 §3.3",
         explanation: "The policy host answers with a redirect, which senders must not follow.",
-        advice: "Serve the file itself, with status 200, at https://mta-sts.<domain>/.well-known/mta-sts.txt.",
+        advice: "Serve the file itself, with status 200, at `https://mta-sts.DOMAIN/.well-known/mta-sts.txt`.",
     }
     MtaStsHttpStatus = "mta_sts_http_status" {
         check: MtaStsPolicy,
         severity: Warning | Critical,
         rule: "RFC 8461 §3.3",
         explanation: "The policy host answers with something other than status 200, so senders have no policy.",
-        advice: "Serve the policy with status 200 at https://mta-sts.<domain>/.well-known/mta-sts.txt, to every client and without a login.",
+        advice: "Serve the policy with status 200 at `https://mta-sts.DOMAIN/.well-known/mta-sts.txt`, to every client and without a login.",
     }
     MtaStsContentType = "mta_sts_content_type" {
         check: MtaStsPolicy,
@@ -407,7 +407,7 @@ catalogue! {
         severity: Warning,
         rule: "RFC 8461 §3.2",
         explanation: "A field other than mx stands in the policy more than once; the first counts, though some senders wrongly take the last.",
-        advice: "Leave each field once.",
+        advice: "Leave each field once: remove the second and later lines of that name.",
     }
     MtaStsMaxAgeShort = "mta_sts_max_age_short" {
         check: MtaStsPolicy,
@@ -428,7 +428,7 @@ catalogue! {
         severity: Warning,
         rule: "RFC 8461 §8.1",
         explanation: "The policy has changed but the id in the record has not: senders that hold the old one do not notice.",
-        advice: "Change the id in the TXT record at _mta-sts.<domain>, for example to the current date and time.",
+        advice: "Change the id in the TXT record at `_mta-sts.DOMAIN`, for example to the current date and time.",
     }
     MtaStsRemovedTooEarly = "mta_sts_removed_too_early" {
         check: MtaStsPolicy,
@@ -449,7 +449,7 @@ catalogue! {
         severity: Warning,
         rule: "RFC 5280 §4.1.2.5",
         explanation: "The certificate of the policy host runs out soon; after that senders refuse the policy.",
-        advice: "Renew the certificate of mta-sts.<domain> and reload the web server; check why the renewal did not run.",
+        advice: "Renew the certificate of `mta-sts.DOMAIN` and reload the web server; check why the renewal did not run.",
     }
     MtaStsModeTesting = "mta_sts_mode_testing" {
         check: MtaStsPolicy,
@@ -472,7 +472,7 @@ catalogue! {
         severity: Warning | Critical,
         rule: "RFC 8461 §4.1",
         explanation: "No mx line of the policy matches this MX host, so MTA-STS senders do not deliver to it under mode enforce.",
-        advice: "Add an \"mx:\" line for the host and change the id, a day before such a host enters DNS; or remove the host from the MX records.",
+        advice: "Add an \"mx:\" line for the host and change the id, or remove the host from the MX records; next time extend the policy before the host enters DNS.",
     }
     MtaStsMxCertInvalid = "mta_sts_mx_cert_invalid" {
         check: MtaStsMx,
@@ -615,14 +615,14 @@ catalogue! {
         check: Certificate,
         severity: Info | Warning | Critical,
         rule: "RFC 5280 §4.1.2.5",
-        explanation: "The certificate has expired.",
+        explanation: "The certificate has expired: MTA-STS senders and DANE with usage 2 refuse it; DANE with usage 3 does not look at dates.",
         advice: "Renew it and reload the mail server; check why the renewal did not run or the server did not pick it up.",
     }
     CertNotYetValid = "cert_not_yet_valid" {
         check: Certificate,
         severity: Info | Warning | Critical,
         rule: "RFC 5280 §4.1.2.5",
-        explanation: "The certificate is not valid yet.",
+        explanation: "The certificate is not valid yet: MTA-STS senders and DANE with usage 2 refuse it; DANE with usage 3 does not look at dates.",
         advice: "Check the clock of the machine that issued it, or put the earlier certificate back until its time has come.",
     }
     CertExpiring = "cert_expiring" {
@@ -785,7 +785,7 @@ catalogue! {
         check: Dane,
         severity: Warning,
         rule: "RFC 8020 §2",
-        explanation: "The name servers deny _tcp.<mx> altogether although TLSA records exist below it; resolvers that believe this see no TLSA.",
+        explanation: "The name servers deny `_tcp.MX` altogether although TLSA records exist below it; resolvers that believe this see no TLSA.",
         advice: "Repair or replace the name server: a name above an existing one exists (NOERROR without data, not NXDOMAIN).",
     }
     DaneSingleRecord = "dane_single_record" {
@@ -807,7 +807,7 @@ catalogue! {
         severity: Info,
         rule: "RFC 7672 §3.1.1",
         explanation: "The zone is signed and the host speaks TLS, but there is no TLSA record.",
-        advice: "Publish TLSA 3 1 1 at _25._tcp.<mx>; `tlsa CERT.pem` prints the record.",
+        advice: "Publish TLSA 3 1 1 at `_25._tcp.MX`; `tlsa CERT.pem` prints the record.",
     }
     DaneTlsaInsecure = "dane_tlsa_insecure" {
         check: Dane,
@@ -823,13 +823,13 @@ catalogue! {
         severity: Info | Warning,
         rule: "RFC 8460 §3",
         explanation: "There is no TLS-RPT record: senders have nobody to tell when TLS to this domain fails.",
-        advice: "Publish TXT at _smtp._tls.<domain>: \"v=TLSRPTv1; rua=mailto:tlsrpt@example.com\", with an address that is read.",
+        advice: "Publish TXT at `_smtp._tls.DOMAIN`: \"v=TLSRPTv1; rua=mailto:tlsrpt@example.com\", with an address that is read.",
     }
     TlsrptRecordInvalid = "tlsrpt_record_invalid" {
         check: TlsRpt,
         severity: Warning,
         rule: "RFC 8460 §3",
-        explanation: "A record at _smtp._tls was meant to be a TLS-RPT record, but senders cannot use it and send no reports.",
+        explanation: "A record at `_smtp._tls` was meant to be a TLS-RPT record, but senders cannot use it and send no reports.",
         advice: "Publish exactly one record that begins with v=TLSRPTv1; as in \"v=TLSRPTv1; rua=mailto:tlsrpt@example.com\".",
     }
     TlsrptRecordMultiple = "tlsrpt_record_multiple" {
@@ -837,7 +837,7 @@ catalogue! {
         severity: Warning,
         rule: "RFC 8460 §3",
         explanation: "There is more than one TLS-RPT record, which senders take as none.",
-        advice: "Leave one TXT record that begins with v=TLSRPTv1; at _smtp._tls.<domain>; several addresses go into one rua, with commas between.",
+        advice: "Leave one TXT record that begins with v=TLSRPTv1; at `_smtp._tls.DOMAIN`; several addresses go into one rua, with commas between.",
     }
     TlsrptRuaInvalid = "tlsrpt_rua_invalid" {
         check: TlsRpt,
@@ -851,7 +851,7 @@ catalogue! {
         severity: Warning,
         rule: "RFC 8460 §3",
         explanation: "The TLS-RPT record could not be looked up, so senders send no reports.",
-        advice: "Find out why TXT at _smtp._tls.<domain> fails: ask each authoritative name server, and look at its DNSSEC with `resolve`.",
+        advice: "Find out why TXT at `_smtp._tls.DOMAIN` fails: ask each authoritative name server, and look at its DNSSEC with `resolve`.",
     }
 
     // What the mechanisms make of each other, and what the operator expects.

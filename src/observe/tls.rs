@@ -128,14 +128,11 @@ pub fn sni(name: &str) -> Option<&str> {
     server_name(name).map(|_| name)
 }
 
-/// 32 bytes that nobody can guess, as a hello wants them.
-pub fn random() -> [u8; 32] {
+/// 32 bytes that nobody can guess, as a hello wants them; none when the system has no random numbers.
+pub fn random() -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
-    PROVIDER
-        .secure_random
-        .fill(&mut bytes)
-        .expect("the system has random numbers");
-    bytes
+    PROVIDER.secure_random.fill(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// What reqwest needs to speak to a policy host, and what is recorded while it does.
@@ -194,17 +191,23 @@ impl PolicyHostTls {
 }
 
 /// What TLS said in the depths of another library's error; none when TLS is not to blame.
-///
-/// `io::Error::source` skips the error that it wraps, so both ways down are taken.
 pub fn tls_error_in(error: &(dyn Error + 'static)) -> Option<String> {
-    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-        return Some(tls.to_string());
-    }
-    let wrapped = error
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref)
-        .and_then(|inner| tls_error_in(inner));
-    wrapped.or_else(|| error.source().and_then(tls_error_in))
+    causes(error)
+        .find_map(|cause| cause.downcast_ref::<rustls::Error>())
+        .map(ToString::to_string)
+}
+
+/// An error and all below it. `io::Error::source` skips the error that it wraps, so that is asked for first.
+pub(super) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let wrapped = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .map(|wrapped| wrapped as &(dyn Error + 'static));
+        wrapped.or_else(|| error.source())
+    })
 }
 
 /// aws-lc-rs: also P-521, and X25519MLKEM768 first.

@@ -8,6 +8,8 @@
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::protocol::txt::excerpt;
+
 /// A complete reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
@@ -69,8 +71,6 @@ const MAX_LINE: usize = 2048;
 const MAX_REPLY: usize = 16 * 1024;
 /// Lines of one reply.
 const MAX_LINES: usize = 100;
-/// At most this many characters of garbage are repeated.
-const SHOWN: usize = 120;
 
 impl ReplyReader {
     /// Nothing read yet.
@@ -122,7 +122,7 @@ impl ReplyReader {
                     self.failed = Some(ReplyError::Endless);
                 } else if !may_become_reply(unread) {
                     // Said at once: who is no SMTP server may never send a line end.
-                    self.failed = Some(ReplyError::Garbage(shown(unread)));
+                    self.failed = Some(ReplyError::Garbage(excerpt(unread)));
                 }
                 return;
             };
@@ -140,7 +140,7 @@ impl ReplyReader {
         if line.len() > MAX_LINE || self.lines.len() >= MAX_LINES {
             return Err(ReplyError::Endless);
         }
-        let garbage = || ReplyError::Garbage(shown(line));
+        let garbage = || ReplyError::Garbage(excerpt(line));
         let (code, last, text) = split_line(line).ok_or_else(garbage)?;
         match self.code {
             Some(before) if before != code => {
@@ -189,11 +189,6 @@ fn may_become_reply(begin: &[u8]) -> bool {
         1 | 2 => byte.is_ascii_digit(),
         _ => matches!(byte, b' ' | b'-' | b'\r'),
     })
-}
-
-fn shown(bytes: &[u8]) -> String {
-    let start = bytes.get(..SHOWN).unwrap_or(bytes);
-    String::from_utf8_lossy(start).into_owned()
 }
 
 /// What a 250 reply to EHLO lists, the keyword of each line in upper case, its parameters as sent, single blanks

@@ -3,6 +3,8 @@
 //! It says where senders report how their attempts at TLS went: a comma-separated list of `mailto:` and `https:` URIs, in
 //! which `,`, `!` and `;` are percent-encoded. Unlike in DMARC no URI has a size behind it.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -88,6 +90,22 @@ pub struct RuaDefect {
     pub why: RuaFault,
 }
 
+impl fmt::Display for RuaDefect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rua {:?}: {}", self.uri, self.why)
+    }
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(defect) => defect.fmt(f),
+            Self::RuaMissing => f.write_str("the field rua is missing"),
+            Self::Rua(defect) => defect.fmt(f),
+        }
+    }
+}
+
 closed_set! {
     /// What can be wrong with a member of `rua`: a fragment for people.
     pub enum RuaFault {
@@ -112,27 +130,9 @@ closed_set! {
     }
 }
 
-impl std::fmt::Display for Defect {
-    /// A fragment for people.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Field(defect) => defect.fmt(f),
-            Self::RuaMissing => f.write_str("there is no rua"),
-            Self::Rua(defect) => defect.fmt(f),
-        }
-    }
-}
-
-impl std::fmt::Display for RuaDefect {
-    /// A fragment for people.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "in rua {:?}: {}", self.uri, self.why)
-    }
-}
-
-impl std::fmt::Display for Record {
+impl fmt::Display for Record {
     /// As it is published.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("v=TLSRPTv1; rua=")?;
         for (at, endpoint) in self.rua.iter().enumerate() {
             if at > 0 {
@@ -315,4 +315,164 @@ fn has_domain(uri: &str) -> bool {
         .next()
         .and_then(|address| address.rsplit_once('@'))
         .is_some_and(|(local, domain)| !local.ends_with(':') && !domain.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::protocol::txt::FieldFault;
+    use crate::protocol::txt::tests::anything;
+    use crate::protocol::txt::tests::record;
+    use crate::protocol::txt::tests::vectors;
+
+    /// The metric state and the finding code that a reading stands for.
+    fn verdict(reading: &Reading) -> (&'static str, Option<&'static str>) {
+        match reading {
+            Reading::Absent => ("absent", None),
+            Reading::NearMiss(_) => ("invalid", Some("tlsrpt_record_invalid")),
+            Reading::Multiple(_) => ("multiple", Some("tlsrpt_record_multiple")),
+            Reading::Invalid { defects, .. } => {
+                let code = if defects.iter().all(|d| matches!(d, Defect::Rua(_))) {
+                    "tlsrpt_rua_invalid"
+                } else {
+                    "tlsrpt_record_invalid"
+                };
+                ("invalid", Some(code))
+            }
+            Reading::Valid(record) if record.doubts.is_empty() => ("valid", None),
+            Reading::Valid(_) => ("valid", Some("tlsrpt_rua_invalid")),
+        }
+    }
+
+    fn uris(record: &Record) -> Vec<String> {
+        record.rua.iter().map(|e| e.uri.clone()).collect()
+    }
+
+    #[test]
+    fn agrees_with_the_vectors() {
+        let rows = vectors(include_str!("../../tests/vectors/tlsrpt_txt.json"));
+        assert!(rows.len() > 20);
+        for (row, records) in rows {
+            let reading = read(&records);
+            let (status, finding) = verdict(&reading);
+            let why = format!("{}: {}", row.id, row.why);
+            assert_eq!(status, row.expected.status, "{why}");
+            assert_eq!(finding, row.expected.finding.as_deref(), "{why}");
+            let near_miss = matches!(reading, Reading::NearMiss(_));
+            let absent_to_senders = row.expected.sender_sees.as_deref() == Some("absent");
+            assert_eq!(near_miss, absent_to_senders, "{why}");
+            let rua = match &reading {
+                Reading::Valid(record) => Some(uris(record)),
+                _ => None,
+            };
+            assert_eq!(rua, row.expected.rua, "{why}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        use RuaFault as F;
+        let rua = |uri: &str, why| {
+            Defect::Rua(RuaDefect {
+                uri: uri.to_owned(),
+                why,
+            })
+        };
+        for (fields, expected) in [
+            ("", vec![Defect::RuaMissing]),
+            (" RUA=mailto:a@example.com", vec![Defect::RuaMissing]),
+            (
+                " rua =mailto:a@example.com",
+                vec![Defect::Field(FieldDefect {
+                    field: "rua =mailto:a@example.com".to_owned(),
+                    why: FieldFault::Name,
+                })],
+            ),
+            ("rua=a@example.com", vec![rua("a@example.com", F::NoScheme)]),
+            ("rua=9x:a", vec![rua("9x:a", F::NoScheme)]),
+            ("rua=mailto:a b@c", vec![rua("mailto:a b@c", F::Character)]),
+            ("rua=<mailto:a@c>", vec![rua("<mailto:a@c>", F::NoScheme)]),
+            ("rua=mailto:%4", vec![rua("mailto:%4", F::Percent)]),
+            ("rua=mailto:%zz@c", vec![rua("mailto:%zz@c", F::Percent)]),
+            ("rua=mailto:?a=b", vec![rua("mailto:?a=b", F::NoAddress)]),
+            ("rua=https:", vec![rua("https:", F::NoHost)]),
+            ("rua=https:/a", vec![rua("https:/a", F::NoHost)]),
+            ("rua=https:///a", vec![rua("https:///a", F::NoHost)]),
+            ("rua=https://:443/", vec![rua("https://:443/", F::NoHost)]),
+            ("rua=https://u@/", vec![rua("https://u@/", F::NoHost)]),
+            (
+                "rua=http://a.example,ftp://b.example",
+                vec![
+                    rua("http://a.example", F::OtherScheme),
+                    rua("ftp://b.example", F::OtherScheme),
+                ],
+            ),
+            ("rua=mailto:a@example.com,", vec![rua("", F::Empty)]),
+            (
+                "rua=mailto:a;b@example.com",
+                vec![Defect::Field(FieldDefect {
+                    field: "b@example.com".to_owned(),
+                    why: FieldFault::NoEquals,
+                })],
+            ),
+        ] {
+            let text = format!("v=TLSRPTv1;{fields}");
+            match read(&[record(&text)]) {
+                Reading::Invalid { defects, .. } => assert_eq!(defects, expected, "{text}"),
+                reading => panic!("{text}: {reading:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn passes_over_other_schemes() {
+        let text = "v=TLSRPTv1; rua=ftp://a.example, HTTPS://b.example:8443/r?x=1#y, mailto:a@b,mailto:@b; rua=x";
+        let Reading::Valid(found) = read(&[record(text)]) else {
+            panic!("valid");
+        };
+        let schemes: Vec<Scheme> = found.rua.iter().map(|e| e.scheme).collect();
+        assert_eq!(schemes, [Scheme::Https, Scheme::Mailto, Scheme::Mailto]);
+        assert_eq!(found.passed_over, ["ftp://a.example"]);
+        assert_eq!(found.doubts.len(), 1);
+        assert_eq!(
+            found.to_string(),
+            "v=TLSRPTv1; rua=HTTPS://b.example:8443/r?x=1#y,mailto:a@b,mailto:@b;"
+        );
+    }
+
+    #[test]
+    fn defects_are_bounded() {
+        let text = format!("v=TLSRPTv1; rua={}", ",".repeat(60_000));
+        let Reading::Invalid { defects, .. } = read(&[record(&text)]) else {
+            panic!("invalid");
+        };
+        assert_eq!(defects.len(), MAX_DEFECTS);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(records in proptest::collection::vec(anything("v=TLSRPTv1;rua="), 0..3)) {
+            let _ = read(&records);
+        }
+
+        #[test]
+        fn reads_what_it_writes(
+            mail in proptest::collection::vec("mailto:[a-z0-9.+]{1,9}@[a-z]{1,9}\\.example", 1..4),
+            web in "https://[a-z]{1,9}\\.example/[a-z0-9?=&/_-]{0,9}",
+            extensions in proptest::collection::btree_map("x[A-Za-z0-9_.-]{0,31}", "[!-:<>-~]{1,20}", 0..4),
+        ) {
+            let endpoint = |scheme| move |uri| Endpoint { scheme, uri };
+            let mut rua: Vec<Endpoint> = mail.into_iter().map(endpoint(Scheme::Mailto)).collect();
+            rua.push(endpoint(Scheme::Https)(web));
+            let written = Record {
+                rua,
+                passed_over: Vec::new(),
+                doubts: Vec::new(),
+                extensions: extensions.into_iter().collect(),
+            };
+            prop_assert_eq!(read(&[record(&written.to_string())]), Reading::Valid(written));
+        }
+    }
 }

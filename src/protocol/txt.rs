@@ -7,6 +7,7 @@
 //! [`NearMiss`]: senders see nothing there, its owner must hear of it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -59,6 +60,12 @@ pub struct NearMiss {
     pub text: String,
     /// What is wrong with its beginning.
     pub why: NearMissKind,
+}
+
+impl fmt::Display for NearMiss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.text, self.why)
+    }
 }
 
 closed_set! {
@@ -206,9 +213,8 @@ pub struct FieldDefect {
     pub why: FieldFault,
 }
 
-impl std::fmt::Display for FieldDefect {
-    /// A fragment for people.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for FieldDefect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "field {:?}: {}", self.field, self.why)
     }
 }
@@ -370,4 +376,190 @@ pub fn excerpt(bytes: &[u8]) -> String {
         short.push('…');
     }
     short
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Test data in which each row is a set of TXT records, as lists of character-strings.
+    #[derive(serde::Deserialize)]
+    pub(crate) struct Vector {
+        pub(crate) id: String,
+        pub(crate) why: String,
+        pub(crate) input: Input,
+        pub(crate) expected: Expected,
+    }
+
+    #[derive(serde::Deserialize)]
+    pub(crate) struct Input {
+        pub(crate) rcode: String,
+        pub(crate) txt: Vec<Vec<String>>,
+    }
+
+    #[derive(serde::Deserialize)]
+    pub(crate) struct Expected {
+        pub(crate) status: String,
+        pub(crate) id: Option<String>,
+        pub(crate) rua: Option<Vec<String>>,
+        pub(crate) finding: Option<String>,
+        pub(crate) sender_sees: Option<String>,
+    }
+
+    /// The rows of `json` that a parser can judge: those in which DNS answered.
+    pub(crate) fn vectors(json: &str) -> Vec<(Vector, Vec<TxtRecord>)> {
+        let rows: Vec<Vector> = serde_json::from_str(json).unwrap();
+        let answered = ["NOERROR", "NXDOMAIN"];
+        rows.into_iter()
+            .filter(|row| answered.contains(&row.input.rcode.as_str()))
+            .map(|row| {
+                let records = row.input.txt.iter().map(TxtRecord::join).collect();
+                (row, records)
+            })
+            .collect()
+    }
+
+    pub(crate) fn record(text: &str) -> TxtRecord {
+        TxtRecord(text.as_bytes().to_vec())
+    }
+
+    /// Bytes that look enough like a record to get somewhere.
+    pub(crate) fn anything(begin: &'static str) -> impl Strategy<Value = TxtRecord> {
+        let byte = prop_oneof![
+            4 => proptest::sample::select(b"v=; \tid=rua=mailto:https://a.b@1,!%\"".as_slice()),
+            1 => any::<u8>(),
+        ];
+        (any::<bool>(), proptest::collection::vec(byte, 0..80)).prop_map(move |(begins, tail)| {
+            let begin: &[u8] = if begins { begin.as_bytes() } else { b"" };
+            TxtRecord::join([begin, tail.as_slice()])
+        })
+    }
+
+    #[test]
+    fn near_misses_are_told_from_other_records() {
+        use NearMissKind as Kind;
+        for (text, expected) in [
+            ("V=STSv1; id=1", Some(Kind::Case)),
+            ("v=stsv1; id=1", Some(Kind::Case)),
+            ("v=STSV1", Some(Kind::Case)),
+            ("\"v=STSv1; id=1;\"", Some(Kind::Quotes)),
+            ("\\\"v=STSv1; id=1;\\\"", Some(Kind::Quotes)),
+            ("'v=STSv1; id=1;'", Some(Kind::Quotes)),
+            ("\u{201c}v=STSv1; id=1;\u{201d}", Some(Kind::Quotes)),
+            (" v=STSv1; id=1", Some(Kind::LeadingBlank)),
+            ("\tv=stsv1; id=1", Some(Kind::LeadingBlank)),
+            ("id=1; v=STSv1;", Some(Kind::NotFirst)),
+            ("id=1;v=stsv1", Some(Kind::NotFirst)),
+            (";v=STSv1;id=1", Some(Kind::NotFirst)),
+            ("v=STSv1", Some(Kind::NoSemicolon)),
+            ("v=STSv1 id=1", Some(Kind::NoSemicolon)),
+            ("v=STSv1, id=1", Some(Kind::NoSemicolon)),
+            ("v=STSv1 ;id=1", Some(Kind::BlankBeforeSemicolon)),
+            ("v = STSv1; id=1", Some(Kind::BlankAroundEquals)),
+            ("v= STSv1; id=1", Some(Kind::BlankAroundEquals)),
+            ("v=STS; id=1", Some(Kind::NoNumber)),
+            ("v=STSv10; id=1", None),
+            ("v=STSv2; id=1", None),
+            ("v=STSv0; id=1", None),
+            ("v=STSfoo; id=1", None),
+            ("v=spf1 -all", None),
+            ("v=TLSRPTv1; rua=mailto:a@example.com", None),
+            ("id=1", None),
+            ("see v=STSv1 in the docs", None),
+            ("", None),
+            ("\u{e9}", None),
+        ] {
+            let records = [record(text)];
+            let found = match pick(&records, MTA_STS) {
+                Picked::Absent => None,
+                Picked::NearMiss(near_miss) => Some(near_miss.why),
+                picked => panic!("{text:?}: {picked:?}"),
+            };
+            assert_eq!(found, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_near_miss_beside_a_record_does_not_count() {
+        let records = [record("v=stsv1;"), record("v=STSv1; id=1"), record("x")];
+        assert!(matches!(pick(&records, MTA_STS), Picked::One { .. }));
+    }
+
+    #[test]
+    fn fields_are_split_as_the_grammar_says() {
+        use FieldFault as F;
+        for (why, text, names, faults) in [
+            ("nothing", "", vec![], vec![]),
+            ("blanks", " \t ", vec![], vec![]),
+            ("one", " a=1", vec!["a"], vec![]),
+            (
+                "blanks beside semicolons",
+                " a=1 \t; b=2 ; ",
+                vec!["a", "b"],
+                vec![],
+            ),
+            ("two ends", "a=1;;", vec!["a"], vec![F::Empty]),
+            ("begins empty", ";a=1", vec!["a"], vec![F::Empty]),
+            ("ends in a blank", "a=1 ", vec!["a"], vec![F::TrailingBlank]),
+            ("no equals sign", "a", vec![], vec![F::NoEquals]),
+            ("blank in the name", "a =1", vec![], vec![F::Name]),
+            ("no name", "=1", vec![], vec![F::Name]),
+            ("name begins by a hyphen", "-a=1", vec![], vec![F::Name]),
+            (
+                "name of 32",
+                "abcdefghijklmnopqrstuvwxyz_-.789=1",
+                vec!["abcdefghijklmnopqrstuvwxyz_-.789"],
+                vec![],
+            ),
+            (
+                "name of 33",
+                "abcdefghijklmnopqrstuvwxyz_-.7890=1",
+                vec![],
+                vec![F::Name],
+            ),
+            ("no value", "a=", vec![], vec![F::NoValue]),
+            ("blank in the value", "a=1 2", vec![], vec![F::Value]),
+            ("second equals sign", "a=1=2", vec![], vec![F::Value]),
+            ("control character", "a=\u{1}", vec![], vec![F::Value]),
+            ("not ASCII", "a=\u{e9}", vec![], vec![F::NotAscii]),
+            ("the caller's own field", "own=1=2 3", vec!["own"], vec![]),
+            (
+                "a repeated field is not read",
+                "a=1; a=\u{1}=; own=1; own=",
+                vec!["a", "own"],
+                vec![],
+            ),
+        ] {
+            let found = fields(text.as_bytes(), "own");
+            let got: Vec<&str> = found.fields.iter().map(|f| f.name).collect();
+            let wrong: Vec<F> = found.defects.iter().map(|d| d.why).collect();
+            assert_eq!((got, wrong), (names, faults), "{why}: {text:?}");
+        }
+    }
+
+    #[test]
+    fn defects_are_bounded() {
+        let text = ";".repeat(65_535);
+        let found = fields(text.as_bytes(), "id");
+        assert_eq!(found.defects.len(), MAX_DEFECTS);
+    }
+
+    #[test]
+    fn excerpts_are_short() {
+        assert_eq!(excerpt(b"ab\xff"), "ab\u{fffd}");
+        assert_eq!(excerpt(&[b'a'; 120]).chars().count(), 120);
+        assert_eq!(excerpt(&[b'a'; 121]).chars().count(), 121);
+        assert!(excerpt(&[b'a'; 5000]).ends_with("a…"));
+        assert!(excerpt("€".repeat(200).as_bytes()).ends_with("€…"));
+    }
+
+    proptest! {
+        #[test]
+        fn picking_never_panics(records in proptest::collection::vec(anything("v=STSv1;"), 0..4)) {
+            let _ = pick(&records, MTA_STS);
+            let _ = pick(&records, TLS_RPT);
+        }
+    }
 }

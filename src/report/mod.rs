@@ -8,6 +8,8 @@ use crate::evidence::mta_sts::PolicyEvidence;
 use crate::finding::Finding;
 use crate::finding::Severity;
 
+pub mod catalogue_docs;
+pub mod html;
 pub mod json;
 pub mod metrics;
 pub mod text;
@@ -33,11 +35,12 @@ impl Report {
     }
 
     /// Every look-up failed, so that nothing was learned about this domain at all.
-    pub fn is_unanswered(&self) -> bool {
+    pub fn unanswered(&self) -> bool {
         let evidence = &self.evidence;
         evidence.routing.mx.answer == Answer::Unknown
             && evidence.mta_sts.as_ref().is_none_or(|mta_sts| {
-                mta_sts.record.answer == Answer::Unknown && !matches!(mta_sts.policy, PolicyEvidence::Asked(_))
+                mta_sts.record.answer == Answer::Unknown
+                    && !matches!(mta_sts.policy, PolicyEvidence::Asked(_))
             })
             && evidence
                 .tlsrpt

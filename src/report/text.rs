@@ -59,9 +59,17 @@ fn table(out: &mut String, table: Table) {
 fn summary(report: &Report) -> Vec<String> {
     let assessment = &report.assessment;
     match assessment.mx {
-        MxStatus::Null => return vec!["This domain takes no mail, and says so (null MX).".to_owned()],
-        MxStatus::NxDomain => return vec!["There is no such domain: nobody can send mail to it.".to_owned()],
-        MxStatus::None => return vec!["This domain has neither MX nor address: nobody can send mail to it.".to_owned()],
+        MxStatus::Null => {
+            return vec!["This domain takes no mail, and says so (null MX).".to_owned()];
+        }
+        MxStatus::NxDomain => {
+            return vec!["There is no such domain: nobody can send mail to it.".to_owned()];
+        }
+        MxStatus::None => {
+            return vec![
+                "This domain has neither MX nor address: nobody can send mail to it.".to_owned(),
+            ];
+        }
         MxStatus::Ok | MxStatus::Implicit | MxStatus::Invalid | MxStatus::Unknown => {}
     }
     let Some(delivery) = &assessment.delivery else {
@@ -77,22 +85,36 @@ fn summary(report: &Report) -> Vec<String> {
     let refused = named(&|verdict| verdict.possible == Some(false));
     let unknown = named(&|verdict| verdict.possible.is_none());
     let arrives = if refused.len() == Sender::ALL.len() {
-        styled(Severity::Critical, "Mail does not arrive: every kind of sender is refused.")
+        styled(
+            Severity::Critical,
+            "Mail does not arrive: every kind of sender is refused.",
+        )
     } else if !refused.is_empty() {
         let text = format!("Mail does not arrive from {}.", refused.join(", "));
         styled(Severity::Critical, &text)
     } else if !unknown.is_empty() {
-        let text = format!("Whether mail arrives could not be found out for {}.", unknown.join(", "));
+        let text = format!(
+            "Whether mail arrives could not be found out for {}.",
+            unknown.join(", ")
+        );
         styled(Severity::Warning, &text)
     } else {
         format!("{GOOD}Mail arrives from every kind of sender.{GOOD:#}")
     };
     let protected = named(&|verdict| verdict.protection == Protection::Authenticated);
-    let unclear = delivery.values().any(|verdict| verdict.protection == Protection::Unknown);
+    let unclear = delivery
+        .values()
+        .any(|verdict| verdict.protection == Protection::Unknown);
     let protection = if !protected.is_empty() {
-        format!("{GOOD}Protected against an active attacker: {}.{GOOD:#}", protected.join(", "))
+        format!(
+            "{GOOD}Protected against an active attacker: {}.{GOOD:#}",
+            protected.join(", ")
+        )
     } else if unclear {
-        styled(Severity::Warning, "Whether anybody is protected against an active attacker could not be found out.")
+        styled(
+            Severity::Warning,
+            "Whether anybody is protected against an active attacker could not be found out.",
+        )
     } else {
         let text = "Nobody is protected: an active attacker can read and change the mail of every kind of sender that delivers.";
         styled(Severity::Warning, text)
@@ -111,7 +133,12 @@ const fn people(sender: Sender) -> &'static str {
 
 fn delivery_table(delivery: &std::collections::BTreeMap<Sender, Delivery>) -> Table {
     let mut table = plain_table();
-    table.set_header(["sender", "delivers", "how", "an attacker can bring it down to"]);
+    table.set_header([
+        "sender",
+        "delivers",
+        "how",
+        "an attacker can bring it down to",
+    ]);
     for (sender, verdict) in delivery {
         let possible = match verdict.possible {
             Some(true) => "yes",
@@ -147,25 +174,46 @@ fn findings(report: &Report, out: &mut String) {
     out.push('\n');
     let findings = report.findings();
     if findings.is_empty() {
-        line(out, format_args!("  {GOOD}Nothing to complain about.{GOOD:#}"));
+        line(
+            out,
+            format_args!("  {GOOD}Nothing to complain about.{GOOD:#}"),
+        );
         return;
     }
     for finding in findings {
-        let Finding { severity, code, about, .. } = finding;
-        let about = if about.is_empty() { String::new() } else { format!("  {}", label_text(about)) };
+        let Finding {
+            severity,
+            code,
+            about,
+            ..
+        } = finding;
+        let about = if about.is_empty() {
+            String::new()
+        } else {
+            format!("  {}", label_text(about))
+        };
         let head = styled(*severity, &format!("{:<8}", severity.as_str()));
         line(out, format_args!("  {head} {BOLD}{code}{BOLD:#}{about}"));
-        line(out, format_args!("           {}", printable(&finding.detail)));
         line(
             out,
-            format_args!("           {DIM}→ {} ({}){DIM:#}", printable(finding.advice()), code.entry().rule),
+            format_args!("           {}", printable(&finding.detail)),
+        );
+        line(
+            out,
+            format_args!(
+                "           {DIM}→ {} ({}){DIM:#}",
+                printable(finding.advice()),
+                code.entry().rule
+            ),
         );
     }
 }
 
 /// What a stranger's server said, without anything that a terminal would obey.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 fn styled(severity: Severity, text: &str) -> String {
@@ -182,7 +230,10 @@ fn seen(report: &Report, out: &mut String) {
     let assessment = &report.assessment;
     out.push('\n');
     let mut facts = plain_table();
-    facts.add_row(["MX".to_owned(), format!("{}, {}", assessment.mx, dnssec(&evidence.routing.mx))]);
+    facts.add_row([
+        "MX".to_owned(),
+        format!("{}, {}", assessment.mx, dnssec(&evidence.routing.mx)),
+    ]);
     if let Some(verdict) = &assessment.mta_sts {
         let policy = verdict.policy.as_ref().map_or_else(String::new, |policy| {
             let patterns: Vec<&str> = policy.mx.iter().map(|pattern| pattern.as_str()).collect();
@@ -194,25 +245,47 @@ fn seen(report: &Report, out: &mut String) {
         facts.add_row(["DANE".to_owned(), status.to_string()]);
     }
     if let Some(verdict) = &assessment.tlsrpt {
-        let to: Vec<String> = verdict.endpoints.iter().map(|endpoint| printable(&endpoint.uri)).collect();
-        let to = if to.is_empty() { String::new() } else { format!(", {}", to.join(" ")) };
+        let to: Vec<String> = verdict
+            .endpoints
+            .iter()
+            .map(|endpoint| printable(&endpoint.uri))
+            .collect();
+        let to = if to.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", to.join(" "))
+        };
         facts.add_row(["TLS-RPT".to_owned(), format!("{}{to}", verdict.status)]);
     }
     table(out, facts);
     if !assessment.hosts.is_empty() {
         out.push('\n');
         let mut hosts = plain_table();
-        hosts.set_header(["MX host", "address", "SMTP", "certificate", "DANE", "policy"]);
+        hosts.set_header([
+            "MX host",
+            "address",
+            "SMTP",
+            "certificate",
+            "DANE",
+            "policy",
+        ]);
         for host in &assessment.hosts {
             host_rows(host, &mut hosts);
         }
         table(out, hosts);
     }
     let cost = &evidence.cost;
-    let cut = if cost.timed_out { ", cut by the deadline" } else { "" };
+    let cut = if cost.timed_out {
+        ", cut by the deadline"
+    } else {
+        ""
+    };
     line(
         out,
-        format_args!("\n  {DIM}{:.1} s, {} DNS queries{cut}{DIM:#}", cost.seconds, cost.dns_queries),
+        format_args!(
+            "\n  {DIM}{:.1} s, {} DNS queries{cut}{DIM:#}",
+            cost.seconds, cost.dns_queries
+        ),
     );
 }
 
@@ -239,18 +312,28 @@ fn host_rows(host: &HostVerdict, table: &mut Table) {
     }
     for (at, address) in host.addresses.iter().enumerate() {
         let smtp = match address.session().and_then(|session| session.tls.as_ref()) {
-            Some(tls) if !tls.version.is_empty() => format!("{}, {}", tls.version, tls.key_exchange),
+            Some(tls) if !tls.version.is_empty() => {
+                format!("{}, {}", tls.version, tls.key_exchange)
+            }
             _ => address.outcome.to_string(),
         };
         let first = at == 0;
-        let dane = if first { dane_words(host) } else { String::new() };
+        let dane = if first {
+            dane_words(host)
+        } else {
+            String::new()
+        };
         table.add_row([
             if first { name.clone() } else { String::new() },
             address.address.to_string(),
             smtp,
             certificate_words(address),
             dane,
-            if first { policy.to_owned() } else { String::new() },
+            if first {
+                policy.to_owned()
+            } else {
+                String::new()
+            },
         ]);
     }
 }
@@ -261,7 +344,11 @@ fn certificate_words(address: &AddressVerdict) -> String {
             || "unreadable".to_owned(),
             |leaf| leaf.not_after.to_string().chars().take(10).collect(),
         );
-        let verdict = if certificate.is_valid() { "valid" } else { "not valid" };
+        let verdict = if certificate.is_valid() {
+            "valid"
+        } else {
+            "not valid"
+        };
         format!("{} {verdict}, until {until}", certificate.key_algorithm)
     };
     let all: Vec<String> = address.certificates.iter().map(words).collect();
@@ -274,6 +361,8 @@ fn dane_words(host: &HostVerdict) -> String {
         DaneStatus::Match | DaneStatus::Mismatch | DaneStatus::Unusable => {
             format!("{} ({} TLSA)", dane.status, dane.records.len())
         }
-        DaneStatus::Absent | DaneStatus::Insecure | DaneStatus::Bogus | DaneStatus::Unknown => dane.status.to_string(),
+        DaneStatus::Absent | DaneStatus::Insecure | DaneStatus::Bogus | DaneStatus::Unknown => {
+            dane.status.to_string()
+        }
     }
 }

@@ -1,7 +1,17 @@
-//! DNS look-ups that say how far DNSSEC vouches for them: upstream transport, the walk from the anchor down, and the
-//! cached resolver on top.
+//! DNS look-ups that say how far DNSSEC vouches for them.
+//!
+//! A question goes through four layers: [`resolver`] follows aliases and remembers answers; [`verdict`] judges one answer;
+//! [`chain`] walks from the root down to the zone that must have signed it, in steps of [`cut`]; [`upstream`] asks a recursive resolver, with
+//! its own validation switched off (CD), so that a forged answer and a failure stay apart. Two outcomes never turn into each
+//! other: *bogus* (there is an answer, and it is wrong) and *indeterminate* (something could not be learned).
 
+mod chain;
+mod cut;
+mod memory;
 mod resolver;
+mod upstream;
+mod verdict;
+mod zone;
 
 pub use resolver::ProbeQueries;
 pub use resolver::Resolver;

@@ -8,5 +8,3 @@ mod legacy;
 mod observation;
 pub mod session;
 pub mod sharing;
-#[cfg(test)]
-mod testing;

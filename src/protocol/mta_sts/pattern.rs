@@ -169,3 +169,140 @@ fn is_address(domain: &str) -> bool {
         || (numbers().count() == 4
             && numbers().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        id: String,
+        why: String,
+        input: Input,
+        /// true, false or `"invalid_pattern"`.
+        expected: serde_json::Value,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Input {
+        pattern: String,
+        mx: String,
+    }
+
+    #[test]
+    fn agrees_with_the_vectors() {
+        let rows: Vec<Vector> =
+            serde_json::from_str(include_str!("../../../tests/vectors/mta_sts_mx_match.json"))
+                .unwrap();
+        assert!(rows.len() > 15);
+        for row in rows {
+            let got: serde_json::Value = match Pattern::parse(&row.input.pattern) {
+                Ok(pattern) => pattern.matches(&MxHost::from_dns(&row.input.mx)).into(),
+                Err(_) => "invalid_pattern".into(),
+            };
+            assert_eq!(row.expected, got, "{}: {}", row.id, row.why);
+        }
+    }
+
+    #[test]
+    fn says_what_is_no_pattern() {
+        use PatternError as E;
+        let long_label = format!("{}.example", "a".repeat(64));
+        let long_name = ["a".repeat(60).as_str(); 5].join(".");
+        for (text, expected) in [
+            ("", E::Empty),
+            ("*", E::Wildcard),
+            ("*.", E::Empty),
+            ("*.*.example.com", E::Wildcard),
+            ("mx*.example.com", E::Wildcard),
+            ("*mx.example.com", E::Wildcard),
+            ("mail.example.com.", E::FinalDot),
+            (".", E::EmptyLabel),
+            (".example.com", E::EmptyLabel),
+            ("a..example.com", E::EmptyLabel),
+            ("a.example.com..", E::EmptyLabel),
+            ("*..example.com", E::EmptyLabel),
+            ("mail_1.example.com", E::Character('_')),
+            ("mail.example.com:25", E::Character(':')),
+            ("a.example.com, b.example.com", E::Character(',')),
+            ("a.example.com b.example.com", E::Character(' ')),
+            ("<a.example.com>", E::Character('<')),
+            ("b\u{fc}cher.example", E::NotAscii('\u{fc}')),
+            ("192.0.2.1", E::Address),
+            ("999.0.2.1", E::Address),
+            ("*.192.0.2.1", E::Address),
+            ("[192.0.2.1]", E::Address),
+            ("2001:db8::1", E::Address),
+            ("[IPv6:2001:db8::1]", E::Address),
+            ("-mail.example.com", E::Hyphen),
+            ("mail-.example.com", E::Hyphen),
+            (long_label.as_str(), E::LongLabel),
+            (long_name.as_str(), E::Long),
+        ] {
+            assert_eq!(Pattern::parse(text).err(), Some(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn takes_what_the_grammar_takes() {
+        for text in [
+            "mail",
+            "mail.example.com",
+            "*.com",
+            "1.example.com",
+            "1.2.3",
+            "1.2.3.4.5",
+            "xn--mx-lka.example",
+            "a--b.example",
+            "MAIL.Example.COM",
+        ] {
+            assert_eq!(
+                Pattern::parse(text).map(|p| p.to_string()),
+                Ok(text.to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn wildcards_stand_for_one_label() {
+        let wildcard = Pattern::parse("*.Example.com").unwrap();
+        assert_eq!(wildcard.wildcard_domain(), Some("example.com"));
+        assert_eq!(wildcard.canonical(), "*.example.com");
+        for (host, expected) in [
+            ("a.example.com", true),
+            ("A.EXAMPLE.COM.", true),
+            ("example.com", false),
+            (".example.com", false),
+            ("a.b.example.com", false),
+            ("aexample.com", false),
+            (".", false),
+        ] {
+            let host = MxHost::from_dns(host);
+            assert_eq!(wildcard.matches(&host), expected, "{host}");
+        }
+        assert_eq!(
+            Pattern::parse("a.example.com").unwrap().wildcard_domain(),
+            None
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in ".{0,80}", host in ".{0,80}") {
+            if let Ok(pattern) = Pattern::parse(&text) {
+                let _ = pattern.matches(&MxHost::from_dns(&host));
+            }
+        }
+
+        #[test]
+        fn a_name_matches_itself_and_its_wildcard(label in "[a-z0-9]{1,10}", domain in "[a-z0-9]{1,10}\\.[a-z]{2,5}") {
+            let host = MxHost::from_dns(&format!("{label}.{domain}"));
+            prop_assert!(Pattern::parse(host.as_str()).unwrap().matches(&host));
+            let wildcard = Pattern::parse(&format!("*.{domain}")).unwrap();
+            prop_assert!(wildcard.matches(&host));
+            prop_assert!(!wildcard.matches(&MxHost::from_dns(&domain)));
+        }
+    }
+}

@@ -12,13 +12,13 @@ use crate::clock::UnixTime;
 mod names;
 mod path;
 mod roots;
+mod search;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use names::CommonName;
 pub use names::NameVerdict;
 pub use names::names;
-pub(in crate::protocol) use path::Effort;
 pub use path::PathProblem;
 pub use path::PathVerdict;
 pub use path::judge_path;
@@ -26,6 +26,8 @@ pub(in crate::protocol) use path::judge_path_to;
 pub use path::presented_earliest_not_after;
 pub use roots::TrustRoots;
 pub use roots::TrustRootsError;
+pub(in crate::protocol) use search::Anchors;
+pub(in crate::protocol) use search::Effort;
 
 use crate::protocol::x509::Certificate;
 
@@ -73,11 +75,11 @@ pub fn judge_policy_host(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::pkix::testing::DAY;
     use crate::protocol::pkix::testing::LeafIssuer;
     use crate::protocol::pkix::testing::NOW;
     use crate::protocol::pkix::testing::Server;
     use crate::protocol::pkix::testing::World;
+    use crate::protocol::pkix::testing::in_days;
 
     #[test]
     fn policy_hosts() {
@@ -89,7 +91,7 @@ mod tests {
         let mut by_common_name = Server::named::<&str>(&[]);
         by_common_name.common_name = Some(host.to_owned());
         let mut expired = Server::named(&["example.com"]);
-        expired.not_after = NOW.plus(-DAY);
+        expired.not_after = in_days(-1);
         for (why, server, issuer, expected) in [
             (
                 "right",

@@ -1,29 +1,20 @@
-//! Path building and what stands in the way of a path.
-//!
-//! The library stops at the first thing it dislikes and looks at dates and purposes before signatures, so "expired" may
-//! hide "untrusted". It is therefore asked again, with what it stumbled over put right, until all is known that an
-//! operator has to mend.
+//! What stands in the way of a path, and the verdict on a chain.
 
-use std::cell::Cell;
 use std::fmt;
-use std::time::Duration;
 
 use pki_types::CertificateDer;
-use pki_types::TrustAnchor;
-use webpki::ALL_VERIFICATION_ALGS;
 use webpki::EndEntityCert;
-use webpki::Error;
-use webpki::ExtendedKeyUsageValidator;
-use webpki::KeyPurposeIdIter;
-use webpki::KeyUsage;
-use webpki::VerifiedPath;
 
 use crate::clock::UnixTime;
 use crate::protocol::pkix::MAX_CHAIN;
 use crate::protocol::pkix::TrustRoots;
+use crate::protocol::pkix::search::Anchors;
+use crate::protocol::pkix::search::Effort;
+use crate::protocol::pkix::search::Issuers;
+use crate::protocol::pkix::search::Search;
+use crate::protocol::pkix::search::in_words;
+use crate::protocol::pkix::search::leaf_date_problem;
 use crate::protocol::x509::Certificate;
-use crate::protocol::x509::RawFields;
-use crate::protocol::x509::ServerAuth;
 
 /// Whether a path to a root exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +82,11 @@ impl fmt::Display for PathProblem {
 
 /// Whether `chain` (leaf first, then any order) leads to one of `roots` at `now`; names aside.
 pub fn judge_path(chain: &[Vec<u8>], roots: &TrustRoots, now: UnixTime) -> PathVerdict {
-    judge_path_to(chain, roots.anchors(), now, &Effort::new(8))
+    let anchors = Anchors {
+        anchors: roots.anchors(),
+        path_length: None,
+    };
+    judge_path_to(chain, anchors, now, &Effort::new(8))
 }
 
 /// The earliest end of what was presented, needed or not; none when nothing of it can be read.
@@ -104,32 +99,10 @@ pub fn presented_earliest_not_after(chain: &[Vec<u8>]) -> Option<UnixTime> {
         .min()
 }
 
-/// How many more times a path may be searched for: chains can be made to cost milliseconds a search.
-#[derive(Debug)]
-pub(in crate::protocol) struct Effort {
-    searches: Cell<u32>,
-}
-
-impl Effort {
-    /// So many.
-    pub(in crate::protocol) const fn new(searches: u32) -> Self {
-        Self {
-            searches: Cell::new(searches),
-        }
-    }
-
-    fn spend(&self) -> Result<(), Error> {
-        let left = self.searches.get().checked_sub(1);
-        self.searches
-            .set(left.ok_or(Error::MaximumPathBuildCallsExceeded)?);
-        Ok(())
-    }
-}
-
 /// As [`judge_path`], to any anchors. Their own dates are not looked at.
 pub(in crate::protocol) fn judge_path_to(
     chain: &[Vec<u8>],
-    anchors: &[TrustAnchor<'_>],
+    anchors: Anchors<'_>,
     now: UnixTime,
     effort: &Effort,
 ) -> PathVerdict {
@@ -162,299 +135,42 @@ pub(in crate::protocol) fn judge_path_to(
         anchors,
         effort,
     };
-    match search.run(now, &KeyUsage::server_auth()) {
-        Ok(earliest_not_after) => PathVerdict::Trusted { earliest_not_after },
-        Err(error) => PathVerdict::Refused(search.explain(now, &error)),
-    }
-}
-
-/// What can be used of the presented issuers, side by side: path building wants the DER alone.
-struct Issuers<'a> {
-    ders: Vec<CertificateDer<'a>>,
-    facts: Vec<Certificate>,
-    /// The names of all of them, also of those of no use, as DER.
-    subjects: Vec<&'a [u8]>,
-    unreadable: Option<String>,
-}
-
-impl<'a> Issuers<'a> {
-    fn read(presented: impl Iterator<Item = &'a Vec<u8>>) -> Self {
-        let mut issuers = Self {
-            ders: Vec::new(),
-            facts: Vec::new(),
-            subjects: Vec::new(),
-            unreadable: None,
-        };
-        for bytes in presented {
-            if let Ok(fields) = RawFields::read(bytes) {
-                issuers.subjects.push(fields.subject);
-            }
-            let der = CertificateDer::from(bytes.as_slice());
-            match Certificate::parse(bytes) {
-                // One that the library cannot use, as an old root of version 1, must not hide the verdict on the rest.
-                Ok(facts) if EndEntityCert::try_from(&der).is_ok() => {
-                    issuers.ders.push(der);
-                    issuers.facts.push(facts);
-                }
-                Ok(_) => {}
-                Err(malformed) => issuers.unreadable = Some(malformed.0),
-            }
-        }
-        issuers
-    }
-
-    fn not_after(&self, der: &[u8]) -> Option<UnixTime> {
-        self.ders
-            .iter()
-            .zip(&self.facts)
-            .find(|(known, _)| known.as_ref() == der)
-            .map(|(_, facts)| facts.not_after)
-    }
-}
-
-/// One leaf, its issuers, and where a path may end.
-struct Search<'a> {
-    leaf: &'a Certificate,
-    leaf_der: &'a [u8],
-    end_entity: &'a EndEntityCert<'a>,
-    issuers: &'a Issuers<'a>,
-    anchors: &'a [TrustAnchor<'a>],
-    effort: &'a Effort,
-}
-
-impl Search<'_> {
-    /// When the longest-lived path ends that is valid at `time`.
-    fn run(
-        &self,
-        time: UnixTime,
-        purpose: &impl ExtendedKeyUsageValidator,
-    ) -> Result<UnixTime, Error> {
-        self.effort.spend()?;
-        let longest: Cell<Option<UnixTime>> = Cell::new(None);
-        let note = |path: &VerifiedPath<'_>| {
-            let end = path
-                .intermediate_certificates()
-                .filter_map(|issuer| self.issuers.not_after(&issuer.der()))
-                .fold(self.leaf.not_after, UnixTime::min);
-            longest.set(longest.get().max(Some(end)));
-            // Refusing a path makes the library look for the next one.
-            Err(Error::UnknownIssuer)
-        };
-        let last = self.end_entity.verify_for_usage(
-            ALL_VERIFICATION_ALGS,
-            self.anchors,
-            &self.issuers.ders,
-            library_time(time),
-            purpose,
-            None,
-            Some(&note),
-        );
-        match (longest.get(), last) {
-            (Some(end), _) => Ok(end),
-            (None, Err(error)) => Err(error),
-            (None, Ok(_)) => Err(Error::UnknownIssuer),
-        }
-    }
-
-    /// All that stands in the way at `now`, given the first of it.
-    fn explain(&self, now: UnixTime, first: &Error) -> Vec<PathProblem> {
-        let mut problems: Vec<PathProblem> =
-            leaf_date_problem(self.leaf, now).into_iter().collect();
-        // A time at which the leaf's own dates hide nothing, and all purposes, so that neither do they.
-        let when = self.within_leaf(now);
-        let at_that_time = self.run(when, &AnyPurpose).err();
-        let trust = match at_that_time {
-            Some(error) if is_about_dates(&error) => {
-                problems.push(in_words(&error));
-                self.undated(when, &AnyPurpose)
-            }
-            Some(error) => Err(error),
-            None => Ok(when),
-        };
-        match trust {
-            Ok(time) => {
-                if let Err(error) = self.run(time, &KeyUsage::server_auth()) {
-                    problems.push(self.problem(&error));
-                }
-            }
-            // No path at any time that was asked about: the date is all that can be said.
-            Err(error) if is_about_dates(&error) => {}
-            Err(error) => problems.push(self.problem(&error)),
-        }
-        if self.leaf.eku_server_auth == ServerAuth::Excludes {
-            problems.push(PathProblem::WrongPurpose);
-        }
-        if let Some(reason) = &self.issuers.unreadable {
-            problems.push(PathProblem::Malformed(reason.clone()));
-        }
-        if problems.is_empty() {
-            problems.push(self.problem(first));
-        }
-        problems.sort();
-        problems.dedup();
-        problems
-    }
-
-    /// A time at which a path exists, when at `when` the issuers' dates forbid one: asked at times at which they are valid.
-    /// All issuers of a path are valid at once at the end of one of them, if ever.
-    fn undated(
-        &self,
-        when: UnixTime,
-        purpose: &impl ExtendedKeyUsageValidator,
-    ) -> Result<UnixTime, Error> {
-        let mut times = Vec::new();
-        for issuer in &self.issuers.facts {
-            let time = self.within_leaf(when.max(issuer.not_before).min(issuer.not_after));
-            if time != when && !times.contains(&time) {
-                times.push(time);
-            }
-        }
-        let mut verdict = Err(Error::CertExpired {
-            time: library_time(when),
-            not_after: library_time(when),
-        });
-        // Real chains have up to four issuers; more times than that cost more than they tell.
-        for time in times.into_iter().take(4) {
-            match self.run(time, purpose) {
-                Ok(_) => return Ok(time),
-                Err(error) if is_about_dates(&error) => {}
-                Err(error) => verdict = Err(error),
-            }
-        }
-        verdict
-    }
-
-    fn within_leaf(&self, time: UnixTime) -> UnixTime {
-        time.max(self.leaf.not_before).min(self.leaf.not_after)
-    }
-
-    fn problem(&self, error: &Error) -> PathProblem {
-        match error {
-            // `openssl req -x509` sets the CA flag: of a certificate that vouches for itself that is the lesser trouble.
-            Error::UnknownIssuer
-            | Error::CertDistrusted
-            | Error::InvalidSignatureForPublicKey
-            | Error::CaUsedAsEndEntity
-                if self.leaf.self_issued =>
-            {
-                PathProblem::SelfSigned
-            }
-            Error::UnknownIssuer if self.issuer_is_missing() => PathProblem::ChainIncomplete,
-            error => in_words(error),
-        }
-    }
-
-    fn issuer_is_missing(&self) -> bool {
-        RawFields::read(self.leaf_der)
-            .is_ok_and(|fields| !self.issuers.subjects.contains(&fields.issuer))
-    }
-}
-
-const fn is_about_dates(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::CertExpired { .. } | Error::CertNotValidYet { .. }
-    )
-}
-
-fn leaf_date_problem(leaf: &Certificate, now: UnixTime) -> Option<PathProblem> {
-    if now > leaf.not_after {
-        Some(PathProblem::LeafExpired)
-    } else if now < leaf.not_before {
-        Some(PathProblem::LeafNotYetValid)
-    } else {
-        None
-    }
-}
-
-fn in_words(error: &Error) -> PathProblem {
-    match error {
-        Error::CertExpired { .. } => PathProblem::IssuerExpired,
-        Error::CertNotValidYet { .. } => PathProblem::IssuerNotYetValid,
-        Error::UnknownIssuer | Error::CertDistrusted | Error::InvalidSignatureForPublicKey => {
-            PathProblem::Untrusted
-        }
-        Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => {
-            PathProblem::WrongPurpose
-        }
-        Error::CaUsedAsEndEntity => other("a CA certificate stands in as the server's own"),
-        Error::EndEntityUsedAsCa => other("an issuer's certificate is not that of a CA"),
-        Error::PathLenConstraintViolated => {
-            other("the chain is longer than an issuer allows (pathLenConstraint)")
-        }
-        Error::NameConstraintViolation => other("an issuer may not vouch for such names"),
-        Error::UnsupportedCertVersion => other("the certificate is of X.509 version 1 or 2"),
-        Error::UnsupportedCriticalExtension => {
-            other("a certificate has a critical extension that clients do not know")
-        }
-        Error::UnsupportedSignatureAlgorithmContext(_)
-        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
-            other("a certificate is signed in a way that clients no longer accept")
-        }
-        Error::MaximumPathBuildCallsExceeded
-        | Error::MaximumPathDepthExceeded
-        | Error::MaximumSignatureChecksExceeded
-        | Error::MaximumNameConstraintComparisonsExceeded => {
-            other("the chain is too tangled to be checked")
-        }
-        Error::BadDer
-        | Error::BadDerTime
-        | Error::ExtensionValueInvalid
-        | Error::InvalidCertValidity
-        | Error::MalformedExtensions
-        | Error::SignatureAlgorithmMismatch
-        | Error::TrailingData(_) => PathProblem::Malformed(error.to_string()),
-        error => PathProblem::Other(error.to_string()),
-    }
-}
-
-fn other(words: &str) -> PathProblem {
-    PathProblem::Other(words.to_owned())
-}
-
-/// Times before 1970 are taken for 1970: no certificate is older.
-fn library_time(time: UnixTime) -> pki_types::UnixTime {
-    let seconds = u64::try_from(time.0).unwrap_or(0);
-    pki_types::UnixTime::since_unix_epoch(Duration::from_secs(seconds))
-}
-
-/// Lets every purpose pass, so that it hides nothing.
-struct AnyPurpose;
-
-impl ExtendedKeyUsageValidator for AnyPurpose {
-    fn validate(&self, _purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), Error> {
-        Ok(())
-    }
+    search.verdict(now)
 }
 
 #[cfg(test)]
 mod tests {
     use rcgen::ExtendedKeyUsagePurpose;
+    use rcgen::IsCa;
 
     use super::*;
     use crate::protocol::pkix::testing::Authority;
-    use crate::protocol::pkix::testing::DAY;
     use crate::protocol::pkix::testing::HOST;
     use crate::protocol::pkix::testing::NOW;
     use crate::protocol::pkix::testing::Server;
     use crate::protocol::pkix::testing::World;
     use crate::protocol::pkix::testing::as_version_1;
     use crate::protocol::pkix::testing::ca_params;
+    use crate::protocol::pkix::testing::in_days;
     use crate::protocol::pkix::testing::patched;
 
     fn refused(problems: &[PathProblem]) -> PathVerdict {
         PathVerdict::Refused(problems.to_vec())
     }
 
+    fn other(words: &str) -> PathProblem {
+        PathProblem::Other(words.to_owned())
+    }
+
     fn trusted_until(days: i64) -> PathVerdict {
         PathVerdict::Trusted {
-            earliest_not_after: NOW.plus(days * DAY),
+            earliest_not_after: in_days(days),
         }
     }
 
     fn ending(days: i64) -> Server {
         Server {
-            not_after: NOW.plus(days * DAY),
+            not_after: in_days(days),
             ..Server::named(&[HOST])
         }
     }
@@ -505,16 +221,17 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn tells_trust_and_dates_apart() {
         use PathProblem as P;
         let root = Authority::root("R");
         let roots = TrustRoots::from_ders([&root.der]);
         let good = root.intermediate("I");
-        let old = root.intermediate_until("I", NOW.plus(-DAY));
+        let old = root.intermediate_until("I", in_days(-1));
         let stranger = Authority::root("Stranger");
-        let old_stranger = stranger.intermediate_until("I", NOW.plus(-DAY));
+        let old_stranger = stranger.intermediate_until("I", in_days(-1));
         let future = Server {
-            not_before: NOW.plus(DAY),
+            not_before: in_days(1),
             ..Server::named(&[HOST])
         };
         let expired = ending(-1);
@@ -525,7 +242,7 @@ mod tests {
         };
         // Issued by an authority that had ended before.
         let late = Server {
-            not_before: NOW.plus(-DAY / 2),
+            not_before: NOW.plus(-1),
             ..Server::named(&[HOST])
         };
         for (why, chain, expected) in [
@@ -623,8 +340,8 @@ mod tests {
     fn an_expired_cross_signature_harms_nobody() {
         let (root, older) = (Authority::root("R"), Authority::root("Older"));
         let issuer = root.intermediate("I");
-        let expired = older.cross_sign(&root, NOW.plus(-DAY));
-        let short = older.cross_sign(&root, NOW.plus(5 * DAY));
+        let expired = older.cross_sign(&root, in_days(-1));
+        let short = older.cross_sign(&root, in_days(5));
         let leaf = issuer.issue(&ending(90));
         let both = TrustRoots::from_ders([&older.der, &root.der]);
         let only_older = TrustRoots::from_ders([&older.der]);
@@ -659,7 +376,7 @@ mod tests {
         }
         assert_eq!(
             presented_earliest_not_after(&[leaf, der(&issuer.der), expired]),
-            Some(NOW.plus(-DAY)),
+            Some(in_days(-1)),
             "what was presented is another matter"
         );
         assert_eq!(presented_earliest_not_after(&[der(b"no")]), None);
@@ -670,7 +387,7 @@ mod tests {
         use PathProblem as P;
         let root = Authority::root("R");
         let roots = TrustRoots::from_ders([&root.der]);
-        let mut params = ca_params("Mail alone", NOW.plus(DAY));
+        let mut params = ca_params("Mail alone", in_days(1));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
         let mail_alone = root.intermediate_with(params);
         let with = |purposes: &[ExtendedKeyUsagePurpose]| Server {
@@ -747,9 +464,34 @@ mod tests {
                 "a certificate is signed in a way that clients no longer accept"
             ))
         );
-        let no_authority = ending(90);
-        let not_a_ca = root.issue(&no_authority);
-        assert_eq!(first_problem(std::slice::from_ref(&not_a_ca)), None);
+        let mut params = ca_params("No authority", in_days(90));
+        params.is_ca = IsCa::NoCa;
+        let no_authority = root.intermediate_with(params);
+        assert_eq!(
+            first_problem(&[no_authority.issue(&ending(90)), der(&no_authority.der)]),
+            Some(other("an issuer's certificate is not that of a CA"))
+        );
+    }
+
+    #[test]
+    fn damaged_chains_only_lose() {
+        let world = World::new();
+        let roots = world.roots();
+        for (leaf, issuer) in [(0xff, 0), (0x01, 0), (0, 0xff), (0, 0x80)] {
+            for position in 0..world.leaf.len().max(world.intermediate.len()) {
+                let mut chain = world.chain(&["L", "I"]);
+                let mut changed = false;
+                for (certificate, flip) in chain.iter_mut().zip([leaf, issuer]) {
+                    if let Some(byte) = certificate.get_mut(position) {
+                        *byte ^= flip;
+                        changed |= flip != 0;
+                    }
+                }
+                let trusted =
+                    matches!(judge_path(&chain, &roots, NOW), PathVerdict::Trusted { .. });
+                assert!(!(trusted && changed), "byte {position}");
+            }
+        }
     }
 
     #[test]

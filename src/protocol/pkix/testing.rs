@@ -14,6 +14,7 @@ use rcgen::IsCa;
 use rcgen::Issuer;
 use rcgen::KeyPair;
 use rcgen::SanType;
+use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use x509_parser::asn1_rs::Any;
 use x509_parser::asn1_rs::FromDer;
@@ -27,10 +28,13 @@ use crate::protocol::tlsa::record_for;
 
 /// 2026-05-28T20:26:40Z, the time at which tests take place.
 pub(crate) const NOW: UnixTime = UnixTime(1_780_000_000);
-/// In seconds.
-pub(crate) const DAY: i64 = 86_400;
 /// What [`World`]'s leaf is named, unless told otherwise.
 pub(crate) const HOST: &str = "mx.example.com";
+
+/// That many days after [`NOW`].
+pub(crate) fn in_days(days: i64) -> UnixTime {
+    NOW.plus(days.saturating_mul(86_400))
+}
 
 /// What is to be written into a server's certificate.
 #[derive(Debug)]
@@ -53,8 +57,8 @@ impl Server {
             dns_names: dns_names.iter().map(|s| s.as_ref().to_owned()).collect(),
             addresses: Vec::new(),
             common_name: None,
-            not_before: NOW.plus(-365 * DAY),
-            not_after: NOW.plus(365 * DAY),
+            not_before: in_days(-365),
+            not_after: in_days(365),
             purposes: vec![ExtendedKeyUsagePurpose::ServerAuth],
             is_ca: false,
             key: KeyPair::generate().unwrap(),
@@ -102,7 +106,7 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn root(name: &str) -> Self {
-        Self::root_until(name, NOW.plus(365 * DAY))
+        Self::root_until(name, in_days(365))
     }
 
     pub(crate) fn root_until(name: &str, not_after: UnixTime) -> Self {
@@ -116,7 +120,7 @@ impl Authority {
     }
 
     pub(crate) fn intermediate(&self, name: &str) -> Self {
-        self.intermediate_until(name, NOW.plus(365 * DAY))
+        self.intermediate_until(name, in_days(365))
     }
 
     pub(crate) fn intermediate_until(&self, name: &str, not_after: UnixTime) -> Self {
@@ -166,7 +170,7 @@ pub(crate) fn ca_params(name: &str, not_after: UnixTime) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
-    params.not_before = date(NOW.plus(-730 * DAY));
+    params.not_before = date(in_days(-730));
     params.not_after = date(not_after);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params
@@ -300,8 +304,12 @@ pub(crate) fn as_version_1(der: &[u8]) -> Vec<u8> {
     };
     let sequence = |parts: Vec<Vec<u8>>| {
         let content = parts.concat();
-        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
-        [&[0x30, 0x82], length.as_slice(), &content].concat()
+        let length = match u16::try_from(content.len()).unwrap().to_be_bytes() {
+            [0, low] if low < 0x80 => vec![low],
+            [0, low] => vec![0x81, low],
+            [high, low] => vec![0x82, high, low],
+        };
+        [&[0x30], length.as_slice(), &content].concat()
     };
     let mut parts = elements(der);
     let mut fields = elements(&parts.remove(0));
@@ -315,34 +323,46 @@ pub(crate) fn patched(der: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut patched = Vec::new();
     let mut rest = der;
-    let mut times = 0;
+    let mut found = false;
     while let Some((&first, behind)) = rest.split_first() {
         if let Some(after) = rest.strip_prefix(from) {
             patched.extend_from_slice(to);
             rest = after;
-            times += 1;
+            found = true;
         } else {
             patched.push(first);
             rest = behind;
         }
     }
-    assert!(times > 0, "nothing to patch");
+    assert!(found, "nothing to patch");
     patched
 }
 
+/// One case of a file in `tests/vectors`.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Vector<I, E> {
+    pub(crate) id: String,
+    pub(crate) input: I,
+    pub(crate) expected: E,
+}
+
 /// The cases of a file in `tests/vectors`.
-pub(crate) fn vectors(file: &str) -> Vec<serde_json::Value> {
+pub(crate) fn vectors<I: DeserializeOwned, E: DeserializeOwned>(file: &str) -> Vec<Vector<I, E>> {
     let path = format!("{}/tests/vectors/{file}", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_slice(&std::fs::read(&path).expect(&path)).expect(&path)
 }
 
 pub(crate) fn pem(label: &str, der: &[u8]) -> String {
-    let mut text = format!("-----BEGIN {label}-----\n");
-    for line in BASE64.encode(der).as_bytes().chunks(64) {
-        text.push_str(std::str::from_utf8(line).unwrap());
-        text.push('\n');
-    }
-    text + &format!("-----END {label}-----\n")
+    let base64 = BASE64.encode(der);
+    let lines: Vec<&str> = base64
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect();
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    )
 }
 
 fn date(time: UnixTime) -> OffsetDateTime {

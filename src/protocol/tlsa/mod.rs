@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 mod evaluate;
+mod presented;
 mod usability;
 
 pub use evaluate::Counts;
@@ -50,7 +51,7 @@ pub struct TlsaRecord {
 pub enum Selector {
     /// 0: all of it.
     Certificate,
-    /// 1: the SubjectPublicKeyInfo.
+    /// 1: the `SubjectPublicKeyInfo`.
     PublicKey,
 }
 
@@ -122,7 +123,7 @@ pub fn record_for(
     })
 }
 
-/// What to publish for a key alone, given its SubjectPublicKeyInfo as DER: selector 1.
+/// What to publish for a key alone, given its `SubjectPublicKeyInfo` as DER: selector 1.
 pub fn record_for_key(usage: u8, matching_type: MatchingType, spki_der: &[u8]) -> TlsaRecord {
     TlsaRecord {
         usage,

@@ -17,9 +17,9 @@ use crate::closed_set::ClosedSet;
 use crate::telemetry::HistogramReading;
 
 pub mod exporter;
+pub mod exposition;
 pub mod families;
 pub mod probe;
-pub mod exposition;
 
 /// What is known of a family without any sample: for the exposition and for the reference pages.
 #[derive(Debug, Clone, Copy)]

@@ -80,12 +80,20 @@ fn probe(report: &Report, samples: &mut Samples) {
         samples.set(&f::CHECK_COMPLETE, [check], *reached);
     }
     for severity in Severity::ALL {
-        let count = assessment.findings.iter().filter(|finding| finding.severity == *severity).count();
+        let count = assessment
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == *severity)
+            .count();
         samples.set(&f::FINDINGS, [severity], count);
     }
     for finding in &assessment.findings {
         let about = label_text(&finding.about);
-        samples.set(&f::FINDING, [&finding.check(), &finding.code, &finding.severity, &about], true);
+        samples.set(
+            &f::FINDING,
+            [&finding.check(), &finding.code, &finding.severity, &about],
+            true,
+        );
     }
 }
 
@@ -124,12 +132,20 @@ fn dnssec(report: &Report, samples: &mut Samples) {
 
 fn domain_rrset<T>(samples: &mut Samples, rrset: RrSet, lookup: &Lookup<T>) {
     samples.state(&f::DNSSEC_STATUS, [&rrset], lookup.status());
-    samples.set(&f::DNSSEC_SIGNATURE_EXPIRY, [&rrset], lookup.signature_expiry);
+    samples.set(
+        &f::DNSSEC_SIGNATURE_EXPIRY,
+        [&rrset],
+        lookup.signature_expiry,
+    );
 }
 
 fn host_rrset<T>(samples: &mut Samples, host: &HostEvidence, rrset: RrSet, lookup: &Lookup<T>) {
     samples.state(&f::MX_DNSSEC_STATUS, [&host.name, &rrset], lookup.status());
-    samples.set(&f::MX_DNSSEC_SIGNATURE_EXPIRY, [&host.name, &rrset], lookup.signature_expiry);
+    samples.set(
+        &f::MX_DNSSEC_SIGNATURE_EXPIRY,
+        [&host.name, &rrset],
+        lookup.signature_expiry,
+    );
 }
 
 fn mta_sts(report: &Report, samples: &mut Samples) {
@@ -141,7 +157,9 @@ fn mta_sts(report: &Report, samples: &mut Samples) {
         samples.state(&f::MTA_STS_RECORD_STATUS, [], record.status);
         samples.set(&f::MTA_STS_RECORD_ID_HASH, [], record.id_hash);
     }
-    let Some(verdict) = &assessment.mta_sts else { return };
+    let Some(verdict) = &assessment.mta_sts else {
+        return;
+    };
     policy(report, verdict, samples);
     for host in &assessment.hosts {
         samples.set(&f::MTA_STS_MX_AUTHORIZED, [&host.name], host.authorized);
@@ -158,7 +176,11 @@ fn policy(report: &Report, verdict: &MtaStsVerdict, samples: &mut Samples) {
     }
     let not_after = verdict.host_leaf.as_ref().map(|leaf| leaf.not_after);
     samples.set(&f::MTA_STS_POLICY_HOST_CERT_NOT_AFTER, [], not_after);
-    let policy = report.evidence.mta_sts.as_ref().map(|mta_sts| &mta_sts.policy);
+    let policy = report
+        .evidence
+        .mta_sts
+        .as_ref()
+        .map(|mta_sts| &mta_sts.policy);
     if let Some(PolicyEvidence::Asked(fetch)) = policy {
         for (phase, seconds) in [
             (FetchPhase::Resolve, fetch.phases.resolve),
@@ -172,11 +194,17 @@ fn policy(report: &Report, verdict: &MtaStsVerdict, samples: &mut Samples) {
 
 fn tlsrpt(report: &Report, samples: &mut Samples) {
     use crate::assess::mta_sts_record::RecordStatus;
-    let Some(verdict) = &report.assessment.tlsrpt else { return };
+    let Some(verdict) = &report.assessment.tlsrpt else {
+        return;
+    };
     samples.state(&f::TLSRPT_RECORD_STATUS, [], verdict.status);
     if verdict.status == RecordStatus::Valid {
         for scheme in Scheme::ALL {
-            let count = verdict.endpoints.iter().filter(|endpoint| endpoint.scheme == *scheme).count();
+            let count = verdict
+                .endpoints
+                .iter()
+                .filter(|endpoint| endpoint.scheme == *scheme)
+                .count();
             samples.set(&f::TLSRPT_RUA_ENDPOINTS, [scheme], count);
         }
     }
@@ -184,30 +212,58 @@ fn tlsrpt(report: &Report, samples: &mut Samples) {
 
 fn smtp(report: &Report, samples: &mut Samples) {
     let hosts = &report.assessment.hosts;
-    let every = || hosts.iter().flat_map(|host| host.addresses.iter().map(move |address| (host, address)));
+    let every = || {
+        hosts
+            .iter()
+            .flat_map(|host| host.addresses.iter().map(move |address| (host, address)))
+    };
     for (host, address) in every() {
         let labels: [&dyn Display; 2] = [&host.name, &address.address];
-        samples.set(&f::SMTP_OUTCOME, [&host.name, &address.address, &address.outcome], true);
+        samples.set(
+            &f::SMTP_OUTCOME,
+            [&host.name, &address.address, &address.outcome],
+            true,
+        );
         samples.set(&f::SMTP_REACHABLE, labels, address.reachable);
         samples.set(&f::SMTP_STARTTLS_OFFERED, labels, address.starttls_offered);
         samples.set(&f::SMTP_TLS_ESTABLISHED, labels, address.tls_established);
         session(host, address, samples);
-        samples.set(&f::SMTP_REQUIRETLS_OFFERED, labels, address.requiretls_offered);
-        let observed_at = address.observation.as_ref().map(|observation| observation.observed_at);
+        samples.set(
+            &f::SMTP_REQUIRETLS_OFFERED,
+            labels,
+            address.requiretls_offered,
+        );
+        let observed_at = address
+            .observation
+            .as_ref()
+            .map(|observation| observation.observed_at);
         samples.set(&f::SMTP_OBSERVATION_TIMESTAMP, labels, observed_at);
         for certificate in &address.certificates {
             self::certificate(host, address, certificate, samples);
         }
     }
-    let leaves = every().flat_map(|(_, address)| &address.certificates).filter_map(|seen| seen.leaf.as_ref());
-    samples.set(&f::SMTP_CERT_EARLIEST_NOT_AFTER, [], leaves.map(|leaf| leaf.not_after).min());
+    let leaves = every()
+        .flat_map(|(_, address)| &address.certificates)
+        .filter_map(|seen| seen.leaf.as_ref());
+    samples.set(
+        &f::SMTP_CERT_EARLIEST_NOT_AFTER,
+        [],
+        leaves.map(|leaf| leaf.not_after).min(),
+    );
 }
 
 fn session(host: &HostVerdict, address: &AddressVerdict, samples: &mut Samples) {
-    let Some(session) = address.session() else { return };
+    let Some(session) = address.session() else {
+        return;
+    };
     if let Some(tls) = session.tls.as_ref().filter(|tls| !tls.version.is_empty()) {
-        let labels: [&dyn Display; 5] =
-            [&host.name, &address.address, &tls.version, &tls.cipher_suite, &tls.key_exchange];
+        let labels: [&dyn Display; 5] = [
+            &host.name,
+            &address.address,
+            &tls.version,
+            &tls.cipher_suite,
+            &tls.key_exchange,
+        ];
         samples.set(&f::SMTP_TLS_INFO, labels, true);
     }
     for (phase, seconds) in [
@@ -216,11 +272,20 @@ fn session(host: &HostVerdict, address: &AddressVerdict, samples: &mut Samples) 
         (SmtpPhase::StartTls, session.phases.starttls),
         (SmtpPhase::Tls, session.phases.tls),
     ] {
-        samples.set(&f::SMTP_PHASE_DURATION, [&host.name, &address.address, &phase], seconds);
+        samples.set(
+            &f::SMTP_PHASE_DURATION,
+            [&host.name, &address.address, &phase],
+            seconds,
+        );
     }
 }
 
-fn certificate(host: &HostVerdict, address: &AddressVerdict, seen: &CertificateVerdict, samples: &mut Samples) {
+fn certificate(
+    host: &HostVerdict,
+    address: &AddressVerdict,
+    seen: &CertificateVerdict,
+    samples: &mut Samples,
+) {
     let labels: [&dyn Display; 3] = [&host.name, &address.address, &seen.key_algorithm];
     let Some(leaf) = &seen.leaf else { return };
     samples.set(&f::SMTP_CERT_NOT_BEFORE, labels, leaf.not_before);
@@ -228,7 +293,13 @@ fn certificate(host: &HostVerdict, address: &AddressVerdict, seen: &CertificateV
     samples.set(&f::SMTP_CERT_CHAIN_NOT_AFTER, labels, seen.chain_not_after);
     samples.set(&f::SMTP_CERT_TRUSTED, labels, seen.is_trusted());
     samples.set(&f::SMTP_CERT_NAME_MATCHES, labels, seen.name_matches());
-    let texts = [&leaf.subject, &leaf.issuer, &leaf.serial, &leaf.public_key, &leaf.signature];
+    let texts = [
+        &leaf.subject,
+        &leaf.issuer,
+        &leaf.serial,
+        &leaf.public_key,
+        &leaf.signature,
+    ];
     let [subject, issuer, serial, public_key, signature] = texts.map(|text| label_text(text));
     let info: [&dyn Display; 9] = [
         &host.name,
@@ -245,31 +316,56 @@ fn certificate(host: &HostVerdict, address: &AddressVerdict, seen: &CertificateV
 }
 
 fn dane(report: &Report, samples: &mut Samples) {
-    let Some(domain) = report.assessment.dane else { return };
+    let Some(domain) = report.assessment.dane else {
+        return;
+    };
     samples.state(&f::DANE_DOMAIN_STATUS, [], domain);
     for host in &report.assessment.hosts {
         let dane = &host.dane;
         samples.state(&f::DANE_STATUS, [&host.name], dane.status);
         if !dane.records.is_empty() || dane.status == DaneStatus::Absent {
             let unusable = dane.records.len() - dane.usable;
-            samples.set(&f::DANE_TLSA_RECORDS, [&host.name, &UsabilityLabel::Usable], dane.usable);
-            samples.set(&f::DANE_TLSA_RECORDS, [&host.name, &UsabilityLabel::Unusable], unusable);
+            samples.set(
+                &f::DANE_TLSA_RECORDS,
+                [&host.name, &UsabilityLabel::Usable],
+                dane.usable,
+            );
+            samples.set(
+                &f::DANE_TLSA_RECORDS,
+                [&host.name, &UsabilityLabel::Unusable],
+                unusable,
+            );
         }
-        for verdict in dane.records.iter().filter(|verdict| verdict.usability == Usability::Usable) {
+        for verdict in dane
+            .records
+            .iter()
+            .filter(|verdict| verdict.usability == Usability::Usable)
+        {
             let record = &verdict.record;
             let association = tlsa::association_prefix(record);
-            let labels: [&dyn Display; 5] =
-                [&host.name, &record.usage, &record.selector, &record.matching_type, &association];
+            let labels: [&dyn Display; 5] = [
+                &host.name,
+                &record.usage,
+                &record.selector,
+                &record.matching_type,
+                &association,
+            ];
             samples.set(&f::DANE_TLSA_RECORD_MATCHES, labels, verdict.matches);
         }
         for chain in &dane.chains {
-            samples.set(&f::DANE_ADDRESS_MATCHES, [&host.name, &chain.address, &chain.key_algorithm], chain.matches);
+            samples.set(
+                &f::DANE_ADDRESS_MATCHES,
+                [&host.name, &chain.address, &chain.key_algorithm],
+                chain.matches,
+            );
         }
     }
 }
 
 fn delivery(report: &Report, samples: &mut Samples) {
-    let Some(delivery) = &report.assessment.delivery else { return };
+    let Some(delivery) = &report.assessment.delivery else {
+        return;
+    };
     for (sender, verdict) in delivery {
         samples.set(&f::DELIVERY_POSSIBLE, [sender], verdict.possible);
         state(samples, &f::DELIVERY_EXPECTED, sender, verdict.expected);
@@ -277,6 +373,11 @@ fn delivery(report: &Report, samples: &mut Samples) {
     }
 }
 
-fn state<L: ClosedSet>(samples: &mut Samples, set: &'static StateSet<L, 1>, label: &dyn Display, value: L) {
+fn state<L: ClosedSet>(
+    samples: &mut Samples,
+    set: &'static StateSet<L, 1>,
+    label: &dyn Display,
+    value: L,
+) {
     samples.state(set, [label], value);
 }

@@ -1,4 +1,4 @@
-//! A mail server for tests: real sockets on loopback, each connection follows a script.
+//! A server for tests: real sockets on loopback, each connection follows a script.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,6 +24,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::protocol::pkix::testing::Authority;
+use crate::protocol::pkix::testing::Server;
+
 /// What the server does next.
 #[derive(Clone)]
 pub(crate) enum Step {
@@ -31,6 +34,8 @@ pub(crate) enum Step {
     Say(Vec<u8>),
     /// Reads a line that must begin so.
     Hear(&'static str),
+    /// Reads lines until an empty one.
+    HearHeaders,
     /// Reads until the client closes.
     Drain,
     /// Shakes hands with these keys and goes on inside TLS.
@@ -62,7 +67,7 @@ pub(crate) fn ordinary(config: &Arc<ServerConfig>) -> Vec<Step> {
 }
 
 /// A server that is gone when dropped.
-pub(crate) struct MailServer {
+pub(crate) struct ScriptedServer {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
     left: Arc<Notify>,
@@ -77,7 +82,7 @@ struct Seen {
     lines: Vec<String>,
 }
 
-impl MailServer {
+impl ScriptedServer {
     /// The n-th connection, counted from 0, follows `script(n)`, and is then closed.
     pub(crate) async fn start(script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -153,6 +158,13 @@ async fn follow(mut stream: Box<dyn Stream>, steps: Vec<Step>, log: &Mutex<Seen>
                 assert!(line.starts_with(expected), "{line:?} is not {expected}");
                 log.lock().unwrap().lines.push(line);
             }
+            Step::HearHeaders => loop {
+                let line = line(&mut stream).await;
+                if line.is_empty() {
+                    break;
+                }
+                log.lock().unwrap().lines.push(line);
+            },
             Step::Drain => {
                 let mut rest = Vec::new();
                 let _ = stream.read_to_end(&mut rest).await;
@@ -195,6 +207,13 @@ impl Identity {
         Self {
             certificate: params.self_signed(&key).unwrap().der().to_vec(),
             key: key.serialize_der(),
+        }
+    }
+
+    pub(crate) fn issued(server: &Server, authority: &Authority) -> Self {
+        Self {
+            certificate: authority.issue(server),
+            key: server.key.serialize_der(),
         }
     }
 

@@ -1,0 +1,321 @@
+//! One step of the walk, without the network: what a DS or DNSKEY message says about the zone below.
+
+use hickory_proto::dnssec::rdata::DS;
+use hickory_proto::rr::Name;
+use hickory_proto::rr::RecordType;
+
+use super::upstream::Reply;
+use super::verdict::DenialFault;
+use super::verdict::verified_denials;
+use super::zone::Fail;
+use super::zone::Fault;
+use super::zone::Trust;
+use super::zone::Zone;
+use super::zone::asked;
+use super::zone::end_of;
+use super::zone::exhausted;
+use super::zone::expired;
+use super::zone::life_of;
+use super::zone::stray_answer;
+use crate::clock::UnixTime;
+use crate::evidence::dns::InsecureAt;
+use crate::evidence::dns::Weakness;
+use crate::protocol::dnssec::Budget;
+use crate::protocol::dnssec::CutProof;
+use crate::protocol::dnssec::DsChoice;
+use crate::protocol::dnssec::KeyMatch;
+use crate::protocol::dnssec::RrSet;
+use crate::protocol::dnssec::SignatureFault;
+use crate::protocol::dnssec::TrustAnchors;
+use crate::protocol::dnssec::Verified;
+use crate::protocol::dnssec::ZoneKey;
+use crate::protocol::dnssec::choose_ds;
+use crate::protocol::dnssec::dname_target;
+use crate::protocol::dnssec::group;
+use crate::protocol::dnssec::match_keys;
+use crate::protocol::dnssec::name_text;
+use crate::protocol::dnssec::verify;
+use crate::protocol::dnssec::zone_keys;
+
+/// From a zone to a name below it.
+pub(super) struct Step<'a> {
+    above: &'a Zone,
+    at: &'a Name,
+    now: UnixTime,
+    budget: Budget,
+}
+
+/// What the DS message says.
+#[derive(Debug)]
+pub(super) enum Below {
+    /// A signed zone, if its keys are those that the DS records name.
+    Signed(Vouched),
+    /// An unsigned zone.
+    Unsigned(Zone),
+    /// No zone begins here; one may below. Until when that holds.
+    Nothing(UnixTime),
+    /// No zone begins here or below.
+    NothingAtAll(UnixTime),
+}
+
+/// DS records that the parent signed.
+#[derive(Debug)]
+pub(super) struct Vouched {
+    chosen: Vec<DS>,
+    /// The parent, with what the DS set adds to the chain.
+    parent: Zone,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(above: &'a Zone, at: &'a Name, now: UnixTime) -> Self {
+        Self {
+            above,
+            at,
+            now,
+            budget: Budget::default(),
+        }
+    }
+
+    /// The root, from its DNSKEY message.
+    pub(super) fn root(mut self, reply: &Reply, anchors: &TrustAnchors) -> Result<Zone, Fail> {
+        let set = self.dnskey_set(reply)?;
+        let keys = zone_keys(&set);
+        match anchors.match_keys(&keys, &mut self.budget) {
+            Ok(KeyMatch::Keys(named)) => {
+                let start = self.above;
+                self.enter(start, &set, keys, &named)
+            }
+            Ok(KeyMatch::Unsupported(strength)) => Err(self.bogus(format!(
+                ".: the trust anchors name keys that are not supported ({strength})"
+            ))),
+            Ok(KeyMatch::None) => Err(self.bogus(format!(
+                ".: the trust anchors name the keys {}, none of which is in the root's DNSKEY set",
+                anchors.tags()
+            ))),
+            Err(_) => Err(self.exhausted(RecordType::DNSKEY)),
+        }
+    }
+
+    /// What is below, from the DS message.
+    pub(super) fn below(mut self, reply: &Reply) -> Result<Below, Fail> {
+        let Trust::Secure(keys) = &self.above.trust else {
+            return Ok(Below::NothingAtAll(self.above.until));
+        };
+        let answers = group(&reply.answers);
+        if let Some(ds) = owned(&answers, self.at, RecordType::DS) {
+            return self.ds_set(ds, keys);
+        }
+        // An alias and a delegation cannot share a name (RFC 1034 §3.6.2); below a DNAME there is nothing (RFC 6672 §2.4).
+        let alias = owned(&answers, self.at, RecordType::CNAME);
+        let dname = answers.iter().find(|set| {
+            set.rtype == RecordType::DNAME
+                && set.owner != *self.at
+                && set.owner.zone_of(self.at)
+                && set.data.iter().any(|data| dname_target(data).is_some())
+        });
+        if let Some(set) = alias.or(dname) {
+            let verified = verify(set, &self.above.name, keys, self.now, &mut self.budget)
+                .map_err(|fault| self.unsigned(set, &fault))?;
+            let until = end_of(set.ttl, &verified, self.now).min(self.above.until);
+            return Ok(if alias.is_some() {
+                Below::Nothing(until)
+            } else {
+                Below::NothingAtAll(until)
+            });
+        }
+        if !answers.is_empty() {
+            let stray = stray_answer(self.at, RecordType::DS);
+            return Err(self.above.fail_at(self.at, Fault::Indeterminate(stray)));
+        }
+        self.no_ds(&group(&reply.authorities), keys)
+    }
+
+    fn ds_set(mut self, ds: &RrSet, keys: &[ZoneKey]) -> Result<Below, Fail> {
+        let verified = self.verify_exact(ds, &self.above.name.clone(), keys)?;
+        let mut parent = self.above.clone();
+        parent.until = parent.until.min(end_of(ds.ttl, &verified, self.now));
+        parent.note_signature(&self.above.name, &verified);
+        match choose_ds(ds) {
+            DsChoice::Usable(chosen) => {
+                parent.note_ds(self.at, &chosen);
+                Ok(Below::Signed(Vouched { chosen, parent }))
+            }
+            DsChoice::Unsupported(what) => Ok(Below::Unsigned(unsupported(&parent, self.at, what))),
+        }
+    }
+
+    fn no_ds(mut self, authority: &[RrSet], keys: &[ZoneKey]) -> Result<Below, Fail> {
+        let above = self.above;
+        let (sets, fault) =
+            verified_denials(authority, &above.name, keys, self.now, &mut self.budget);
+        let mut denials = sets.denials(&above.name);
+        let proof = denials
+            .no_ds(self.at, &mut self.budget)
+            .map_err(|_| self.exhausted(RecordType::DS))?;
+        let until = sets.until(self.now).min(above.until);
+        let (zone, child) = (name_text(&above.name), name_text(self.at));
+        let reason = match proof {
+            CutProof::NotACut => return Ok(Below::Nothing(until)),
+            CutProof::NoSuchName => return Ok(Below::NothingAtAll(until)),
+            CutProof::Nothing => return Err(self.no_proof(fault.as_ref())),
+            CutProof::Unsigned => format!("no DS record at {child}"),
+            CutProof::Open(why) => format!("{zone} proves nothing about {child} ({why})"),
+        };
+        let at = InsecureAt {
+            name: child,
+            reason,
+        };
+        let mut unsigned = above.descend(self.at, Trust::Insecure(at), until);
+        unsigned.note_expiry(sets.expiry());
+        if let Some(iterations) = denials.iterations().filter(|&n| n > 0) {
+            unsigned.note(Weakness::Nsec3Iterations { zone, iterations });
+        }
+        Ok(Below::Unsigned(unsigned))
+    }
+
+    fn no_proof(&self, fault: Option<&DenialFault>) -> Fail {
+        if fault.is_some_and(|f| f.fault == SignatureFault::Exhausted) {
+            return self.exhausted(RecordType::DS);
+        }
+        let why = fault.map_or_else(String::new, |f| format!(" ({f})"));
+        let mut fail = self.bogus(format!(
+            "{}: nothing proves that {} has no DS record{why}",
+            name_text(&self.above.name),
+            name_text(self.at)
+        ));
+        fail.expired = expired(fault.map(|f| &f.fault));
+        fail
+    }
+
+    /// The child zone, from its DNSKEY message.
+    pub(super) fn signed(mut self, vouched: Vouched, reply: &Reply) -> Result<Zone, Fail> {
+        let Vouched { chosen, parent } = vouched;
+        let set = self.dnskey_set(reply)?;
+        let keys = zone_keys(&set);
+        match match_keys(self.at, &chosen, &keys, &mut self.budget) {
+            Ok(KeyMatch::Keys(named)) => self.enter(&parent, &set, keys, &named),
+            Ok(KeyMatch::Unsupported(strength)) => {
+                Ok(unsupported(&parent, self.at, strength.to_string()))
+            }
+            Ok(KeyMatch::None) => {
+                let mut tags: Vec<u16> = chosen.iter().map(DS::key_tag).collect();
+                tags.sort_unstable();
+                tags.dedup();
+                let names = if let [tag] = tags.as_slice() {
+                    format!("key {tag}, which is")
+                } else {
+                    let tags: Vec<String> = tags.iter().map(u16::to_string).collect();
+                    format!("the keys {}, which are", tags.join(", "))
+                };
+                Err(self.bogus(format!(
+                    "{}: the DS at {} names {names} not in the DNSKEY set",
+                    name_text(self.at),
+                    name_text(&parent.name)
+                )))
+            }
+            Err(_) => Err(self.exhausted(RecordType::DNSKEY)),
+        }
+    }
+
+    /// The zone whose DNSKEY set one of the `named` keys signs.
+    fn enter(
+        mut self,
+        parent: &Zone,
+        set: &RrSet,
+        keys: Vec<ZoneKey>,
+        named: &[ZoneKey],
+    ) -> Result<Zone, Fail> {
+        let verified = self.verify_exact(set, self.at, named)?;
+        let until = end_of(set.ttl, &verified, self.now);
+        let mut zone = parent.descend(self.at, Trust::Secure(keys), until);
+        zone.keys_life = Some(life_of(&verified));
+        zone.note_signature(self.at, &verified);
+        if let Some(link) = zone.links.last_mut() {
+            let who = if self.at.is_root() {
+                "the trust anchor"
+            } else {
+                "the DS"
+            };
+            link.detail = format!(
+                "{who} names key {}, which signs the DNSKEY set ({})",
+                verified.tag, verified.strength
+            );
+        }
+        Ok(zone)
+    }
+
+    fn dnskey_set(&self, reply: &Reply) -> Result<RrSet, Fail> {
+        let mut answers = group(&reply.answers);
+        answers.retain(|set| set.owner == *self.at && set.rtype == RecordType::DNSKEY);
+        answers.pop().ok_or_else(|| {
+            if reply.answers.is_empty() {
+                self.bogus(format!(
+                    "{}: it has a DS record but no DNSKEY set",
+                    name_text(self.at)
+                ))
+            } else {
+                let stray = stray_answer(self.at, RecordType::DNSKEY);
+                self.above.fail_at(self.at, Fault::Indeterminate(stray))
+            }
+        })
+    }
+
+    /// Verifies a set that no wildcard may have made.
+    fn verify_exact(
+        &mut self,
+        set: &RrSet,
+        signer: &Name,
+        keys: &[ZoneKey],
+    ) -> Result<Verified, Fail> {
+        let verified = verify(set, signer, keys, self.now, &mut self.budget)
+            .map_err(|fault| self.unsigned(set, &fault))?;
+        if verified.is_expanded(&set.owner) {
+            return Err(self.bogus(format!(
+                "{}: its {} set was made from a wildcard",
+                name_text(self.at),
+                set.rtype
+            )));
+        }
+        Ok(verified)
+    }
+
+    /// The fault of a set's signatures as the fault of the walk.
+    fn unsigned(&self, set: &RrSet, fault: &SignatureFault) -> Fail {
+        if *fault == SignatureFault::Exhausted {
+            return self.exhausted(set.rtype);
+        }
+        let mut fail = self.bogus(format!(
+            "{}: its {} set {fault}",
+            name_text(&set.owner),
+            set.rtype
+        ));
+        fail.expired = expired(Some(fault));
+        fail
+    }
+
+    fn bogus(&self, cause: String) -> Fail {
+        self.above.fail_at(self.at, Fault::Bogus(cause))
+    }
+
+    fn exhausted(&self, rtype: RecordType) -> Fail {
+        let failure = exhausted(asked(self.at, rtype));
+        self.above.fail_at(self.at, Fault::Indeterminate(failure))
+    }
+}
+
+fn owned<'s>(sets: &'s [RrSet], name: &Name, rtype: RecordType) -> Option<&'s RrSet> {
+    sets.iter()
+        .find(|set| set.owner == *name && set.rtype == rtype)
+}
+
+/// RFC 4035 §5.2: a zone of which nothing can be verified counts as unsigned.
+fn unsupported(parent: &Zone, child: &Name, what: String) -> Zone {
+    let zone = name_text(child);
+    let at = InsecureAt {
+        name: zone.clone(),
+        reason: format!("nothing in the DS set of {zone} is supported ({what})"),
+    };
+    let mut unsigned = parent.descend(child, Trust::Insecure(at), parent.until);
+    unsigned.note(Weakness::Unsupported { zone, what });
+    unsigned
+}

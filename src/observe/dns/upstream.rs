@@ -1,0 +1,341 @@
+//! One question to a recursive resolver, and its answer or why there is none.
+//!
+//! hickory does the transport: UDP with random ports and ids, TCP when truncated, EDNS, DNS over TLS and HTTPS. Its
+//! datagrams are sent again within the time-out of one query; here a query that failed is asked again, of the next server
+//! if there is one, before it counts as failed. Queries say DO (send signatures) and CD (do not validate for us).
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hickory_net::DnsError;
+use hickory_net::NetError;
+use hickory_net::runtime::TokioRuntimeProvider;
+use hickory_net::xfer::DnsHandle as _;
+use hickory_net::xfer::FirstAnswer as _;
+use hickory_proto::op::DnsRequest;
+use hickory_proto::op::DnsRequestOptions;
+use hickory_proto::op::Message;
+use hickory_proto::op::Query;
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::Name;
+use hickory_proto::rr::Record;
+use hickory_proto::rr::RecordType;
+use hickory_resolver::NameServerPool;
+use hickory_resolver::PoolContext;
+use hickory_resolver::TlsConfig;
+use hickory_resolver::config::ConnectionConfig;
+use hickory_resolver::config::NameServerConfig;
+use hickory_resolver::config::ResolverOpts;
+use hickory_resolver::config::ServerOrderingStrategy;
+use tokio::sync::Semaphore;
+
+use super::resolver::Asking;
+use super::resolver::ResolverError;
+use crate::config;
+use crate::config::DnsServer;
+use crate::evidence::dns::Failure;
+use crate::evidence::dns::FailureKind;
+use crate::protocol::dnssec::canonical;
+use crate::protocol::dnssec::name_text;
+use crate::telemetry::Telemetry;
+
+/// Queries under way at once, over all probes.
+const PARALLEL: usize = 64;
+
+/// A server that did not answer is asked last for so long, in seconds.
+const AVOIDED: i64 = 30;
+
+/// Before the same server is asked again after it said that it failed.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a server answered; RCODE NOERROR or NXDOMAIN.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// NXDOMAIN.
+    pub(super) name_error: bool,
+    /// The answer section.
+    pub(super) answers: Vec<Record>,
+    /// The authority section.
+    pub(super) authorities: Vec<Record>,
+}
+
+/// The configured servers.
+pub(super) struct Upstream {
+    servers: Vec<Server>,
+    attempts: usize,
+    timeout: Duration,
+    permits: Semaphore,
+    telemetry: Arc<Telemetry>,
+}
+
+struct Server {
+    /// For messages: `192.0.2.1:53`.
+    label: String,
+    pool: NameServerPool<TokioRuntimeProvider>,
+    /// Until this time (Unix seconds) others are asked first.
+    avoid_until: AtomicI64,
+}
+
+impl Upstream {
+    pub(super) fn new(
+        config: &config::Dns,
+        telemetry: Arc<Telemetry>,
+    ) -> Result<Self, ResolverError> {
+        let configs = if config.servers.is_empty() {
+            system_servers()?
+        } else {
+            config.servers.iter().map(server_config).collect()
+        };
+        let mut options = ResolverOpts::default();
+        options.timeout = config.timeout;
+        options.attempts = 1;
+        options.num_concurrent_reqs = 1;
+        options.max_active_requests = PARALLEL.saturating_mul(2);
+        options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
+        let context = Arc::new(PoolContext::new(options, tls_config()?));
+        let servers = configs
+            .into_iter()
+            .map(|(label, server)| Server {
+                label,
+                pool: NameServerPool::from_config(
+                    [server],
+                    Arc::clone(&context),
+                    TokioRuntimeProvider::default(),
+                ),
+                avoid_until: AtomicI64::new(i64::MIN),
+            })
+            .collect::<Vec<_>>();
+        Ok(Self {
+            attempts: usize::try_from(config.attempts)
+                .unwrap_or(usize::MAX)
+                .max(servers.len())
+                .max(1),
+            servers,
+            timeout: config.timeout,
+            permits: Semaphore::new(PARALLEL),
+            telemetry,
+        })
+    }
+
+    /// Asks until one answers or all attempts are used up.
+    pub(super) async fn ask(
+        &self,
+        name: &Name,
+        rtype: RecordType,
+        asking: &Asking<'_>,
+    ) -> Result<Reply, Failure> {
+        let mut order: Vec<&Server> = self.servers.iter().collect();
+        order.sort_by_key(|server| server.avoid_until.load(Ordering::Relaxed) > asking.now.0);
+        let mut last: Option<(FailureKind, String)> = None;
+        let mut attempts: u32 = 0;
+        for server in order.iter().cycle().take(self.attempts) {
+            if order.len() == 1
+                && last
+                    .as_ref()
+                    .is_some_and(|(kind, _)| *kind != FailureKind::Timeout)
+            {
+                tokio::time::sleep(PAUSE).await;
+            }
+            attempts = attempts.saturating_add(1);
+            match self.ask_once(server, name, rtype, asking).await {
+                Ok(reply) => {
+                    server.avoid_until.store(i64::MIN, Ordering::Relaxed);
+                    return Ok(reply);
+                }
+                Err((kind, detail)) => {
+                    if matches!(kind, FailureKind::Timeout | FailureKind::Io) {
+                        server
+                            .avoid_until
+                            .store(asking.now.plus(AVOIDED).0, Ordering::Relaxed);
+                    }
+                    tracing::debug!(name = %name_text(name), %rtype, server = server.label, %kind, detail, "query failed");
+                    last = Some((kind, detail));
+                }
+            }
+        }
+        let (kind, detail) =
+            last.unwrap_or_else(|| (FailureKind::Io, "no DNS server is configured".to_owned()));
+        Err(Failure {
+            kind,
+            asked: format!("{rtype} {}", name_text(name)),
+            attempts,
+            detail,
+        })
+    }
+
+    async fn ask_once(
+        &self,
+        server: &Server,
+        name: &Name,
+        rtype: RecordType,
+        asking: &Asking<'_>,
+    ) -> Result<Reply, (FailureKind, String)> {
+        let _permit = self
+            .permits
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
+        self.telemetry.dns_queries.increment();
+        asking.queries.count_sent();
+        let query = Query::query(name.clone(), rtype);
+        let mut options = DnsRequestOptions::default();
+        options.use_edns = true;
+        options.edns_set_dnssec_ok = true;
+        options.recursion_desired = true;
+        let mut request = DnsRequest::from_query(query.clone(), options);
+        request.metadata.checking_disabled = true;
+        request.metadata.authentic_data = false;
+        let answer = tokio::time::timeout(self.timeout, server.pool.send(request).first_answer());
+        let outcome = match answer.await {
+            Ok(Ok(response)) => read(response.into_message(), &query),
+            Ok(Err(error)) => read_error(error, &query),
+            Err(_) => Err((FailureKind::Timeout, "no answer".to_owned())),
+        };
+        if !matches!(outcome, Err((FailureKind::Timeout | FailureKind::Io, _))) {
+            asking.queries.count_answered();
+        }
+        outcome.map_err(|(kind, detail)| {
+            let within = match kind {
+                FailureKind::Timeout => format!(" within {:?}", self.timeout),
+                _ => String::new(),
+            };
+            (kind, format!("{}: {detail}{within}", server.label))
+        })
+    }
+}
+
+fn read(message: Message, query: &Query) -> Result<Reply, (FailureKind, String)> {
+    let code = message.metadata.response_code;
+    if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
+        return Err(code_failure(code));
+    }
+    if !message.queries.iter().all(|asked| is_same(asked, query)) || message.queries.len() != 1 {
+        return Err(other_question());
+    }
+    reply(code, message.answers, message.authorities)
+}
+
+/// hickory hands an answer without records over as an error.
+fn read_error(error: NetError, query: &Query) -> Result<Reply, (FailureKind, String)> {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => {
+            if !is_same(&none.query, query) {
+                return Err(other_question());
+            }
+            let authorities = none.authorities.map_or_else(Vec::new, |a| a.to_vec());
+            reply(none.response_code, Vec::new(), authorities)
+        }
+        NetError::Dns(DnsError::ResponseCode(code)) => Err(code_failure(code)),
+        NetError::Timeout => Err((FailureKind::Timeout, "no answer".to_owned())),
+        NetError::Proto(_) | NetError::Truncated | NetError::ForeignClassRecord { .. } => {
+            Err((FailureKind::Malformed, error.to_string()))
+        }
+        // Everything else is about connections: the operating system, TLS, HTTP.
+        _ => Err((FailureKind::Io, error.to_string())),
+    }
+}
+
+fn reply(
+    code: ResponseCode,
+    answers: Vec<Record>,
+    authorities: Vec<Record>,
+) -> Result<Reply, (FailureKind, String)> {
+    let name_error = code == ResponseCode::NXDomain;
+    let has = |rtype| authorities.iter().any(|r| r.record_type() == rtype);
+    // RFC 2308 §2.2: with NS and without SOA it is a referral, which a recursive server has no reason to give.
+    if !name_error && answers.is_empty() && has(RecordType::NS) && !has(RecordType::SOA) {
+        return Err((
+            FailureKind::Malformed,
+            "a referral instead of an answer: is it a recursive resolver?".to_owned(),
+        ));
+    }
+    Ok(Reply {
+        name_error,
+        answers,
+        authorities,
+    })
+}
+
+fn is_same(asked: &Query, query: &Query) -> bool {
+    canonical(asked.name()) == *query.name() && asked.query_type() == query.query_type()
+}
+
+fn other_question() -> (FailureKind, String) {
+    (
+        FailureKind::Malformed,
+        "the answer is to another question".to_owned(),
+    )
+}
+
+fn code_failure(code: ResponseCode) -> (FailureKind, String) {
+    match code {
+        ResponseCode::ServFail => (FailureKind::ServFail, "SERVFAIL".to_owned()),
+        ResponseCode::Refused => (FailureKind::Refused, "REFUSED".to_owned()),
+        _ => (FailureKind::Rcode, format!("RCODE {}", u16::from(code))),
+    }
+}
+
+fn system_servers() -> Result<Vec<(String, NameServerConfig)>, ResolverError> {
+    // Search lists and ndots in it are of no use here: every name is absolute.
+    let (system, _) = hickory_resolver::system_conf::read_system_conf()
+        .map_err(|error| ResolverError::SystemConfig(error.to_string()))?;
+    Ok(system
+        .name_servers()
+        .iter()
+        .map(|server| (format!("{}:53", server.ip), server.clone()))
+        .collect())
+}
+
+fn server_config(server: &DnsServer) -> (String, NameServerConfig) {
+    let (address, label, connections) = match server {
+        DnsServer::Plain(address) => (
+            address,
+            address.to_string(),
+            vec![ConnectionConfig::udp(), ConnectionConfig::tcp()],
+        ),
+        DnsServer::Tls { address, name } => (
+            address,
+            format!("tls://{address}"),
+            vec![ConnectionConfig::tls(name.as_str().into())],
+        ),
+        DnsServer::Https {
+            address,
+            name,
+            path,
+        } => (
+            address,
+            format!("https://{name}{path}"),
+            vec![ConnectionConfig::https(
+                name.as_str().into(),
+                Some(path.as_str().into()),
+            )],
+        ),
+    };
+    let connections = connections
+        .into_iter()
+        .map(|mut connection| {
+            connection.port = address.port();
+            connection
+        })
+        .collect();
+    (
+        label,
+        NameServerConfig::new(address.ip(), true, connections),
+    )
+}
+
+/// Encrypted upstreams are judged by the Mozilla roots and those of the system: a resolver of one's own may have either.
+fn tls_config() -> Result<TlsConfig, ResolverError> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ResolverError::Tls(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConfig { config })
+}

@@ -1,0 +1,240 @@
+//! DNSKEY and DS: which keys of a zone the parent vouches for, and how strong they are.
+
+use hickory_proto::dnssec::Algorithm;
+use hickory_proto::dnssec::DigestType;
+use hickory_proto::dnssec::PublicKey as _;
+use hickory_proto::dnssec::Verifier as _;
+use hickory_proto::dnssec::rdata::DNSKEY;
+use hickory_proto::dnssec::rdata::DNSSECRData;
+use hickory_proto::dnssec::rdata::DS;
+use hickory_proto::rr::Name;
+use hickory_proto::rr::RData;
+
+use super::budget::Budget;
+use super::budget::Exhausted;
+use super::rrset::RrSet;
+
+/// A key that may sign in its zone: the zone bit set and not revoked (RFC 4034 §2.1.1, RFC 5011 §2.1).
+#[derive(Debug, Clone)]
+pub struct ZoneKey {
+    /// The key tag (RFC 4034 appendix B); not unique.
+    pub tag: u16,
+    key: DNSKEY,
+}
+
+/// Algorithm and, for RSA, size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strength {
+    algorithm: Algorithm,
+    /// Bits of the RSA modulus.
+    rsa_bits: Option<usize>,
+}
+
+/// Below this RSA is called weak (RFC 8301 §3.2 says it for mail, NIST SP 800-131A for all).
+const RSA_BITS_STRONG: usize = 2048;
+
+/// What the crypto library verifies.
+const RSA_BITS_SUPPORTED: std::ops::RangeInclusive<usize> = 1024..=8192;
+
+/// The keys of a verified (or about to be verified) DNSKEY set that may sign.
+pub fn zone_keys(set: &RrSet) -> Vec<ZoneKey> {
+    set.data
+        .iter()
+        .filter_map(|data| match data {
+            RData::DNSSEC(DNSSECRData::DNSKEY(key)) => ZoneKey::new(key),
+            _ => None,
+        })
+        .collect()
+}
+
+impl ZoneKey {
+    /// None when the key may not sign zone data.
+    pub fn new(key: &DNSKEY) -> Option<Self> {
+        if !key.zone_key() || key.revoke() {
+            return None;
+        }
+        Some(Self {
+            tag: key.calculate_key_tag().ok()?,
+            key: key.clone(),
+        })
+    }
+
+    /// Its algorithm.
+    pub fn algorithm(&self) -> Algorithm {
+        self.key.public_key().algorithm()
+    }
+
+    /// Algorithm and size.
+    pub fn strength(&self) -> Strength {
+        let algorithm = self.algorithm();
+        Strength {
+            algorithm,
+            rsa_bits: is_rsa(algorithm)
+                .then(|| rsa_bits(self.key.public_key().public_bytes()).unwrap_or(0)),
+        }
+    }
+
+    /// Whether `signature` over `message` was made by this key.
+    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.strength().is_supported() && self.key.verify(message, signature).is_ok()
+    }
+
+    /// Same algorithm and key material; flags may differ.
+    pub(super) fn is_same_key(&self, other: &Self) -> bool {
+        self.key.public_key() == other.key.public_key()
+    }
+}
+
+impl Strength {
+    /// Whether our crypto verifies such signatures.
+    pub fn is_supported(self) -> bool {
+        self.algorithm.is_supported()
+            && self
+                .rsa_bits
+                .is_none_or(|bits| RSA_BITS_SUPPORTED.contains(&bits))
+    }
+
+    /// What is weak about it, as a person reads it: SHA-1 signatures (RFC 9905) and short RSA keys.
+    pub fn weakness(self) -> Option<String> {
+        match self.rsa_bits {
+            Some(bits) if bits < RSA_BITS_STRONG => Some(self.to_string()),
+            Some(_) if is_sha1(self.algorithm) => Some(algorithm_text(self.algorithm)),
+            Some(_) | None => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Strength {
+    /// `ECDSAP256SHA256`, `RSASHA256 with 2048 bits`, `algorithm 200`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&algorithm_text(self.algorithm))?;
+        match self.rsa_bits {
+            Some(bits) => write!(f, " with {bits} bits"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a DS set leaves to go on with.
+#[derive(Debug, Clone)]
+pub enum DsChoice {
+    /// Records with a supported algorithm and digest.
+    Usable(Vec<DS>),
+    /// None is supported: the zone counts as insecure (RFC 4035 §5.2). Algorithm and digest, for people.
+    Unsupported(String),
+}
+
+/// Picks the DS records to go by. SHA-1 digests count only where no better one is there (RFC 4509 §3).
+pub fn choose_ds(set: &RrSet) -> DsChoice {
+    let all = || {
+        set.data.iter().filter_map(|data| match data {
+            RData::DNSSEC(DNSSECRData::DS(ds)) => Some(ds),
+            _ => None,
+        })
+    };
+    let mut usable: Vec<DS> = all()
+        .filter(|ds| ds.algorithm().is_supported() && ds.digest_type().is_supported())
+        .cloned()
+        .collect();
+    if usable.iter().any(|ds| ds.digest_type() != DigestType::SHA1) {
+        usable.retain(|ds| ds.digest_type() != DigestType::SHA1);
+    }
+    if usable.is_empty() {
+        let mut what: Vec<String> = all()
+            .map(|ds| {
+                if ds.algorithm().is_supported() {
+                    format!("digest {}", u8::from(ds.digest_type()))
+                } else {
+                    algorithm_text(ds.algorithm())
+                }
+            })
+            .collect();
+        what.sort();
+        what.dedup();
+        return DsChoice::Unsupported(what.join(", "));
+    }
+    DsChoice::Usable(usable)
+}
+
+/// What the DS records (or anchors) found in the DNSKEY set.
+#[derive(Debug, Clone)]
+pub enum KeyMatch {
+    /// Keys that may vouch for the DNSKEY set.
+    Keys(Vec<ZoneKey>),
+    /// Keys are named, but none that our crypto can verify.
+    Unsupported(Strength),
+    /// None is named.
+    None,
+}
+
+/// The keys that DS records name: tag, algorithm and digest agree (RFC 4035 §5.2).
+pub fn match_keys(
+    zone: &Name,
+    ds: &[DS],
+    keys: &[ZoneKey],
+    budget: &mut Budget,
+) -> Result<KeyMatch, Exhausted> {
+    let mut named = Vec::new();
+    for key in keys {
+        for ds in ds {
+            if ds.key_tag() != key.tag || ds.algorithm() != key.algorithm() {
+                continue;
+            }
+            budget.hash()?;
+            if ds.covers(zone, &key.key).unwrap_or(false) {
+                named.push(key.clone());
+                break;
+            }
+        }
+    }
+    Ok(KeyMatch::of(named))
+}
+
+impl KeyMatch {
+    /// Keeps the keys that our crypto can verify.
+    pub(super) fn of(mut named: Vec<ZoneKey>) -> Self {
+        let Some(first) = named.first().map(ZoneKey::strength) else {
+            return Self::None;
+        };
+        named.retain(|key| key.strength().is_supported());
+        if named.is_empty() {
+            Self::Unsupported(first)
+        } else {
+            Self::Keys(named)
+        }
+    }
+}
+
+/// The IANA mnemonic, or `algorithm 200`.
+fn algorithm_text(algorithm: Algorithm) -> String {
+    match algorithm {
+        Algorithm::Unknown(16) => "ED448".to_owned(),
+        Algorithm::Unknown(number) => format!("algorithm {number}"),
+        _ => algorithm.as_str().to_owned(),
+    }
+}
+
+#[expect(deprecated, reason = "weak algorithms are what this is about")]
+fn is_sha1(algorithm: Algorithm) -> bool {
+    matches!(algorithm, Algorithm::RSASHA1 | Algorithm::RSASHA1NSEC3SHA1)
+}
+
+fn is_rsa(algorithm: Algorithm) -> bool {
+    is_sha1(algorithm) || matches!(algorithm, Algorithm::RSASHA256 | Algorithm::RSASHA512)
+}
+
+/// Size of the modulus in an RSA key (RFC 3110 §2).
+fn rsa_bits(key: &[u8]) -> Option<usize> {
+    let (&first, rest) = key.split_first()?;
+    let (exponent_len, rest) = if first == 0 {
+        let (len, rest) = rest.split_first_chunk::<2>()?;
+        (usize::from(u16::from_be_bytes(*len)), rest)
+    } else {
+        (usize::from(first), rest)
+    };
+    let modulus = rest.get(exponent_len..)?;
+    let zeros = modulus.iter().take_while(|&&byte| byte == 0).count();
+    let significant = modulus.get(zeros..)?;
+    let leading = usize::try_from(significant.first()?.leading_zeros()).ok()?;
+    significant.len().checked_mul(8)?.checked_sub(leading)
+}

@@ -1,0 +1,277 @@
+//! One RRset and the signatures over it (RFC 4035 §5.3).
+
+use std::cmp::Reverse;
+
+use hickory_proto::dnssec::rdata::RRSIG;
+use hickory_proto::rr::Name;
+use hickory_proto::serialize::binary::BinEncodable as _;
+use hickory_proto::serialize::binary::BinEncoder;
+use hickory_proto::serialize::binary::NameEncoding;
+
+use super::budget::Budget;
+use super::keys::Strength;
+use super::keys::ZoneKey;
+use super::name::name_text;
+use super::name::wildcard;
+use super::rrset::RrSet;
+use super::rrset::canonical_rdata;
+use crate::clock::UnixTime;
+
+/// At most this many crypto operations for one RRset (KeyTrap, CVE-2023-50387).
+const ATTEMPTS: usize = 8;
+
+/// When a signature counts, both seconds included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// Valid from.
+    pub inception: UnixTime,
+    /// Valid until.
+    pub expiration: UnixTime,
+}
+
+/// The signature that vouches for an RRset: of the good ones that which lives longest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// When it counts.
+    pub validity: Validity,
+    /// The zone's own time to live, in seconds; the one received may be forged.
+    pub original_ttl: u32,
+    /// Labels of the name that was signed; fewer than the owner has when a wildcard was expanded.
+    pub labels: u8,
+    /// The key's algorithm and size.
+    pub strength: Strength,
+    /// The key's tag.
+    pub tag: u16,
+}
+
+/// Why no signature vouches for an RRset; a fragment that follows the RRset's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureFault {
+    /// No RRSIG at all.
+    #[error("carries no RRSIG")]
+    Missing,
+    /// Signed by another zone than the one that holds it.
+    #[error("is signed by {0}, which is not the zone that holds it")]
+    OtherSigner(String),
+    /// More labels were signed than the owner has (RFC 4035 §5.3.1).
+    #[error("has an RRSIG for a longer name")]
+    Labels,
+    /// No key of the zone fits the RRSIG.
+    #[error("is signed with key {0}, which is not a usable key in the DNSKEY set")]
+    NoKey(u16),
+    /// Its only fault is its age.
+    #[error("has an RRSIG that expired at {0}")]
+    Expired(UnixTime),
+    /// Its only fault is its youth.
+    #[error("has an RRSIG that is not valid before {0}")]
+    NotYet(UnixTime),
+    /// The crypto says no.
+    #[error("has an RRSIG by key {0} that does not verify")]
+    Wrong(u16),
+    /// Too many keys and signatures; nothing was learned.
+    #[error("has more signatures than are looked at")]
+    Exhausted,
+}
+
+impl Verified {
+    /// The RRset was made from a wildcard, which needs a proof that nothing closer exists (RFC 4035 §5.3.4).
+    pub fn is_expanded(&self, owner: &Name) -> bool {
+        self.labels < owner.num_labels()
+    }
+}
+
+/// Whether `zone` vouches for the RRset with one of `keys`.
+pub fn verify(
+    set: &RrSet,
+    zone: &Name,
+    keys: &[ZoneKey],
+    now: UnixTime,
+    budget: &mut Budget,
+) -> Result<Verified, SignatureFault> {
+    let mut fault = SignatureFault::Missing;
+    let mut candidates = Vec::new();
+    for signature in &set.signatures {
+        match Candidate::new(signature, set, zone, keys, now) {
+            Ok(candidate) => candidates.push(candidate),
+            Err(this) => fault = fault.or_more_telling(this),
+        }
+    }
+    // The one that lives longest is tried first, the stronger one of two; those out of time last, for the message only.
+    candidates.sort_by_key(|c| {
+        let weak = c.keys.iter().all(|k| k.strength().weakness().is_some());
+        (c.age != Age::Good, Reverse(c.validity.expiration), weak)
+    });
+    let mut attempts: usize = 0;
+    for candidate in &candidates {
+        let Some(message) = signed_data(set, candidate.signature) else {
+            fault =
+                fault.or_more_telling(SignatureFault::Wrong(candidate.signature.input().key_tag));
+            continue;
+        };
+        for key in &candidate.keys {
+            attempts = attempts.saturating_add(1);
+            if attempts > ATTEMPTS || budget.signature().is_err() {
+                // Beyond the limit a signature that is out of time can no longer change the outcome.
+                return Err(match candidate.age {
+                    Age::Good => SignatureFault::Exhausted,
+                    Age::Expired | Age::NotYet => fault,
+                });
+            }
+            if !key.verifies(&message, candidate.signature.sig()) {
+                fault = fault.or_more_telling(SignatureFault::Wrong(key.tag));
+                continue;
+            }
+            match candidate.age {
+                Age::Good => return Ok(candidate.verified(key)),
+                Age::Expired => {
+                    fault = fault
+                        .or_more_telling(SignatureFault::Expired(candidate.validity.expiration));
+                }
+                Age::NotYet => {
+                    fault =
+                        fault.or_more_telling(SignatureFault::NotYet(candidate.validity.inception));
+                }
+            }
+        }
+    }
+    Err(fault)
+}
+
+impl SignatureFault {
+    /// The one that came further explains more.
+    fn or_more_telling(self, other: Self) -> Self {
+        let rank = |fault: &Self| match fault {
+            Self::Missing => 0,
+            Self::OtherSigner(_) => 1,
+            Self::Labels => 2,
+            Self::NoKey(_) => 3,
+            Self::Wrong(_) => 4,
+            Self::NotYet(_) => 5,
+            Self::Expired(_) => 6,
+            Self::Exhausted => 7,
+        };
+        if rank(&other) > rank(&self) {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    Good,
+    Expired,
+    NotYet,
+}
+
+/// A signature that could vouch: everything but the crypto fits.
+struct Candidate<'a> {
+    signature: &'a RRSIG,
+    keys: Vec<&'a ZoneKey>,
+    validity: Validity,
+    age: Age,
+}
+
+impl<'a> Candidate<'a> {
+    fn new(
+        signature: &'a RRSIG,
+        set: &RrSet,
+        zone: &Name,
+        keys: &'a [ZoneKey],
+        now: UnixTime,
+    ) -> Result<Self, SignatureFault> {
+        let input = signature.input();
+        // RFC 4035 §5.3.1: the signer is the zone that holds the RRset.
+        if input.signer_name.to_lowercase() != *zone || !zone.zone_of(&set.owner) {
+            return Err(SignatureFault::OtherSigner(name_text(&input.signer_name)));
+        }
+        if input.num_labels > set.owner.num_labels() {
+            return Err(SignatureFault::Labels);
+        }
+        let keys: Vec<&ZoneKey> = keys
+            .iter()
+            .filter(|key| key.tag == input.key_tag && key.algorithm() == input.algorithm)
+            .filter(|key| key.strength().is_supported())
+            .collect();
+        if keys.is_empty() {
+            return Err(SignatureFault::NoKey(input.key_tag));
+        }
+        let (validity, age) = validity(input.sig_inception.get(), input.sig_expiration.get(), now);
+        Ok(Self {
+            signature,
+            keys,
+            validity,
+            age,
+        })
+    }
+
+    fn verified(&self, key: &ZoneKey) -> Verified {
+        let input = self.signature.input();
+        Verified {
+            validity: self.validity,
+            original_ttl: input.original_ttl,
+            labels: input.num_labels,
+            strength: key.strength(),
+            tag: key.tag,
+        }
+    }
+}
+
+/// The two times are serial numbers: the moments within 68 years of now that have these low 32 bits
+/// (RFC 4034 §3.1.5). No leeway for clocks.
+fn validity(inception: u32, expiration: u32, now: UnixTime) -> (Validity, Age) {
+    let low_bits = u32::try_from(now.0 & i64::from(u32::MAX)).unwrap_or(0);
+    let near = |serial: u32| now.plus(i64::from(serial.wrapping_sub(low_bits).cast_signed()));
+    let validity = Validity {
+        inception: near(inception),
+        expiration: near(expiration),
+    };
+    let age = if validity.expiration < now {
+        Age::Expired
+    } else if validity.inception > now {
+        Age::NotYet
+    } else {
+        Age::Good
+    };
+    (validity, age)
+}
+
+/// What was signed (RFC 4034 §3.1.8.1): the RRSIG without its signature, then each record in canonical form and order,
+/// each once.
+fn signed_data(set: &RrSet, signature: &RRSIG) -> Option<Vec<u8>> {
+    let input = signature.input();
+    let mut message = Vec::new();
+    let mut encoder = BinEncoder::new(&mut message);
+    encoder.set_canonical_form(true);
+    encoder.set_name_encoding(NameEncoding::UncompressedLowercase);
+    input.emit(&mut encoder).ok()?;
+
+    let signed_labels = usize::from(input.num_labels);
+    let owner = if input.num_labels < set.owner.num_labels() {
+        wildcard(&set.owner.trim_to(signed_labels))?
+    } else {
+        set.owner.clone()
+    };
+    let mut head = Vec::new();
+    let mut encoder = BinEncoder::new(&mut head);
+    encoder.set_name_encoding(NameEncoding::UncompressedLowercase);
+    owner.emit(&mut encoder).ok()?;
+    head.extend(u16::from(set.rtype).to_be_bytes());
+    head.extend(1_u16.to_be_bytes());
+    head.extend(input.original_ttl.to_be_bytes());
+
+    let mut data = set
+        .data
+        .iter()
+        .map(canonical_rdata)
+        .collect::<Option<Vec<_>>>()?;
+    data.sort();
+    data.dedup();
+    for rdata in data {
+        message.extend(&head);
+        message.extend(u16::try_from(rdata.len()).ok()?.to_be_bytes());
+        message.extend(rdata);
+    }
+    Some(message)
+}

@@ -1,0 +1,1 @@
+//! Test zones: keys and signatures made on the spot.
