@@ -35,9 +35,6 @@ impl Servers<'_> {
         self.bind(zones);
         self.unbound("validating", VALIDATING_RESOLVER, "validator iterator", &zones.anchor());
         self.unbound("plain", PLAIN_RESOLVER, "iterator", &zones.anchor());
-        for address in [ROOT_SERVER, EXAMPLE_SERVER, VALIDATING_RESOLVER, PLAIN_RESOLVER] {
-            self.namespace.wait_for(address, 53);
-        }
     }
 
     /// One Postfix with a listener for each address, with the files of key and chain that `bundle` names.
@@ -93,10 +90,7 @@ impl Servers<'_> {
         fs::write(folder.join("master.cf"), master).expect("the folder is ours");
         let mut command = self.namespace.command("postfix");
         command.arg("-c").arg(&folder).arg("start-fg");
-        self.start("postfix", command);
-        for address in ALL.iter().flat_map(Domain::mx_addresses) {
-            self.namespace.wait_for(&address, 25);
-        }
+        self.start("postfix", command, ALL.iter().flat_map(Domain::mx_addresses), 25);
     }
 
     /// One nginx with a virtual host for each policy.
@@ -129,29 +123,37 @@ impl Servers<'_> {
         fs::write(&file, text).expect("the folder is ours");
         let mut command = self.namespace.command("nginx");
         command.arg("-c").arg(&file).arg("-e").arg("stderr");
-        self.start("nginx", command);
-        for domain in ALL.iter().filter(|domain| domain.policy_body().is_some()) {
-            self.namespace.wait_for(&domain.policy_address(), 443);
-        }
+        let hosts = ALL.iter().filter(|domain| domain.policy_body().is_some());
+        self.start("nginx", command, hosts.map(Domain::policy_address), 443);
     }
 
-    /// Starts a program of the namespace; its output goes to a file in the folder.
-    pub(crate) fn start(&self, name: &str, mut command: Command) {
-        let log = File::create(self.log(name)).expect("the folder is ours");
-        let errors = log.try_clone().expect("a file can be shared");
+    /// Starts a program, its output in a file of the folder, and waits until it listens at all of the addresses.
+    pub(crate) fn start<A: AsRef<str>>(
+        &self,
+        name: &str,
+        mut command: Command,
+        addresses: impl IntoIterator<Item = A>,
+        port: u16,
+    ) {
+        let log = self.folder.join(format!("{name}.log"));
+        let output = File::create(&log).expect("the folder is ours");
+        let errors = output.try_clone().expect("a file can be shared");
         // Not waited for: it ends with the namespace.
         drop(
             command
-                .stdout(log)
+                .stdout(output)
                 .stderr(errors)
                 .spawn()
                 .unwrap_or_else(|error| panic!("{command:?} does not start: {error}")),
         );
-    }
-
-    /// Where the output of a program goes.
-    pub(crate) fn log(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.log"))
+        for address in addresses {
+            let address = address.as_ref();
+            assert!(
+                self.namespace.wait_for(address, port),
+                "{name} does not listen at {address}:{port}; it said:\n{}",
+                fs::read_to_string(&log).unwrap_or_default(),
+            );
+        }
     }
 
     /// A folder below ours.
@@ -175,7 +177,7 @@ impl Servers<'_> {
         fs::write(&file, text).expect("the folder is ours");
         let mut command = self.namespace.command("nsd");
         command.arg("-d").arg("-c").arg(&file);
-        self.start("nsd", command);
+        self.start("nsd", command, [ROOT_SERVER], 53);
     }
 
     fn bind(&self, zones: &Zones) {
@@ -191,9 +193,13 @@ impl Servers<'_> {
         }
         let file = folder.join("named.conf");
         fs::write(&file, text).expect("the folder is ours");
+        // BIND listens at addresses of interfaces alone, and 127.0.0.0/8 is one address to it.
+        self.namespace
+            .run("ip", ["address", "add", &format!("{EXAMPLE_SERVER}/32"), "dev", "lo"])
+            .expect("an address in a namespace of ours");
         let mut command = self.namespace.command("named");
         command.arg("-g").arg("-c").arg(&file);
-        self.start("bind", command);
+        self.start("bind", command, [EXAMPLE_SERVER], 53);
     }
 
     fn unbound(&self, name: &str, address: &str, modules: &str, anchor: &Path) {
@@ -214,6 +220,6 @@ impl Servers<'_> {
         fs::write(&file, text).expect("the folder is ours");
         let mut command = self.namespace.command("unbound");
         command.arg("-d").arg("-p").arg("-c").arg(&file);
-        self.start(&format!("unbound-{name}"), command);
+        self.start(&format!("unbound-{name}"), command, [address], 53);
     }
 }

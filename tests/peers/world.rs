@@ -112,9 +112,8 @@ impl World {
         let mut command = self.namespace.command(env!("CARGO_BIN_EXE_mailtls-exporter"));
         command.arg("--config.file").arg(&file);
         command.args(["--web.listen-address", EXPORTER]);
-        self.servers().start("exporter", command);
         let (address, port) = EXPORTER.split_once(':').expect("address and port");
-        self.namespace.wait_for(address, port.parse().expect("a port"));
+        self.servers().start("exporter", command, [address], port.parse().expect("a port"));
     }
 }
 
