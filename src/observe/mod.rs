@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -65,6 +66,8 @@ mod tlsa_base;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 /// Looks at domains. Holds what probes share: the resolver with its cache, and the SMTP observations.
 pub struct Observer {
@@ -216,7 +219,7 @@ impl Probe<'_> {
     async fn run(&self) -> Learned {
         let begin = Instant::now();
         let name = self.domain.as_str();
-        let ask = self.observer.resolver.mx(name, &self.queries);
+        let ask = Box::pin(self.observer.resolver.mx(name, &self.queries));
         let mx = self.in_time(name, RecordType::Mx, ask).await;
         self.phases.add(Phase::Mx, begin);
         let hosts = match NextHops::of(self.domain, &mx) {
@@ -313,26 +316,26 @@ impl Probe<'_> {
     }
 
     async fn a(&self, name: &str) -> Lookup<Ipv4Addr> {
-        let ask = self.observer.resolver.a(name, &self.queries);
+        let ask = Box::pin(self.observer.resolver.a(name, &self.queries));
         self.in_time(name, RecordType::A, ask).await
     }
 
     async fn aaaa(&self, name: &str) -> Lookup<Ipv6Addr> {
-        let ask = self.observer.resolver.aaaa(name, &self.queries);
+        let ask = Box::pin(self.observer.resolver.aaaa(name, &self.queries));
         self.in_time(name, RecordType::Aaaa, ask).await
     }
 
     async fn txt(&self, name: &str) -> Lookup<TxtRecord> {
-        let ask = self.observer.resolver.txt(name, &self.queries);
+        let ask = Box::pin(self.observer.resolver.txt(name, &self.queries));
         self.in_time(name, RecordType::Txt, ask).await
     }
 
-    /// A look-up, or that the deadline came first.
+    /// A look-up, or that the deadline came first. It comes boxed: walking a chain of trust takes a large future.
     async fn in_time<T>(
         &self,
         name: &str,
         rtype: RecordType,
-        ask: impl Future<Output = Lookup<T>>,
+        ask: Pin<Box<impl Future<Output = Lookup<T>>>>,
     ) -> Lookup<T> {
         match timeout_at(self.deadline, ask).await {
             Ok(lookup) => lookup,

@@ -198,7 +198,7 @@ impl Probe<'_> {
     }
 
     async fn tlsa(&self, owner: &str) -> Lookup<TlsaRecord> {
-        let ask = self.observer.resolver.tlsa(owner, &self.queries);
+        let ask = Box::pin(self.observer.resolver.tlsa(owner, &self.queries));
         self.in_time(owner, RecordType::Tlsa, ask).await
     }
 }
