@@ -87,12 +87,7 @@ impl fmt::Display for Claim {
 pub(crate) fn claims(domain: &Domain, facts: &Facts) -> Vec<Claim> {
     let mut claims = Claims(Vec::new());
     claims.dnssec(facts);
-    if let Some(host) = &facts.host {
-        claims.host(domain, facts, host);
-    } else {
-        claims.add("delv: MX is bogus", "mailtls_dane_domain_status", &[("status", "broken")], "1");
-        claims.absent("delv: MX is bogus", "mailtls_smtp_outcome", &[]);
-    }
+    claims.host(domain, facts);
     if facts.mta_sts.security != Security::Bogus {
         claims.policy(domain, facts);
         claims.tls_rpt(&facts.tls_rpt);
@@ -134,25 +129,25 @@ impl Claims {
             let source = format!("delv: {rrset} is {status}");
             self.add(source, "mailtls_dnssec_status", &[("rrset", rrset), ("status", status)], "1");
         }
-        if let Some(host) = &facts.host {
-            let mut rrsets = vec![("a", &host.a), ("aaaa", &host.aaaa)];
-            // RFC 7672 §2.2.2: TLSA is asked for below secure addresses alone.
-            if host.a.security == Security::Secure {
-                rrsets.push(("tlsa", &host.tlsa));
-            }
-            for (rrset, validated) in rrsets {
-                let status = word(validated.security);
-                let source = format!("delv: {rrset} of the host is {status}");
-                let labels = [("mx", "mx1"), ("rrset", rrset), ("status", status)];
-                self.add(source, "mailtls_mx_dnssec_status", &labels, "1");
-                all.push(validated);
-            }
+        let host = &facts.host;
+        let mut rrsets = vec![("a", &host.a), ("aaaa", &host.aaaa)];
+        // RFC 7672 §2.2.2: TLSA is asked for below secure addresses alone.
+        if host.a.security == Security::Secure {
+            rrsets.push(("tlsa", &host.tlsa));
+        }
+        for (rrset, validated) in rrsets {
+            let status = word(validated.security);
+            let source = format!("delv: {rrset} of the host is {status}");
+            let labels = [("mx", "mx1"), ("rrset", rrset), ("status", status)];
+            self.add(source, "mailtls_mx_dnssec_status", &labels, "1");
+            all.push(validated);
         }
         let bogus = all.iter().any(|validated| validated.security == Security::Bogus);
         self.finding("delv: whether any RRset is bogus", "dnssec_bogus", bogus);
     }
 
-    fn host(&mut self, domain: &Domain, facts: &Facts, host: &HostFacts) {
+    fn host(&mut self, domain: &Domain, facts: &Facts) {
+        let host = &facts.host;
         for (address, session) in &host.sessions {
             self.session(&position(domain, address), session);
         }
@@ -305,19 +300,19 @@ impl Claims {
             claims.add(source, "mailtls_delivery_possible", &[("sender", sender)], value);
             blocked |= !delivers;
         };
-        let usable = facts.host.as_ref().is_some_and(usable_tlsa);
+        let usable = usable_tlsa(&facts.host);
         let dane = match facts.as_dane {
             Finger::Verified => true,
             Finger::NoHost => false,
             Finger::Unverified | Finger::Cleartext => !usable,
         };
         possible(self, "dane", facts.as_dane, dane);
-        if facts.host.is_some() {
+        if facts.as_secure != Finger::NoHost {
             let enforced = facts.policy.as_ref().and_then(mode) == Some("enforce");
             let authorized = facts.policy.as_ref().is_some_and(|policy| values(policy, "mx").iter().any(|mx| mx.starts_with("mx1.")));
             let mta_sts = !enforced || (authorized && facts.as_secure == Finger::Verified);
             possible(self, "mta_sts", facts.as_secure, mta_sts);
-            possible(self, "opportunistic", facts.as_secure, facts.as_secure != Finger::NoHost);
+            possible(self, "opportunistic", facts.as_secure, true);
         }
         self.finding("posttls-finger: whether some sender cannot deliver", "delivery_blocked", blocked);
     }

@@ -3,7 +3,6 @@
 use crate::domains::Domain;
 use crate::tools::Fetched;
 use crate::tools::Finger;
-use crate::tools::Security;
 use crate::tools::Session;
 use crate::tools::Tools;
 use crate::tools::Validated;
@@ -16,8 +15,7 @@ pub(crate) struct Facts {
     pub(crate) mta_sts: Validated,
     /// delv, of the TLS-RPT record.
     pub(crate) tls_rpt: Validated,
-    /// Left out where the MX RRset cannot be had: there is no host then.
-    pub(crate) host: Option<HostFacts>,
+    pub(crate) host: HostFacts,
     /// curl and openssl, where there is a policy record.
     pub(crate) policy: Option<PolicyFacts>,
     /// posttls-finger at level `dane`.
@@ -47,7 +45,6 @@ impl Facts {
     pub(crate) fn gather(tools: &Tools<'_>, domain: &Domain) -> Self {
         let mx = tools.delv(domain.name, "MX");
         let mta_sts = tools.delv(&format!("_mta-sts.{}", domain.name), "TXT");
-        let host = (mx.security != Security::Bogus).then(|| HostFacts::gather(tools, domain));
         let policy = (!mta_sts.records.is_empty()).then(|| PolicyFacts {
             fetched: tools.curl_policy(domain),
             host_not_after: tools.policy_host_not_after(domain),
@@ -56,9 +53,9 @@ impl Facts {
             tls_rpt: tools.delv(&format!("_smtp._tls.{}", domain.name), "TXT"),
             as_dane: tools.posttls_finger("dane", domain),
             as_secure: tools.posttls_finger("secure", domain),
+            host: HostFacts::gather(tools, domain),
             mx,
             mta_sts,
-            host,
             policy,
         }
     }
@@ -69,11 +66,11 @@ impl HostFacts {
         let mx = domain.mx();
         let a = tools.delv(&mx, "A");
         let tlsa = tools.delv(&format!("_25._tcp.{mx}"), "TLSA");
-        let sessions = a
-            .records
-            .iter()
-            .map(|address| (address.clone(), tools.smtp_session(domain, address, &tlsa.records)))
-            .collect();
+        let mut sessions = Vec::new();
+        for address in tools.addresses(&mx) {
+            let session = tools.smtp_session(domain, &address, &tlsa.records);
+            sessions.push((address, session));
+        }
         Self {
             aaaa: tools.delv(&mx, "AAAA"),
             a,

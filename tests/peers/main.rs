@@ -5,7 +5,8 @@
 //! `curl` are asked about the same domains, and what they print decides which gauges and finding codes are right; no
 //! table in this folder does. In reading order: `namespace` is the network that all this runs in, `domains` what is
 //! set up, `certificates`, `zones`, `servers` and `world` set it up, `tools` and `facts` ask the witnesses, `scrape`
-//! asks the exporter, `claims` holds the two against each other.
+//! asks the exporter, `claims` holds the two against each other. `exposition` and `prometheus` let others read what the
+//! exporter prints.
 //!
 //! Needs root and the packages that `tests/run` installs. Where a tool and the exporter may rightly differ, the claim
 //! in question says so and names the RFC.
@@ -13,15 +14,19 @@
 mod certificates;
 mod claims;
 mod domains;
+mod exposition;
 mod facts;
 mod namespace;
+mod prometheus;
 mod scrape;
 mod servers;
 mod tools;
 mod world;
 mod zones;
 
+use std::panic::resume_unwind;
 use std::sync::OnceLock;
+use std::thread;
 
 use crate::claims::Claim;
 use crate::claims::claims;
@@ -48,9 +53,15 @@ fn compared() -> &'static [Compared] {
         let compare = |domain| Compared {
             domain,
             claims: claims(domain, &Facts::gather(&tools, domain)),
-            samples: scrape::probe(world, domain),
+            samples: world.exporter().probe(domain),
         };
-        ALL.iter().map(compare).collect()
+        thread::scope(|scope| {
+            let side_by_side: Vec<_> = ALL.iter().map(|domain| scope.spawn(|| compare(domain))).collect();
+            side_by_side
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        })
     })
 }
 

@@ -1,10 +1,11 @@
 //! What the exporter says: one scrape of `/probe` or `/metrics`, over HTTP.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use crate::domains::Domain;
-use crate::world::EXPORTER;
-use crate::world::World;
+use crate::namespace::Namespace;
+use crate::namespace::Ran;
 
 /// The format that a scrape asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,32 +32,47 @@ pub(crate) struct Sample {
     pub(crate) value: String,
 }
 
-/// Fetches a page of the exporter in the world.
-pub(crate) fn fetch(world: &World, path: &str, format: Format) -> String {
-    let url = format!("http://{EXPORTER}{path}");
-    let arguments = ["-sS", "--fail-with-body", "--max-time", "25", "-H", format.accept(), &url];
-    world
-        .namespace()
-        .run("curl", arguments)
-        .expect("the exporter answers")
+/// An exporter that runs.
+pub(crate) struct Exporter<'a> {
+    /// Where it runs; `None` outside of any.
+    pub(crate) namespace: Option<&'a Namespace>,
+    /// Where it listens.
+    pub(crate) address: String,
 }
 
-/// The samples of one probe, its host names and addresses written as positions: `mx1` for `mx1.good.example`, `#1`
-/// for its first address. So what is said of one domain can be held against another.
-pub(crate) fn probe(world: &World, domain: &Domain) -> Vec<Sample> {
-    let text = fetch(world, &format!("/probe?target={}", domain.name), Format::Text);
-    let mut samples = samples(&text);
-    let suffix = format!(".{}", domain.name);
-    for sample in &mut samples {
-        for (label, value) in &mut sample.labels {
-            match label.as_str() {
-                "mx" => *value = value.trim_end_matches(&suffix).to_owned(),
-                "address" => *value = position(domain, value),
-                _ => {}
+impl Exporter<'_> {
+    /// Fetches one of its pages.
+    pub(crate) fn fetch(&self, path: &str, format: Format) -> String {
+        let mut command = match self.namespace {
+            Some(namespace) => namespace.command("curl"),
+            None => Command::new("curl"),
+        };
+        command.args(["-sS", "--fail-with-body", "--max-time", "60", "-H", format.accept()]);
+        command.arg(format!("http://{}{path}", self.address));
+        Ran::of(&mut command).expect("the exporter answers")
+    }
+
+    /// The samples of one probe, its host names and addresses written as positions: `mx1` for `mx1.good.example`,
+    /// `#1` for its first address. So what is said of one domain can be held against another.
+    pub(crate) fn probe(&self, domain: &Domain) -> Vec<Sample> {
+        let mut samples = samples(&self.fetch(&probe_path(domain.name), Format::Text));
+        let suffix = format!(".{}", domain.name);
+        for sample in &mut samples {
+            for (label, value) in &mut sample.labels {
+                match label.as_str() {
+                    "mx" => *value = value.trim_end_matches(&suffix).to_owned(),
+                    "address" => *value = position(domain, value),
+                    _ => {}
+                }
             }
         }
+        samples
     }
-    samples
+}
+
+/// The path of a probe.
+pub(crate) fn probe_path(domain: &str) -> String {
+    format!("/probe?target={domain}")
 }
 
 /// An address of the MX host as its position.

@@ -91,19 +91,29 @@ pub(crate) struct Fetched {
 /// The tools, pointed at the world.
 pub(crate) struct Tools<'a> {
     world: &'a World,
+    /// The root's key in delv's form.
+    delv_anchors: String,
+    /// An empty Postfix configuration: posttls-finger insists on one.
+    postfix_configuration: String,
 }
 
 impl<'a> Tools<'a> {
     /// The tools in `world`.
     pub(crate) fn new(world: &'a World) -> Self {
-        Self { world }
+        let configuration = world.servers().subfolder("posttls-finger");
+        fs::write(configuration.join("main.cf"), "").expect("the folder is ours");
+        Self {
+            world,
+            delv_anchors: delv_anchors(world),
+            postfix_configuration: configuration.display().to_string(),
+        }
     }
 
     /// Validates one RRset from the root down.
     pub(crate) fn delv(&self, name: &str, record_type: &str) -> Validated {
-        let anchors = self.delv_anchors();
+        let anchors = &self.delv_anchors;
         let server = format!("@{PLAIN_RESOLVER}");
-        let arguments = [&server, "-a", &anchors, "+root=.", "+nodnssec", "+nosplit", name, record_type];
+        let arguments = [&server, "-a", anchors, "+root=.", "+nodnssec", "+nosplit", name, record_type];
         let ran = self.world.namespace().run("delv", arguments);
         let text = ran.text();
         let says = |words: &str| text.lines().any(|line| line.starts_with(';') && line.ends_with(words));
@@ -128,12 +138,19 @@ impl<'a> Tools<'a> {
         Validated { security, records }
     }
 
+    /// The addresses of a host for a sender that does not validate.
+    pub(crate) fn addresses(&self, name: &str) -> Vec<String> {
+        let server = format!("@{PLAIN_RESOLVER}");
+        let ran = self.world.namespace().run("dig", [&server, "+short", "+cdflag", name, "A"]);
+        let mut addresses: Vec<String> = ran.expect("dig").lines().map(str::to_owned).collect();
+        addresses.sort();
+        addresses
+    }
+
     /// Plays a sending Postfix at a security level towards a domain, as far as TLS.
     pub(crate) fn posttls_finger(&self, level: &str, domain: &Domain) -> Finger {
-        let configuration = self.world.servers().subfolder("posttls-finger");
-        fs::write(configuration.join("main.cf"), "").expect("the folder is ours");
         let mut command = self.world.namespace().command("env");
-        command.arg(format!("MAIL_CONFIG={}", configuration.display()));
+        command.arg(format!("MAIL_CONFIG={}", self.postfix_configuration));
         command.args(["timeout", "30", "posttls-finger", "-l", level]);
         command.arg("-F").arg(self.world.root_certificate());
         // Below, the names that the certificate may have: without them, level `secure` asks for the domain's.
@@ -259,26 +276,6 @@ impl<'a> Tools<'a> {
         let ran = self.world.namespace().run("date", ["--utc", "--date", date, "+%s"]);
         ran.expect("a date").trim().to_owned()
     }
-
-    /// The root's key as delv wants it; from the DNSKEY record `. IN DNSKEY flags protocol algorithm key`.
-    fn delv_anchors(&self) -> String {
-        let file = self.world.folder().join("delv.anchors");
-        let record = fs::read_to_string(self.world.anchor()).expect("dnssec-keygen wrote it");
-        let fields: Vec<&str> = record
-            .lines()
-            .filter(|line| !line.starts_with(';'))
-            .flat_map(str::split_whitespace)
-            .collect();
-        let [".", "IN", "DNSKEY", flags, protocol, algorithm, key @ ..] = fields.as_slice() else {
-            panic!("not a key of the root: {record}");
-        };
-        let text = format!(
-            "trust-anchors {{ \".\" static-key {flags} {protocol} {algorithm} \"{}\"; }};\n",
-            key.concat()
-        );
-        fs::write(&file, text).expect("the folder is ours");
-        file.display().to_string()
-    }
 }
 
 /// The leaf certificate in the output of `openssl s_client`.
@@ -298,4 +295,24 @@ fn verify_code(ran: &Ran) -> u32 {
         .and_then(|rest| rest.split_whitespace().next())
         .and_then(|code| code.parse().ok())
         .unwrap_or_else(|| panic!("openssl does not say how verification ended: {ran}"))
+}
+
+/// The root's key as delv wants it; from the DNSKEY record `. IN DNSKEY flags protocol algorithm key`.
+fn delv_anchors(world: &World) -> String {
+    let file = world.folder().join("delv.anchors");
+    let record = fs::read_to_string(world.anchor()).expect("dnssec-keygen wrote it");
+    let fields: Vec<&str> = record
+        .lines()
+        .filter(|line| !line.starts_with(';'))
+        .flat_map(str::split_whitespace)
+        .collect();
+    let [".", "IN", "DNSKEY", flags, protocol, algorithm, key @ ..] = fields.as_slice() else {
+        panic!("not a key of the root: {record}");
+    };
+    let text = format!(
+        "trust-anchors {{ \".\" static-key {flags} {protocol} {algorithm} \"{}\"; }};\n",
+        key.concat()
+    );
+    fs::write(&file, text).expect("the folder is ours");
+    file.display().to_string()
 }

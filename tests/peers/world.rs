@@ -18,6 +18,7 @@ use crate::domains::Policy;
 use crate::domains::Smtp;
 use crate::domains::Tlsa;
 use crate::namespace::Namespace;
+use crate::scrape::Exporter;
 use crate::servers::PLAIN_RESOLVER;
 use crate::servers::Servers;
 use crate::servers::VALIDATING_RESOLVER;
@@ -59,6 +60,14 @@ impl World {
     /// The certificate that all chains lead to but the self-signed.
     pub(crate) fn root_certificate(&self) -> &Path {
         &self.root_certificate
+    }
+
+    /// The exporter that looks at this world.
+    pub(crate) fn exporter(&self) -> Exporter<'_> {
+        Exporter {
+            namespace: Some(&self.namespace),
+            address: EXPORTER.to_owned(),
+        }
     }
 
     /// For starting one more program beside the others.
