@@ -52,6 +52,11 @@ mod code {
 }
 
 impl Claim {
+    /// Whether this is about what a domain is, rather than about which certificates it happens to hold.
+    pub(crate) fn is_verdict(&self) -> bool {
+        !self.series.contains("_timestamp_seconds") && self.series != "mailtls_smtp_cert_info"
+    }
+
     /// Why the claim does not hold for these samples; `None` when it does.
     pub(crate) fn disagreement(&self, samples: &[Sample]) -> Option<String> {
         let found: Vec<&Sample> = samples
@@ -290,8 +295,8 @@ impl Claims {
         self.finding(source, "tlsrpt_record_absent", absent);
     }
 
-    /// What a sending Postfix can do. It validates DNSSEC, so it says nothing of the kinds of senders that do not
-    /// where the domain is bogus.
+    /// What a sending Postfix can do. With a validating resolver it reaches no host of a bogus domain at any level;
+    /// senders without DANE need not validate (RFC 7672 §1.3.1, RFC 8461 §1), so there it says nothing of these.
     fn delivery(&mut self, facts: &Facts) {
         let mut blocked = false;
         let mut possible = |claims: &mut Self, sender: &str, finger: Finger, delivers: bool| {

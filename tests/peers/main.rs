@@ -65,8 +65,8 @@ fn compared() -> &'static [Compared] {
     })
 }
 
-fn disagreements(claims: &[Claim], samples: &[Sample]) -> Vec<String> {
-    claims.iter().filter_map(|claim| claim.disagreement(samples)).collect()
+fn disagreements<'a>(claims: impl IntoIterator<Item = &'a Claim>, samples: &[Sample]) -> Vec<String> {
+    claims.into_iter().filter_map(|claim| claim.disagreement(samples)).collect()
 }
 
 #[test]
@@ -83,12 +83,14 @@ fn the_exporter_and_the_tools_agree() {
     assert!(all.is_empty(), "{} disagreements:\n{}", all.len(), all.join("\n"));
 }
 
-/// The comparison is worth something only if it fails when it should.
+/// The comparison is worth something only if it fails when it should: by verdicts alone, for dates and fingerprints
+/// differ between any two domains.
 #[test]
 fn two_domains_swapped_are_noticed() {
     for one in compared() {
         for other in compared().iter().filter(|other| other.domain.name != one.domain.name) {
-            let found = disagreements(&one.claims, &other.samples);
+            let verdicts = one.claims.iter().filter(|claim| claim.is_verdict());
+            let found = disagreements(verdicts, &other.samples);
             eprintln!("tools on {}, exporter on {}: {} disagreements", one.domain.name, other.domain.name, found.len());
             assert!(
                 !found.is_empty(),

@@ -231,6 +231,7 @@ impl<'a> Tools<'a> {
         let pkix = self.s_client(smtp, &["-sigalgs", algorithms, "-CAfile", &root]);
         let leaf = leaf(&pkix)?;
         let host = self.x509(&leaf, &["-checkhost", mx]);
+        // openssl compares names for usage 3 unless told otherwise; RFC 7672 §3.1.1 has SMTP clients not do that.
         let dane = (!tlsa.is_empty()).then(|| {
             let mut arguments = vec!["-sigalgs", algorithms, "-dane_tlsa_domain", mx, "-dane_ee_no_namechecks"];
             for record in tlsa {
