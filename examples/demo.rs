@@ -49,8 +49,10 @@ fn run() -> Result<(), String> {
     println!("Starting the domains of the demo …");
     let world = demo::world().start_blocking();
     let file = world.dir().join("demo.yaml");
-    std::fs::write(&file, configuration(&world)).map_err(|error| format!("Cannot write {}: {error}.", file.display()))?;
-    let config = Config::load(Some(&file), &Overrides::default()).map_err(|error| error.to_string())?;
+    std::fs::write(&file, configuration(&world))
+        .map_err(|error| format!("Cannot write {}: {error}.", file.display()))?;
+    let config =
+        Config::load(Some(&file), &Overrides::default()).map_err(|error| error.to_string())?;
     introduce(listen, &file);
     let options = Options {
         listen: vec![ListenAddress::Host {
@@ -68,11 +70,19 @@ fn run() -> Result<(), String> {
 /// The address of `--listen`.
 fn asked_for() -> Result<SocketAddr, String> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().flat_map(|argument| argument.splitn(2, '=')).collect();
+    let words: Vec<&str> = arguments
+        .iter()
+        .flat_map(|argument| argument.splitn(2, '='))
+        .collect();
     let text = match words[..] {
         [] => DEFAULT_LISTEN,
         ["--listen", address] => address,
-        _ => return Err("Usage: cargo run --release --example demo [-- --listen 127.0.0.1:10064]".to_owned()),
+        _ => {
+            return Err(
+                "Usage: cargo run --release --example demo [-- --listen 127.0.0.1:10064]"
+                    .to_owned(),
+            );
+        }
     };
     text.parse()
         .map_err(|_| format!("{text:?} is no address to listen on: write {DEFAULT_LISTEN}, or port 0 for any free one."))
@@ -81,13 +91,19 @@ fn asked_for() -> Result<SocketAddr, String> {
 /// The address with a port that nobody has. Found out before anything else is started.
 fn free(asked: &SocketAddr) -> Result<SocketAddr, String> {
     let tried = TcpListener::bind(asked).and_then(|listener| listener.local_addr());
-    tried.map_err(|error| format!("Cannot listen on {asked}: {error}. Choose another address with --listen 127.0.0.1:0"))
+    tried.map_err(|error| {
+        format!(
+            "Cannot listen on {asked}: {error}. Choose another address with --listen 127.0.0.1:0"
+        )
+    })
 }
 
 /// The world's own, with the domains listed.
 fn configuration(world: &World) -> String {
     let domains = demo::domains().into_iter();
-    let listed: String = domains.map(|exhibit| format!("  - domain: {}\n", exhibit.name)).collect();
+    let listed: String = domains
+        .map(|exhibit| format!("  - domain: {}\n", exhibit.name))
+        .collect();
     format!("{}domains:\n{listed}", world.config_yaml())
 }
 
@@ -96,7 +112,10 @@ fn introduce(listen: SocketAddr, file: &Path) {
     println!("The exporter's metrics:   http://{listen}/metrics");
     println!("\nA probe of each domain, as Prometheus would ask for it:\n");
     for exhibit in demo::domains() {
-        println!("http://{listen}/probe?target={}\n    {}", exhibit.name, exhibit.shows);
+        println!(
+            "http://{listen}/probe?target={}\n    {}",
+            exhibit.name, exhibit.shows
+        );
     }
     println!("\nA report for people: add &debug=true, or in another terminal");
     println!(

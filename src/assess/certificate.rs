@@ -162,36 +162,7 @@ fn assess_one(
         .certificate_severity(address.address, certificate.key_algorithm)
         .unwrap_or(Severity::Info);
     let thresholds = &context.criteria.thresholds;
-    if let PathVerdict::Refused(problems) = &certificate.path {
-        for problem in problems {
-            let code = match problem {
-                PathProblem::LeafExpired | PathProblem::IssuerExpired => Code::CertExpired,
-                PathProblem::LeafNotYetValid | PathProblem::IssuerNotYetValid => {
-                    Code::CertNotYetValid
-                }
-                PathProblem::ChainIncomplete => Code::CertChainIncomplete,
-                PathProblem::WrongPurpose => Code::CertWrongPurpose,
-                PathProblem::SelfSigned
-                | PathProblem::Untrusted
-                | PathProblem::Malformed(_)
-                | PathProblem::Other(_) => Code::CertUntrusted,
-            };
-            let detail = match (&certificate.leaf, problem) {
-                (Some(leaf), PathProblem::LeafExpired) => {
-                    format!(
-                        "it ended at {}, {} ago",
-                        leaf.not_after,
-                        words(context.now.until(leaf.not_after))
-                    )
-                }
-                (Some(leaf), PathProblem::LeafNotYetValid) => {
-                    format!("it begins at {}", leaf.not_before)
-                }
-                _ => problem.to_string(),
-            };
-            findings.add(code, severity, about.clone(), detail);
-        }
-    }
+    assess_path(context, certificate, severity, &about, findings);
     let Some(leaf) = &certificate.leaf else {
         return;
     };
@@ -269,6 +240,46 @@ fn assess_one(
     }
 }
 
+/// What keeps the chain from leading to a root.
+fn assess_path(
+    context: &Context<'_>,
+    certificate: &CertificateVerdict,
+    severity: Severity,
+    about: &str,
+    findings: &mut Findings,
+) {
+    if let PathVerdict::Refused(problems) = &certificate.path {
+        for problem in problems {
+            let code = match problem {
+                PathProblem::LeafExpired | PathProblem::IssuerExpired => Code::CertExpired,
+                PathProblem::LeafNotYetValid | PathProblem::IssuerNotYetValid => {
+                    Code::CertNotYetValid
+                }
+                PathProblem::ChainIncomplete => Code::CertChainIncomplete,
+                PathProblem::WrongPurpose => Code::CertWrongPurpose,
+                PathProblem::SelfSigned
+                | PathProblem::Untrusted
+                | PathProblem::Malformed(_)
+                | PathProblem::Other(_) => Code::CertUntrusted,
+            };
+            let detail = match (&certificate.leaf, problem) {
+                (Some(leaf), PathProblem::LeafExpired) => {
+                    format!(
+                        "it ended at {}, {} ago",
+                        leaf.not_after,
+                        words(context.now.until(leaf.not_after))
+                    )
+                }
+                (Some(leaf), PathProblem::LeafNotYetValid) => {
+                    format!("it begins at {}", leaf.not_before)
+                }
+                _ => problem.to_string(),
+            };
+            findings.add(code, severity, about, detail);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,6 +288,8 @@ mod tests {
     use crate::assess::testing::session;
     use crate::evidence::mta_sts::PolicyEvidence;
     use crate::evidence::tls::Chain;
+    use crate::protocol::pkix::TrustRoots;
+    use crate::protocol::pkix::testing::Authority;
     use crate::protocol::pkix::testing::HOST;
     use crate::protocol::pkix::testing::Server;
     use crate::protocol::pkix::testing::in_days;
@@ -333,12 +346,20 @@ mod tests {
                 "for clients",
                 |c| {
                     serve(c, |s| {
-                        s.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth]
-                    })
+                        s.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth];
+                    });
                 },
                 C::CertWrongPurpose,
                 S::Critical,
             ),
+            (
+                "an issuer ends soon",
+                issuer_ends_soon,
+                C::CertChainExpiring,
+                S::Warning,
+            ),
+            ("RSA 1024", old_fashioned, C::CertWeakKey, S::Warning),
+            ("SHA-1", old_fashioned, C::CertWeakSignature, S::Warning),
             (
                 "a CA",
                 |c| serve(c, |s| s.is_ca = true),
@@ -361,6 +382,19 @@ mod tests {
                 S::Warning,
             ),
         ]);
+    }
+
+    fn issuer_ends_soon(case: &mut Case) {
+        let root = Authority::root("root");
+        let issuer = root.intermediate_until("issuer", in_days(5));
+        let leaf = issuer.issue(&Server::named(&[HOST]));
+        case.roots = TrustRoots::from_ders([&root.der]);
+        session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![leaf, issuer.der]);
+    }
+
+    fn old_fashioned(case: &mut Case) {
+        let der = include_bytes!("../../tests/fixtures/certificates/rsa1024-sha1.der");
+        session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![der.to_vec()]);
     }
 
     /// A certificate of its own making at the first address.

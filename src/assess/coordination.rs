@@ -165,7 +165,7 @@ mod tests {
                         &TESTING
                             .replace("testing", "enforce")
                             .replace("mx: mx", "mx: other"),
-                    )
+                    );
                 },
                 C::ConflictDaneMtaSts,
                 S::Critical,

@@ -176,12 +176,13 @@ pub(super) fn judge(context: &Context<'_>, mx: MxFact, host: &HostEvidence) -> D
     let tlsa = &host.tlsa;
     let Some(question) = tlsa.decisive() else {
         let (status, fact) = match tlsa.not_asked {
-            Some(TlsaNotAsked::AddressInsecure) => (DaneStatus::Insecure, DaneFact::Insecure),
             Some(TlsaNotAsked::AddressBogus) => (DaneStatus::Bogus, DaneFact::LookupFailed),
             Some(TlsaNotAsked::NoAddress) if host.a.status() == DnssecStatus::Secure => {
                 (DaneStatus::Absent, DaneFact::Absent)
             }
-            Some(TlsaNotAsked::NoAddress) => (DaneStatus::Insecure, DaneFact::Insecure),
+            Some(TlsaNotAsked::NoAddress | TlsaNotAsked::AddressInsecure) => {
+                (DaneStatus::Insecure, DaneFact::Insecure)
+            }
             Some(TlsaNotAsked::AddressFailed | TlsaNotAsked::Disabled | TlsaNotAsked::Deadline)
             | None => (DaneStatus::Unknown, DaneFact::Unknown),
         };
@@ -682,6 +683,7 @@ mod tests {
     use crate::assess::delivery::Expected;
     use crate::assess::delivery::Sender;
     use crate::assess::testing::Case;
+    use crate::assess::testing::Change;
     use crate::assess::testing::check_rows;
     use crate::assess::testing::data;
     use crate::assess::testing::fail;
@@ -704,6 +706,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn says_what_is_wrong_with_tlsa() {
         use Code as C;
         use Severity as S;
@@ -760,6 +763,30 @@ mod tests {
                 S::Warning,
             ),
             (
+                "names another host",
+                other_name,
+                C::DaneNameMismatch,
+                S::Critical,
+            ),
+            (
+                "2 0 0, anchor not sent",
+                |c| {
+                    c.tlsa(&["2 0 0 full(cert(R))"]);
+                    c.presents(&["L", "I"]);
+                },
+                C::DaneTaNotInChain,
+                S::Warning,
+            ),
+            (
+                "2 1 0, anchor not sent",
+                |c| {
+                    c.tlsa(&["2 1 0 full(spki(R))"]);
+                    c.presents(&["L", "I"]);
+                },
+                C::DaneTaNotInChain,
+                S::Critical,
+            ),
+            (
                 "no STARTTLS",
                 |c| c.ends(SessionEnd::NoStartTls),
                 C::DaneStarttlsMissing,
@@ -810,6 +837,15 @@ mod tests {
         );
     }
 
+    fn other_name(case: &mut Case) {
+        let world = World::with(
+            &Server::named(&["www.example.net"]),
+            LeafIssuer::Intermediate,
+        );
+        session(case.host()).tls.as_mut().unwrap().chain = Chain(world.chain(&["L", "I", "R"]));
+        lookup(case).answer = Answer::Data(vec![world.record("2 1 1 sha256(spki(R))")]);
+    }
+
     fn unsigned_host(case: &mut Case) {
         let records = case.host().tlsa.asked[0].lookup.records().to_vec();
         case.host().tlsa.asked.clear();
@@ -821,7 +857,7 @@ mod tests {
     #[test]
     fn the_domain_in_one_word() {
         use DaneDomainStatus as S;
-        let rows: [(&str, fn(&mut Case), S); 9] = [
+        let rows: [(&str, Change, S); 9] = [
             ("all is well", |_| {}, S::Protected),
             (
                 "MX unsigned",

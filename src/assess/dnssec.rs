@@ -50,7 +50,7 @@ fn look<T>(context: &Context<'_>, lookup: &Lookup<T>, known: &mut Known, finding
     match &lookup.security {
         Security::Secure | Security::Insecure(_) => {}
         Security::Bogus(cause) => {
-            findings.add(Code::DnssecBogus, Severity::Critical, about.clone(), cause)
+            findings.add(Code::DnssecBogus, Severity::Critical, about.clone(), cause);
         }
         Security::Indeterminate(failure) => {
             if !context.is_fact(lookup) {
@@ -194,7 +194,7 @@ mod tests {
                 |c| {
                     c.mx().weaknesses = vec![Weakness::DsDigestSha1 {
                         zone: "example.com".to_owned(),
-                    }]
+                    }];
                 },
                 Code::DnssecWeakAlgorithm,
                 Severity::Warning,

@@ -1,4 +1,4 @@
-//! check="mta_sts_mx": MX hosts against the policy (RFC 8461 §4.1, §4.2, §5).
+//! `check="mta_sts_mx"`: MX hosts against the policy (RFC 8461 §4.1, §4.2, §5).
 //!
 //! Matched is the name in the MX record, never the target of its alias. The certificate is checked against that name.
 

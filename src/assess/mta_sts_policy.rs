@@ -1,4 +1,4 @@
-//! check="mta_sts_policy": the policy and the host that serves it (RFC 8461 §3.2, §3.3).
+//! `check="mta_sts_policy"`: the policy and the host that serves it (RFC 8461 §3.2, §3.3).
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use crate::assess::delivery::PolicyFact;
 use crate::assess::dnssec::margin;
 use crate::assess::dnssec::words;
 use crate::assess::mta_sts_record::RecordStatus;
+use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
 use crate::evidence::mta_sts::PolicyEvidence;
 use crate::evidence::mta_sts::PolicyFetch;
@@ -134,12 +135,11 @@ pub(super) fn read(evidence: &PolicyEvidence) -> Served {
     let policy = fetch.outcome.as_ref().ok().and_then(usable_policy);
     let outcome = match &fetch.outcome {
         Ok(_) if policy.is_some() => Outcome::Valid,
-        Ok(_) => Outcome::Broken,
         Err(PolicyFetchFailure::HostLookup) => Outcome::Unknown,
         Err(PolicyFetchFailure::Timeout(_)) if fetch.allowed_seconds < SENDER_PATIENCE_SECONDS => {
             Outcome::Unknown
         }
-        Err(_) => Outcome::Broken,
+        Ok(_) | Err(_) => Outcome::Broken,
     };
     Served {
         policy,
@@ -182,15 +182,15 @@ pub(super) fn assess(
     }
     let status = match (record, served.outcome, &served.policy) {
         (RecordStatus::Absent, ..) => MtaStsStatus::Absent,
-        (RecordStatus::Unknown, ..) => MtaStsStatus::Unknown,
-        (RecordStatus::Invalid | RecordStatus::Multiple, ..) => MtaStsStatus::Broken,
         (RecordStatus::Valid, Outcome::Valid, Some(policy)) => match policy.mode {
             Mode::Enforce => MtaStsStatus::Enforce,
             Mode::Testing => MtaStsStatus::Testing,
             Mode::None => MtaStsStatus::None,
         },
-        (RecordStatus::Valid, Outcome::Unknown | Outcome::NotAsked, _) => MtaStsStatus::Unknown,
-        (RecordStatus::Valid, Outcome::Broken | Outcome::Valid, _) => MtaStsStatus::Broken,
+        (RecordStatus::Unknown, ..)
+        | (RecordStatus::Valid, Outcome::Unknown | Outcome::NotAsked, _) => MtaStsStatus::Unknown,
+        (RecordStatus::Invalid | RecordStatus::Multiple, ..)
+        | (RecordStatus::Valid, Outcome::Broken | Outcome::Valid, _) => MtaStsStatus::Broken,
     };
     MtaStsVerdict {
         status,
@@ -229,10 +229,7 @@ fn assess_failure(
     let host = format!("mta-sts.{}", context.evidence.domain);
     let (code, severity, detail) = match failure {
         PolicyFetchFailure::HostLookup => {
-            let failures = [
-                context.sayable_failure(&fetch.a),
-                context.sayable_failure(&fetch.aaaa),
-            ];
+            let failures = [sayable_failure(&fetch.a), sayable_failure(&fetch.aaaa)];
             let Some(detail) = failures.into_iter().flatten().next() else {
                 return;
             };
@@ -434,6 +431,7 @@ fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings
 mod tests {
     use super::*;
     use crate::assess::testing::Case;
+    use crate::assess::testing::Change;
     use crate::assess::testing::WORLD;
     use crate::assess::testing::check_rows;
     use crate::assess::testing::fail;
@@ -446,6 +444,7 @@ mod tests {
     use serde_json::Value;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn says_what_is_wrong_with_the_policy() {
         use Code as C;
         use PolicyFetchFailure as F;
@@ -502,7 +501,7 @@ mod tests {
                     c.policy_fails(F::Redirect {
                         code: 301,
                         location: None,
-                    })
+                    });
                 },
                 C::MtaStsHttpRedirect,
                 S::Critical,
@@ -719,7 +718,7 @@ mod tests {
     #[test]
     fn status_in_one_word() {
         use MtaStsStatus as S;
-        let rows: [(&str, fn(&mut Case), S, Option<bool>); 9] = [
+        let rows: [(&str, Change, S, Option<bool>); 9] = [
             ("all is well", |_| {}, S::Enforce, Some(true)),
             (
                 "testing",

@@ -296,6 +296,7 @@ pub(super) fn preferences(records: &[MxRecord]) -> Vec<(MxHost, u16)> {
 mod tests {
     use super::*;
     use crate::assess::testing::Case;
+    use crate::assess::testing::Change;
     use crate::assess::testing::add_address;
     use crate::assess::testing::check_rows;
     use crate::assess::testing::fail;
@@ -370,7 +371,7 @@ mod tests {
                 "special use",
                 |c| {
                     c.host().addresses[0].smtp =
-                        SmtpEvidence::NotAttempted(NotAttempted::SpecialUse)
+                        SmtpEvidence::NotAttempted(NotAttempted::SpecialUse);
                 },
                 Code::MxSpecialUseAddress,
                 Severity::Critical,
@@ -430,7 +431,7 @@ mod tests {
             fail(&mut c.host().a);
             fail(&mut c.host().aaaa);
         };
-        let rows: [(&str, fn(&mut Case), MxStatus); 8] = [
+        let rows: [(&str, Change, MxStatus); 8] = [
             ("MX records", |_| {}, MxStatus::Ok),
             ("no MX, an address", implicit, MxStatus::Implicit),
             ("no MX, no address", neither, MxStatus::None),

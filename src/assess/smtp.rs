@@ -372,6 +372,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn says_how_sessions_end() {
         use Code as C;
         use SessionEnd as E;

@@ -3,6 +3,7 @@
 use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::mta_sts_record::RecordStatus;
+use crate::assess::sayable_failure;
 use crate::evidence::dns::Answer;
 use crate::evidence::tlsrpt::TlsRptEvidence;
 use crate::finding::Check;
@@ -45,7 +46,7 @@ pub(super) fn assess(
         lookup.answer != Answer::Unknown || context.is_fact(lookup),
     );
     if lookup.answer == Answer::Unknown {
-        if let Some(failure) = context.sayable_failure(lookup) {
+        if let Some(failure) = sayable_failure(lookup) {
             findings.add(Code::TlsrptLookupFailed, Severity::Warning, "", failure);
         }
         return TlsRptVerdict::of_nothing(RecordStatus::Unknown);
@@ -166,7 +167,7 @@ mod tests {
                     c.tlsrpt_records(&[
                         "v=TLSRPTv1; rua=mailto:a@example.com",
                         "v=TLSRPTv1; rua=mailto:b@example.com",
-                    ])
+                    ]);
                 },
                 Code::TlsrptRecordMultiple,
                 Severity::Warning,

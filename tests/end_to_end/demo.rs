@@ -32,7 +32,14 @@ const fn row(
     protection: &'static str,
     findings: &'static [&'static str],
 ) -> Row {
-    Row { name, success, states, expected, protection, findings }
+    Row {
+        name,
+        success,
+        states,
+        expected,
+        protection,
+        findings,
+    }
 }
 
 const NO_STS: &str = "info mta_sts_record_absent";
@@ -69,7 +76,14 @@ const ROWS: &[Row] = &[
         "none none authenticated authenticated",
         &["info cert_untrusted", "info dane_single_record", NO_STS],
     ),
-    row("nothing.example", true, "ok absent absent absent", ENCRYPTED, NONE, &[NO_STS, NO_RPT]),
+    row(
+        "nothing.example",
+        true,
+        "ok absent absent absent",
+        ENCRYPTED,
+        NONE,
+        &[NO_STS, NO_RPT],
+    ),
     row(
         "dane-ready.example",
         true,
@@ -94,7 +108,14 @@ const ROWS: &[Row] = &[
         "none authenticated authenticated authenticated",
         &[],
     ),
-    row("null-mx.example", true, "null - - -", "- - - -", "- - - -", &[]),
+    row(
+        "null-mx.example",
+        true,
+        "null - - -",
+        "- - - -",
+        "- - - -",
+        &[],
+    ),
     row(
         "implicit.example",
         true,
@@ -118,7 +139,10 @@ const ROWS: &[Row] = &[
         "ok testing absent valid",
         ENCRYPTED,
         NONE,
-        &["warning mta_sts_mx_not_authorized", "info mta_sts_mode_testing"],
+        &[
+            "warning mta_sts_mx_not_authorized",
+            "info mta_sts_mode_testing",
+        ],
     ),
     row(
         "wrong-name.example",
@@ -126,7 +150,11 @@ const ROWS: &[Row] = &[
         "ok enforce absent valid",
         "encrypted refused encrypted refused",
         "none refused none refused",
-        &["critical cert_name_mismatch", "critical mta_sts_mx_cert_invalid", BLOCKED],
+        &[
+            "critical cert_name_mismatch",
+            "critical mta_sts_mx_cert_invalid",
+            BLOCKED,
+        ],
     ),
     row(
         "expired.example",
@@ -134,7 +162,11 @@ const ROWS: &[Row] = &[
         "ok enforce absent valid",
         "encrypted refused encrypted refused",
         "none refused none refused",
-        &["critical cert_expired", "critical mta_sts_mx_cert_invalid", BLOCKED],
+        &[
+            "critical cert_expired",
+            "critical mta_sts_mx_cert_invalid",
+            BLOCKED,
+        ],
     ),
     row(
         "expired-harmless.example",
@@ -152,17 +184,48 @@ const ROWS: &[Row] = &[
         "none authenticated none authenticated",
         &["warning cert_expiring"],
     ),
-    row("policy-expired.example", false, "ok broken absent valid", ENCRYPTED, NONE, &["critical mta_sts_cert_expired"]),
-    row("policy-404.example", false, "ok broken absent valid", ENCRYPTED, NONE, &["critical mta_sts_http_status"]),
-    row("policy-redirect.example", false, "ok broken absent valid", ENCRYPTED, NONE, &["critical mta_sts_http_redirect"]),
-    row("bad-record.example", false, "ok broken absent valid", ENCRYPTED, NONE, &["critical mta_sts_record_invalid"]),
+    row(
+        "policy-expired.example",
+        false,
+        "ok broken absent valid",
+        ENCRYPTED,
+        NONE,
+        &["critical mta_sts_cert_expired"],
+    ),
+    row(
+        "policy-404.example",
+        false,
+        "ok broken absent valid",
+        ENCRYPTED,
+        NONE,
+        &["critical mta_sts_http_status"],
+    ),
+    row(
+        "policy-redirect.example",
+        false,
+        "ok broken absent valid",
+        ENCRYPTED,
+        NONE,
+        &["critical mta_sts_http_redirect"],
+    ),
+    row(
+        "bad-record.example",
+        false,
+        "ok broken absent valid",
+        ENCRYPTED,
+        NONE,
+        &["critical mta_sts_record_invalid"],
+    ),
     row(
         "double-records.example",
         false,
         "ok broken absent multiple",
         ENCRYPTED,
         NONE,
-        &["critical mta_sts_record_multiple", "warning tlsrpt_record_multiple"],
+        &[
+            "critical mta_sts_record_multiple",
+            "warning tlsrpt_record_multiple",
+        ],
     ),
     row(
         "backup.example",
@@ -170,7 +233,11 @@ const ROWS: &[Row] = &[
         "ok enforce absent valid",
         "encrypted authenticated encrypted authenticated",
         "none authenticated none authenticated",
-        &["critical cert_expired", "critical mta_sts_mx_cert_invalid", "warning delivery_only_by_backup"],
+        &[
+            "critical cert_expired",
+            "critical mta_sts_mx_cert_invalid",
+            "warning delivery_only_by_backup",
+        ],
     ),
     row(
         "farm.example",
@@ -178,7 +245,11 @@ const ROWS: &[Row] = &[
         "ok enforce absent valid",
         "encrypted authenticated encrypted authenticated",
         "none authenticated none authenticated",
-        &["warning cert_untrusted", "warning mta_sts_mx_cert_invalid", "warning smtp_addresses_disagree"],
+        &[
+            "warning cert_untrusted",
+            "warning mta_sts_mx_cert_invalid",
+            "warning smtp_addresses_disagree",
+        ],
     ),
     // DANE
     row(
@@ -211,7 +282,11 @@ const ROWS: &[Row] = &[
         "ok absent broken valid",
         ENCRYPTED,
         "none none encrypted encrypted",
-        &["warning dane_all_unusable", "warning protection_downgradable", NO_STS],
+        &[
+            "warning dane_all_unusable",
+            "warning protection_downgradable",
+            NO_STS,
+        ],
     ),
     row(
         "tlsa-unsigned.example",
@@ -219,7 +294,11 @@ const ROWS: &[Row] = &[
         "ok absent absent valid",
         ENCRYPTED,
         NONE,
-        &["warning dane_tlsa_insecure", "warning protection_downgradable", NO_STS],
+        &[
+            "warning dane_tlsa_insecure",
+            "warning protection_downgradable",
+            NO_STS,
+        ],
     ),
     row(
         "mx-unsigned.example",
@@ -227,7 +306,11 @@ const ROWS: &[Row] = &[
         "ok absent unanchored valid",
         ENCRYPTED,
         NONE,
-        &["warning dane_mx_insecure", "warning protection_downgradable", NO_STS],
+        &[
+            "warning dane_mx_insecure",
+            "warning protection_downgradable",
+            NO_STS,
+        ],
     ),
     row(
         "tlsa-servfail.example",
@@ -235,7 +318,12 @@ const ROWS: &[Row] = &[
         "ok absent unknown valid",
         "encrypted encrypted refused refused",
         "none none refused refused",
-        &["critical dane_tlsa_lookup_failed", "warning dnssec_indeterminate", BLOCKED, NO_STS],
+        &[
+            "critical dane_tlsa_lookup_failed",
+            "warning dnssec_indeterminate",
+            BLOCKED,
+            NO_STS,
+        ],
     ),
     row(
         "ecdsa-wrong.example",
@@ -243,7 +331,12 @@ const ROWS: &[Row] = &[
         "ok absent broken valid",
         "encrypted encrypted refused refused",
         "none none refused refused",
-        &["critical dane_tlsa_mismatch", BLOCKED, "info dane_single_record", NO_STS],
+        &[
+            "critical dane_tlsa_mismatch",
+            BLOCKED,
+            "info dane_single_record",
+            NO_STS,
+        ],
     ),
     row(
         "starttls-lost.example",
@@ -251,7 +344,12 @@ const ROWS: &[Row] = &[
         "ok absent broken valid",
         "cleartext cleartext refused refused",
         "none none refused refused",
-        &["critical dane_starttls_missing", "warning smtp_starttls_not_offered", BLOCKED, NO_STS],
+        &[
+            "critical dane_starttls_missing",
+            "warning smtp_starttls_not_offered",
+            BLOCKED,
+            NO_STS,
+        ],
     ),
     // DNSSEC
     row(
@@ -351,7 +449,11 @@ async fn every_domain_shows_what_it_should() {
     let names: Vec<&str> = exhibits.iter().map(|exhibit| exhibit.name).collect();
     let rows: BTreeMap<&str, &Row> = ROWS.iter().map(|row| (row.name, row)).collect();
     let listed: BTreeSet<&str> = names.iter().copied().collect();
-    assert_eq!(listed, rows.keys().copied().collect(), "a row for each domain");
+    assert_eq!(
+        listed,
+        rows.keys().copied().collect(),
+        "a row for each domain"
+    );
     let results = monitor.probe_all(&names, PATIENCE).await;
     let wrong: Vec<String> = names
         .iter()
@@ -359,26 +461,52 @@ async fn every_domain_shows_what_it_should() {
         .flat_map(|(name, (samples, _))| differences(rows[name], samples))
         .collect();
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
-    assert_eq!(monitor.world.smtp_violations(), Vec::<String>::new(), "no mail is ever sent");
+    assert_eq!(
+        monitor.world.smtp_violations(),
+        Vec::<String>::new(),
+        "no mail is ever sent"
+    );
 }
 
 fn differences(row: &Row, samples: &Samples) -> Vec<String> {
     let word = |question: &str| samples.state(question).unwrap_or_else(|| "-".to_owned());
-    let states = ["mx_status", "mta_sts_status", "dane_domain_status", "tlsrpt_record_status"]
-        .map(|family| word(&format!("mailtls_{family}")));
-    let by_sender = |family: &str| SENDERS.map(|sender| word(&format!("mailtls_delivery_{family}{{sender=\"{sender}\"}}")));
+    let states = [
+        "mx_status",
+        "mta_sts_status",
+        "dane_domain_status",
+        "tlsrpt_record_status",
+    ]
+    .map(|family| word(&format!("mailtls_{family}")));
+    let by_sender = |family: &str| {
+        SENDERS.map(|sender| word(&format!("mailtls_delivery_{family}{{sender=\"{sender}\"}}")))
+    };
     let success = samples.value("probe_success") == Some(1.0);
     let found = samples.findings();
-    let expected: BTreeSet<String> = row.findings.iter().map(|&finding| finding.to_owned()).collect();
+    let expected: BTreeSet<String> = row
+        .findings
+        .iter()
+        .map(|&finding| finding.to_owned())
+        .collect();
     let mut wrong = Vec::new();
     for (what, is, should) in [
         ("states", states.join(" "), row.states),
         ("expected", by_sender("expected").join(" "), row.expected),
-        ("protection", by_sender("protection").join(" "), row.protection),
-        ("success", success.to_string(), if row.success { "true" } else { "false" }),
+        (
+            "protection",
+            by_sender("protection").join(" "),
+            row.protection,
+        ),
+        (
+            "success",
+            success.to_string(),
+            if row.success { "true" } else { "false" },
+        ),
     ] {
         if is != should {
-            wrong.push(format!("{}: {what} should be [{should}], is [{is}]", row.name));
+            wrong.push(format!(
+                "{}: {what} should be [{should}], is [{is}]",
+                row.name
+            ));
         }
     }
     for sender in SENDERS {
@@ -390,10 +518,17 @@ fn differences(row: &Row, samples: &Samples) -> Vec<String> {
             _ => possible == Some(1.0),
         };
         if !agrees {
-            wrong.push(format!("{}: {sender} is expected {expected}, possible is {possible:?}", row.name));
+            wrong.push(format!(
+                "{}: {sender} is expected {expected}, possible is {possible:?}",
+                row.name
+            ));
         }
     }
-    wrong.extend(expected.difference(&found).map(|finding| format!("{}: did not find {finding}", row.name)));
+    wrong.extend(
+        expected
+            .difference(&found)
+            .map(|finding| format!("{}: did not find {finding}", row.name)),
+    );
     wrong.extend(found.difference(&expected).map(|finding| {
         let about = samples.about(finding.split(' ').next_back().unwrap_or_default());
         format!("{}: found {finding} about {about:?}", row.name)

@@ -39,9 +39,15 @@ impl Samples {
         let mut samples = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (series, value) = Series::parse(line);
-            let value = value.trim().parse().unwrap_or_else(|_| panic!("no number: {line}"));
+            let value = value
+                .trim()
+                .parse()
+                .unwrap_or_else(|_| panic!("no number: {line}"));
             let double = samples.insert(series, value).is_some();
-            assert!(!double, "there twice, and Prometheus would drop one: {line}");
+            assert!(
+                !double,
+                "there twice, and Prometheus would drop one: {line}"
+            );
         }
         let samples = Self(samples);
         samples.check_state_sets();
@@ -57,7 +63,10 @@ impl Samples {
                 *sums.entry(set).or_default() += value;
             }
             for (set, sum) in sums {
-                assert!((sum - 1.0).abs() < f64::EPSILON, "{set} sums to {sum}, not 1");
+                assert!(
+                    (sum - 1.0).abs() < f64::EPSILON,
+                    "{set} sums to {sum}, not 1"
+                );
             }
         }
     }
@@ -65,7 +74,10 @@ impl Samples {
     /// The samples that a question means: those of its name that have all of its labels.
     pub(crate) fn all(&self, question: &str) -> Vec<(&Series, f64)> {
         let (question, rest) = Series::parse(question);
-        assert!(rest.trim().is_empty(), "a question has no value: {question}{rest}");
+        assert!(
+            rest.trim().is_empty(),
+            "a question has no value: {question}{rest}"
+        );
         self.matching(&question)
     }
 
@@ -73,7 +85,12 @@ impl Samples {
         self.0
             .iter()
             .filter(|(series, _)| series.name == question.name)
-            .filter(|(series, _)| question.labels.iter().all(|(name, value)| series.labels.get(name) == Some(value)))
+            .filter(|(series, _)| {
+                question
+                    .labels
+                    .iter()
+                    .all(|(name, value)| series.labels.get(name) == Some(value))
+            })
             .map(|(series, value)| (series, *value))
             .collect()
     }
@@ -94,7 +111,11 @@ impl Samples {
             .iter()
             .find(|(family, _)| *family == question.name)
             .unwrap_or_else(|| panic!("{question} is no state set"));
-        let current: Vec<_> = self.matching(&question).into_iter().filter(|(_, value)| *value > 0.0).collect();
+        let current: Vec<_> = self
+            .matching(&question)
+            .into_iter()
+            .filter(|(_, value)| *value > 0.0)
+            .collect();
         match &current[..] {
             [] => None,
             [(series, _)] => Some(series.labels[*label].clone()),
@@ -107,7 +128,9 @@ impl Samples {
         let current = self.0.iter().filter(|(_, value)| **value > 0.0);
         current
             .filter_map(|(series, _)| {
-                let (_, label) = STATE_SETS.iter().find(|(family, _)| *family == series.name)?;
+                let (_, label) = STATE_SETS
+                    .iter()
+                    .find(|(family, _)| *family == series.name)?;
                 let mut series = series.clone();
                 let state = series.labels.remove(*label)?;
                 Some((series, state))
@@ -127,7 +150,10 @@ impl Samples {
     pub(crate) fn about(&self, code: &str) -> Vec<String> {
         let question = format!("mailtls_finding{{code=\"{code}\"}}");
         let found = self.all(&question);
-        found.into_iter().map(|(series, _)| series.labels["about"].clone()).collect()
+        found
+            .into_iter()
+            .map(|(series, _)| series.labels["about"].clone())
+            .collect()
     }
 
     /// Names of all families that are there.
@@ -139,12 +165,21 @@ impl Samples {
     /// meant has that value, and there is at least one.
     pub(crate) fn misses(&self, expected: &str) -> Option<String> {
         let (question, value) = Series::parse(expected);
-        let value: f64 = value.trim().parse().unwrap_or_else(|_| panic!("no number: {expected}"));
+        let value: f64 = value
+            .trim()
+            .parse()
+            .unwrap_or_else(|_| panic!("no number: {expected}"));
         let found = self.matching(&question);
-        let right = !found.is_empty() && found.iter().all(|(_, found)| (found - value).abs() < 1e-9);
+        let right =
+            !found.is_empty() && found.iter().all(|(_, found)| (found - value).abs() < 1e-9);
         (!right).then(|| {
-            let found: Vec<String> = found.iter().map(|(series, value)| format!("{series} {value}")).collect();
-            let state = STATE_SETS.iter().find(|(family, _)| *family == question.name);
+            let found: Vec<String> = found
+                .iter()
+                .map(|(series, value)| format!("{series} {value}"))
+                .collect();
+            let state = STATE_SETS
+                .iter()
+                .find(|(family, _)| *family == question.name);
             let instead = match state {
                 Some((_, label)) => {
                     let mut any = question.clone();
@@ -167,14 +202,20 @@ impl Series {
         if let Some(inside) = rest.strip_prefix('{') {
             rest = inside;
             while !rest.starts_with('}') {
-                let (label, behind) = rest.split_once("=\"").unwrap_or_else(|| panic!("no label: {text}"));
-                let (value, behind) = unescape(behind).unwrap_or_else(|| panic!("no end of a value: {text}"));
+                let (label, behind) = rest
+                    .split_once("=\"")
+                    .unwrap_or_else(|| panic!("no label: {text}"));
+                let (value, behind) =
+                    unescape(behind).unwrap_or_else(|| panic!("no end of a value: {text}"));
                 labels.insert(label.to_owned(), value);
                 rest = behind.strip_prefix(',').unwrap_or(behind);
             }
             rest = rest.strip_prefix('}').expect("the loop ends there");
         }
-        let series = Self { name: name.to_owned(), labels };
+        let series = Self {
+            name: name.to_owned(),
+            labels,
+        };
         (series, rest)
     }
 }
@@ -198,7 +239,11 @@ fn unescape(text: &str) -> Option<(String, &str)> {
 
 impl fmt::Display for Series {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let labels: Vec<String> = self.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        let labels: Vec<String> = self
+            .labels
+            .iter()
+            .map(|(name, value)| format!("{name}={value:?}"))
+            .collect();
         write!(f, "{}{{{}}}", self.name, labels.join(","))
     }
 }

@@ -42,7 +42,11 @@ impl Monitor {
         let mut config = load(&world.config_yaml());
         change(&mut config);
         let prober = Prober::new(&config, Arc::<Telemetry>::default()).unwrap();
-        Self { world, prober, config }
+        Self {
+            world,
+            prober,
+            config,
+        }
     }
 
     /// The same world, watched by a process that has just started.
@@ -68,7 +72,11 @@ impl Monitor {
     }
 
     /// Probes all of these at once; in the order asked, each with how long it took.
-    pub(crate) async fn probe_all(self: &Arc<Self>, domains: &[&str], deadline: Duration) -> Vec<(Samples, Duration)> {
+    pub(crate) async fn probe_all(
+        self: &Arc<Self>,
+        domains: &[&str],
+        deadline: Duration,
+    ) -> Vec<(Samples, Duration)> {
         let mut probes = JoinSet::new();
         for (at, domain) in domains.iter().enumerate() {
             let monitor = Arc::clone(self);
@@ -81,7 +89,10 @@ impl Monitor {
         }
         let mut results = probes.join_all().await;
         results.sort_by_key(|(at, ..)| *at);
-        results.into_iter().map(|(_, samples, took)| (samples, took)).collect()
+        results
+            .into_iter()
+            .map(|(_, samples, took)| (samples, took))
+            .collect()
     }
 }
 
@@ -95,11 +106,20 @@ pub(crate) fn load(yaml: &str) -> Config {
 /// What holds for every probe.
 fn check(samples: &Samples) {
     for severity in ["critical", "warning", "info"] {
-        let listed = samples.all(&format!("mailtls_finding{{severity=\"{severity}\"}}")).len();
+        let listed = samples
+            .all(&format!("mailtls_finding{{severity=\"{severity}\"}}"))
+            .len();
         let counted = samples.value(&format!("mailtls_findings{{severity=\"{severity}\"}}"));
-        assert_eq!(counted, Some(f64::from(u32::try_from(listed).unwrap())), "{severity}");
+        assert_eq!(
+            counted,
+            Some(f64::from(u32::try_from(listed).unwrap())),
+            "{severity}"
+        );
     }
-    let complete = samples.all("mailtls_check_complete").iter().all(|(_, value)| *value > 0.0);
+    let complete = samples
+        .all("mailtls_check_complete")
+        .iter()
+        .all(|(_, value)| *value > 0.0);
     let critical = samples.value("mailtls_findings{severity=\"critical\"}") != Some(0.0);
     let success = f64::from(u8::from(complete && !critical));
     assert_eq!(samples.value("probe_success"), Some(success));
@@ -116,7 +136,11 @@ pub(crate) struct Case {
 }
 
 /// A case: why it is there, the domain, and what is in it beside a signed zone.
-pub(crate) fn case(why: &'static str, name: &'static str, furnish: impl FnOnce(Domain) -> Domain) -> Case {
+pub(crate) fn case(
+    why: &'static str,
+    name: &'static str,
+    furnish: impl FnOnce(Domain) -> Domain,
+) -> Case {
     Case {
         why,
         name,
@@ -153,17 +177,32 @@ impl Case {
     }
 
     fn judge(&self, samples: &Samples) -> Vec<String> {
-        let expected: BTreeSet<String> = self.finds.iter().map(|&finding| finding.to_owned()).collect();
+        let expected: BTreeSet<String> = self
+            .finds
+            .iter()
+            .map(|&finding| finding.to_owned())
+            .collect();
         let found = samples.findings();
         let mut wrong = Vec::new();
-        wrong.extend(expected.difference(&found).map(|finding| format!("did not find {finding}")));
-        wrong.extend(found.difference(&expected).map(|finding| format!("found {finding}")));
+        wrong.extend(
+            expected
+                .difference(&found)
+                .map(|finding| format!("did not find {finding}")),
+        );
+        wrong.extend(
+            found
+                .difference(&expected)
+                .map(|finding| format!("found {finding}")),
+        );
         wrong.extend(self.exports.iter().filter_map(|line| samples.misses(line)));
         for question in &self.lacks {
             let there = samples.all(question).into_iter();
             wrong.extend(there.map(|(series, value)| format!("exported {series} {value}")));
         }
-        wrong.iter().map(|wrong| format!("{} ({}): {wrong}", self.name, self.why)).collect()
+        wrong
+            .iter()
+            .map(|wrong| format!("{} ({}): {wrong}", self.name, self.why))
+            .collect()
     }
 }
 
@@ -179,5 +218,9 @@ pub(crate) async fn judge(cases: Vec<Case>) {
         .flat_map(|(case, (samples, _))| case.judge(samples))
         .collect();
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
-    assert_eq!(monitor.world.smtp_violations(), Vec::<String>::new(), "no mail is ever sent");
+    assert_eq!(
+        monitor.world.smtp_violations(),
+        Vec::<String>::new(),
+        "no mail is ever sent"
+    );
 }
