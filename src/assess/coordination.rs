@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::HostVerdict;
 use crate::assess::MxStatus;
@@ -20,6 +21,7 @@ use crate::protocol::mta_sts::policy::Mode;
 
 /// Compares the verdicts of the others.
 pub(super) fn assess(
+    context: &Context<'_>,
     mx: MxStatus,
     mta_sts: Option<&MtaStsVerdict>,
     hosts: &[HostVerdict],
@@ -32,8 +34,7 @@ pub(super) fn assess(
             assess_conflict(host, findings);
         }
     }
-    let published =
-        mode == Some(Mode::Enforce) || hosts.iter().any(|host| !host.dane.records.is_empty());
+    let published = mode == Some(Mode::Enforce) || is_tlsa_published(context);
     let unprotected = |level| matches!(level, Protection::None | Protection::Encrypted);
     if published
         && delivery
@@ -72,6 +73,16 @@ pub(super) fn assess(
     }
     let known = delivery.values().all(|sender| sender.possible.is_some());
     findings.complete(Check::Coordination, known);
+}
+
+/// Signed or not: whoever publishes a TLSA record means to be protected by it.
+fn is_tlsa_published(context: &Context<'_>) -> bool {
+    context.evidence.routing.hosts.iter().any(|host| {
+        let decisive = host.tlsa.decisive().map(|question| &question.lookup);
+        let unsigned = host.tlsa.unsigned.as_ref();
+        let mut lookups = decisive.into_iter().chain(unsigned);
+        lookups.any(|lookup| !lookup.records().is_empty())
+    })
 }
 
 fn is_ready_to_enforce(host: &HostVerdict) -> bool {

@@ -383,6 +383,7 @@ fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &
         &facts,
     );
     coordination::assess(
+        context,
         assessment.mx,
         assessment.mta_sts.as_ref(),
         &hosts,
