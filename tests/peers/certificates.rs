@@ -94,7 +94,13 @@ impl Authority {
         };
         authority.self_signed("root", "Peers Root", Key::Rsa, "root", "");
         authority.request("intermediate", "Peers Intermediate", Key::Rsa, "");
-        authority.sign("intermediate", "root", "intermediate", ("-1 day", "+900 days"), "");
+        authority.sign(
+            "intermediate",
+            "root",
+            "intermediate",
+            ("-1 day", "+900 days"),
+            "",
+        );
         authority
     }
 
@@ -133,10 +139,12 @@ impl Authority {
         file
     }
 
-    /// SHA-256 over the SubjectPublicKeyInfo of a certificate in a PEM file, as a TLSA record has it.
+    /// SHA-256 over the `SubjectPublicKeyInfo` of a certificate in a PEM file, as a TLSA record has it.
     pub(crate) fn key_digest(certificate: &Path) -> String {
-        let script = "openssl x509 -in \"$0\" -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum";
-        let printed = Ran::of(Command::new("sh").args(["-c", script]).arg(certificate)).expect("a certificate of ours");
+        let script =
+            "openssl x509 -in \"$0\" -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum";
+        let printed = Ran::of(Command::new("sh").args(["-c", script]).arg(certificate))
+            .expect("a certificate of ours");
         printed
             .split_whitespace()
             .next()
@@ -150,9 +158,14 @@ impl Authority {
 
     fn openssl(&self, name: &str) -> Command {
         let mut command = Command::new("openssl");
-        command
-            .current_dir(&self.folder)
-            .env("PEERS_NAME", if name.is_empty() { "unused.example" } else { name });
+        command.current_dir(&self.folder).env(
+            "PEERS_NAME",
+            if name.is_empty() {
+                "unused.example"
+            } else {
+                name
+            },
+        );
         command
     }
 
@@ -161,27 +174,61 @@ impl Authority {
         command.args(["req", "-new", "-config", "openssl.cnf", "-nodes"]);
         command.args(key.openssl());
         command.args(["-subj", &format!("/CN={subject}")]);
-        command.args(["-keyout", &format!("{stem}.key"), "-out", &format!("{stem}.csr")]);
+        command.args([
+            "-keyout",
+            &format!("{stem}.key"),
+            "-out",
+            &format!("{stem}.csr"),
+        ]);
         Ran::of(&mut command).expect("openssl req");
     }
 
     fn self_signed(&self, stem: &str, subject: &str, key: Key, extensions: &str, name: &str) {
         let mut command = self.openssl(name);
-        command.args(["req", "-new", "-x509", "-config", "openssl.cnf", "-nodes", "-days", "90"]);
+        command.args([
+            "req",
+            "-new",
+            "-x509",
+            "-config",
+            "openssl.cnf",
+            "-nodes",
+            "-days",
+            "90",
+        ]);
         command.args(key.openssl());
-        command.args(["-extensions", extensions, "-subj", &format!("/CN={subject}")]);
-        command.args(["-keyout", &format!("{stem}.key"), "-out", &format!("{stem}.pem")]);
+        command.args([
+            "-extensions",
+            extensions,
+            "-subj",
+            &format!("/CN={subject}"),
+        ]);
+        command.args([
+            "-keyout",
+            &format!("{stem}.key"),
+            "-out",
+            &format!("{stem}.pem"),
+        ]);
         Ran::of(&mut command).expect("openssl req -x509");
     }
 
     fn sign(&self, stem: &str, issuer: &str, extensions: &str, dates: (&str, &str), name: &str) {
         let mut command = self.openssl(name);
         command.args(["ca", "-batch", "-notext", "-config", "openssl.cnf"]);
-        command.args(["-cert", &format!("{issuer}.pem"), "-keyfile", &format!("{issuer}.key")]);
+        command.args([
+            "-cert",
+            &format!("{issuer}.pem"),
+            "-keyfile",
+            &format!("{issuer}.key"),
+        ]);
         command.args(["-extensions", extensions]);
         command.args(["-startdate", &moment(dates.0, "%Y%m%d%H%M%SZ")]);
         command.args(["-enddate", &moment(dates.1, "%Y%m%d%H%M%SZ")]);
-        command.args(["-in", &format!("{stem}.csr"), "-out", &format!("{stem}.pem")]);
+        command.args([
+            "-in",
+            &format!("{stem}.csr"),
+            "-out",
+            &format!("{stem}.pem"),
+        ]);
         Ran::of(&mut command).expect("openssl ca");
     }
 }

@@ -1,16 +1,14 @@
-//! From what the tools say to what the exporter must say: claims, and whether they hold.
+//! From what the tools say to what the exporter must say.
 //!
-//! A claim is about one series or one finding code. It names the tool and quotes it, so that a disagreement reads as
-//! "delv says …, the exporter says …".
+//! The rules of the RFCs are here once more, in the short form that this world needs: where delv, openssl and curl say
+//! this, DANE and MTA-STS come out like that.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
+use crate::claim::Claim;
+use crate::claim::Claims;
 use crate::domains::Domain;
 use crate::facts::Facts;
 use crate::facts::HostFacts;
 use crate::facts::PolicyFacts;
-use crate::scrape::Sample;
 use crate::scrape::position;
 use crate::tools::Finger;
 use crate::tools::Name;
@@ -19,74 +17,6 @@ use crate::tools::Security;
 use crate::tools::Session;
 use crate::tools::Starttls;
 use crate::tools::Validated;
-
-/// Something that must be so if the exporter agrees with a tool.
-pub(crate) struct Claim {
-    source: String,
-    series: &'static str,
-    labels: BTreeMap<String, String>,
-    value: Expected,
-}
-
-/// What a series must be.
-enum Expected {
-    Value(String),
-    /// No series of that name has these labels.
-    Absent,
-    /// Some series of that name has these labels.
-    Present,
-}
-
-/// How path validation ends with openssl (its `X509_V_ERR_*`).
-mod code {
-    pub(super) const OK: u32 = 0;
-    pub(super) const EXPIRED: u32 = 10;
-    pub(super) const SELF_SIGNED_LEAF: u32 = 18;
-    pub(super) const SELF_SIGNED_IN_CHAIN: u32 = 19;
-    pub(super) const NO_ISSUER: u32 = 20;
-    pub(super) const UNVERIFIED_LEAF: u32 = 21;
-
-    pub(super) fn is_untrusted(code: u32) -> bool {
-        matches!(code, SELF_SIGNED_LEAF | SELF_SIGNED_IN_CHAIN | NO_ISSUER | UNVERIFIED_LEAF)
-    }
-}
-
-impl Claim {
-    /// Whether this is about what a domain is, rather than about which certificates it happens to hold.
-    pub(crate) fn is_verdict(&self) -> bool {
-        !self.series.contains("_timestamp_seconds") && self.series != "mailtls_smtp_cert_info"
-    }
-
-    /// Why the claim does not hold for these samples; `None` when it does.
-    pub(crate) fn disagreement(&self, samples: &[Sample]) -> Option<String> {
-        let found: Vec<&Sample> = samples
-            .iter()
-            .filter(|sample| sample.name == self.series)
-            .filter(|sample| self.labels.iter().all(|(label, value)| sample.labels.get(label) == Some(value)))
-            .collect();
-        let holds = match &self.value {
-            Expected::Value(value) => matches!(found.as_slice(), [sample] if sample.value == *value),
-            Expected::Absent => found.is_empty(),
-            Expected::Present => !found.is_empty(),
-        };
-        (!holds).then(|| {
-            let said: Vec<String> = found.iter().map(|sample| format!("{:?} {}", sample.labels, sample.value)).collect();
-            format!("{self}; the exporter: [{}]", said.join(", "))
-        })
-    }
-}
-
-impl fmt::Display for Claim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let labels: Vec<String> = self.labels.iter().map(|(label, value)| format!("{label}={value:?}")).collect();
-        let value = match &self.value {
-            Expected::Value(value) => value,
-            Expected::Absent => "absent",
-            Expected::Present => "present",
-        };
-        write!(f, "{}: hence {}{{{}}} {value}", self.source, self.series, labels.join(","))
-    }
-}
 
 /// All claims that follow from the facts of a domain.
 pub(crate) fn claims(domain: &Domain, facts: &Facts) -> Vec<Claim> {
@@ -101,38 +31,22 @@ pub(crate) fn claims(domain: &Domain, facts: &Facts) -> Vec<Claim> {
     claims.0
 }
 
-struct Claims(Vec<Claim>);
-
 impl Claims {
-    fn push(&mut self, source: impl Into<String>, series: &'static str, labels: &[(&str, &str)], value: Expected) {
-        self.0.push(Claim {
-            source: source.into(),
-            series,
-            labels: labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect(),
-            value,
-        });
-    }
-
-    fn add(&mut self, source: impl Into<String>, series: &'static str, labels: &[(&str, &str)], value: &str) {
-        self.push(source, series, labels, Expected::Value(value.to_owned()));
-    }
-
-    fn absent(&mut self, source: impl Into<String>, series: &'static str, labels: &[(&str, &str)]) {
-        self.push(source, series, labels, Expected::Absent);
-    }
-
-    /// That a finding of this code is there, or that none is.
-    fn finding(&mut self, source: impl Into<String>, code: &str, condition: bool) {
-        let value = if condition { Expected::Present } else { Expected::Absent };
-        self.push(source, "mailtls_finding", &[("code", code)], value);
-    }
-
     fn dnssec(&mut self, facts: &Facts) {
         let mut all = vec![&facts.mx, &facts.mta_sts, &facts.tls_rpt];
-        for (rrset, validated) in [("mx", &facts.mx), ("mta_sts", &facts.mta_sts), ("tlsrpt", &facts.tls_rpt)] {
+        for (rrset, validated) in [
+            ("mx", &facts.mx),
+            ("mta_sts", &facts.mta_sts),
+            ("tlsrpt", &facts.tls_rpt),
+        ] {
             let status = word(validated.security);
             let source = format!("delv: {rrset} is {status}");
-            self.add(source, "mailtls_dnssec_status", &[("rrset", rrset), ("status", status)], "1");
+            self.add(
+                source,
+                "mailtls_dnssec_status",
+                &[("rrset", rrset), ("status", status)],
+                "1",
+            );
         }
         let host = &facts.host;
         let mut rrsets = vec![("a", &host.a), ("aaaa", &host.aaaa)];
@@ -147,7 +61,9 @@ impl Claims {
             self.add(source, "mailtls_mx_dnssec_status", &labels, "1");
             all.push(validated);
         }
-        let bogus = all.iter().any(|validated| validated.security == Security::Bogus);
+        let bogus = all
+            .iter()
+            .any(|validated| validated.security == Security::Bogus);
         self.finding("delv: whether any RRset is bogus", "dnssec_bogus", bogus);
     }
 
@@ -159,7 +75,11 @@ impl Claims {
         let sessions = || host.sessions.iter().map(|(_, session)| session);
         let presented: Vec<&Presented> = sessions().flat_map(certificates).collect();
         let no_starttls = sessions().any(|session| session.starttls == Starttls::Missing);
-        self.finding("openssl: whether STARTTLS is missing", "smtp_starttls_not_offered", no_starttls);
+        self.finding(
+            "openssl: whether STARTTLS is missing",
+            "smtp_starttls_not_offered",
+            no_starttls,
+        );
         let expired = presented.iter().any(|one| one.pkix == code::EXPIRED);
         self.finding("openssl: verify code 10", "cert_expired", expired);
         let untrusted = presented.iter().any(|one| code::is_untrusted(one.pkix));
@@ -176,18 +96,42 @@ impl Claims {
             (Security::Secure, Security::Secure) if all_match => ("match", "protected"),
             (Security::Secure, Security::Secure) => ("mismatch", "broken"),
         };
-        let source = "delv on A and TLSA, openssl -dane_tlsa_rrdata at each address with each algorithm";
-        self.add(source, "mailtls_dane_status", &[("mx", "mx1"), ("status", status)], "1");
+        let source =
+            "delv on A and TLSA, openssl -dane_tlsa_rrdata at each address with each algorithm";
+        self.add(
+            source,
+            "mailtls_dane_status",
+            &[("mx", "mx1"), ("status", status)],
+            "1",
+        );
         if facts.mx.security == host.a.security {
-            self.add(source, "mailtls_dane_domain_status", &[("status", domain_status)], "1");
+            self.add(
+                source,
+                "mailtls_dane_domain_status",
+                &[("status", domain_status)],
+                "1",
+            );
         }
-        self.finding(source, "dane_tlsa_mismatch", usable && !no_starttls && !all_match);
+        self.finding(
+            source,
+            "dane_tlsa_mismatch",
+            usable && !no_starttls && !all_match,
+        );
         self.finding(source, "dane_starttls_missing", usable && no_starttls);
-        self.finding("delv: secure without TLSA", "dane_ready", status == "absent" && !no_starttls);
+        self.finding(
+            "delv: secure without TLSA",
+            "dane_ready",
+            status == "absent" && !no_starttls,
+        );
         // Postfix sees one certificate of one address; where even that fails, the host cannot be a match.
         if usable && facts.as_dane != Finger::Verified {
             let source = format!("posttls-finger -l dane: {:?}", facts.as_dane);
-            self.add(source, "mailtls_dane_status", &[("mx", "mx1"), ("status", "mismatch")], "1");
+            self.add(
+                source,
+                "mailtls_dane_status",
+                &[("mx", "mx1"), ("status", "mismatch")],
+                "1",
+            );
         }
     }
 
@@ -196,14 +140,24 @@ impl Claims {
         let offered = session.starttls == Starttls::Offered;
         let source = format!("openssl at {address}: STARTTLS {:?}", session.starttls);
         self.add(source.as_str(), "mailtls_smtp_reachable", &at, "1");
-        self.add(source.as_str(), "mailtls_smtp_starttls_offered", &at, if offered { "1" } else { "0" });
+        self.add(
+            source.as_str(),
+            "mailtls_smtp_starttls_offered",
+            &at,
+            if offered { "1" } else { "0" },
+        );
         let outcome = if offered { "tls" } else { "no_starttls" };
         let labels = [at.as_slice(), &[("outcome", outcome)]].concat();
         self.add(source.as_str(), "mailtls_smtp_outcome", &labels, "1");
         if let Some(version) = &session.version {
             let spelled = version.replace("TLSv", "TLS ");
             let labels = [at.as_slice(), &[("version", &spelled)]].concat();
-            self.add(format!("openssl at {address}: {version}"), "mailtls_smtp_tls_info", &labels, "1");
+            self.add(
+                format!("openssl at {address}: {version}"),
+                "mailtls_smtp_tls_info",
+                &labels,
+                "1",
+            );
         } else {
             self.absent(source, "mailtls_smtp_tls_info", &at);
         }
@@ -216,69 +170,164 @@ impl Claims {
             }
         }
         if session.certificates.is_empty() {
-            self.absent(format!("openssl at {address}: no certificate"), "mailtls_smtp_cert_info", &at);
+            self.absent(
+                format!("openssl at {address}: no certificate"),
+                "mailtls_smtp_cert_info",
+                &at,
+            );
         }
     }
 
     fn presented(&mut self, source: &str, labels: &[(&str, &str)], presented: &Presented) {
         let flag = |condition: bool| if condition { "1" } else { "0" };
         let not_before = "mailtls_smtp_cert_not_before_timestamp_seconds";
-        self.add(format!("{source}: notBefore"), not_before, labels, &presented.not_before);
+        self.add(
+            format!("{source}: notBefore"),
+            not_before,
+            labels,
+            &presented.not_before,
+        );
         let not_after = "mailtls_smtp_cert_not_after_timestamp_seconds";
-        self.add(format!("{source}: notAfter"), not_after, labels, &presented.not_after);
+        self.add(
+            format!("{source}: notAfter"),
+            not_after,
+            labels,
+            &presented.not_after,
+        );
         let with_fingerprint = [labels, &[("fingerprint_sha256", &presented.fingerprint)]].concat();
-        self.add(format!("{source}: fingerprint"), "mailtls_smtp_cert_info", &with_fingerprint, "1");
+        self.add(
+            format!("{source}: fingerprint"),
+            "mailtls_smtp_cert_info",
+            &with_fingerprint,
+            "1",
+        );
         let pkix = format!("{source}: verify code {}", presented.pkix);
-        self.add(pkix, "mailtls_smtp_cert_trusted", labels, flag(presented.pkix == code::OK));
+        self.add(
+            pkix,
+            "mailtls_smtp_cert_trusted",
+            labels,
+            flag(presented.pkix == code::OK),
+        );
         let name = format!("{source}: -checkhost {:?}", presented.name);
-        self.add(name, "mailtls_smtp_cert_name_matches", labels, flag(presented.name == Name::Matches));
+        self.add(
+            name,
+            "mailtls_smtp_cert_name_matches",
+            labels,
+            flag(presented.name == Name::Matches),
+        );
         match presented.dane {
             Some(dane) => {
                 let source = format!("{source} with TLSA: verify code {dane}");
-                self.add(source, "mailtls_dane_address_matches", labels, flag(dane == code::OK));
+                self.add(
+                    source,
+                    "mailtls_dane_address_matches",
+                    labels,
+                    flag(dane == code::OK),
+                );
             }
-            None => self.absent(format!("{source}: no TLSA"), "mailtls_dane_address_matches", labels),
+            None => self.absent(
+                format!("{source}: no TLSA"),
+                "mailtls_dane_address_matches",
+                labels,
+            ),
         }
     }
 
     fn policy(&mut self, domain: &Domain, facts: &Facts) {
         let Some(policy) = &facts.policy else {
             let source = "delv: no MTA-STS record";
-            self.add(source, "mailtls_mta_sts_record_status", &[("status", "absent")], "1");
-            self.add(source, "mailtls_mta_sts_status", &[("status", "absent")], "1");
+            self.add(
+                source,
+                "mailtls_mta_sts_record_status",
+                &[("status", "absent")],
+                "1",
+            );
+            self.add(
+                source,
+                "mailtls_mta_sts_status",
+                &[("status", "absent")],
+                "1",
+            );
             self.absent(source, "mailtls_mta_sts_policy_valid", &[]);
             self.finding(source, "mta_sts_record_absent", true);
             return;
         };
         self.finding("delv: an MTA-STS record", "mta_sts_record_absent", false);
-        self.add("delv: an MTA-STS record", "mailtls_mta_sts_record_status", &[("status", "valid")], "1");
+        self.add(
+            "delv: an MTA-STS record",
+            "mailtls_mta_sts_record_status",
+            &[("status", "valid")],
+            "1",
+        );
         if let Some(not_after) = &policy.host_not_after {
             let series = "mailtls_mta_sts_policy_host_cert_not_after_timestamp_seconds";
-            self.add("openssl at the policy host: notAfter", series, &[], not_after);
+            self.add(
+                "openssl at the policy host: notAfter",
+                series,
+                &[],
+                not_after,
+            );
         }
         let fetched = &policy.fetched;
-        let source = format!("curl: exit {}, HTTP status {}", fetched.exit, fetched.status);
+        let source = format!(
+            "curl: exit {}, HTTP status {}",
+            fetched.exit, fetched.status
+        );
         let expired = fetched.error.contains("certificate has expired");
-        self.finding(format!("curl: {}", fetched.error.trim()), "mta_sts_cert_expired", expired);
+        self.finding(
+            format!("curl: {}", fetched.error.trim()),
+            "mta_sts_cert_expired",
+            expired,
+        );
         let Some(mode) = mode(policy) else {
             self.add(source.as_str(), "mailtls_mta_sts_policy_valid", &[], "0");
-            self.add(source, "mailtls_mta_sts_status", &[("status", "broken")], "1");
+            self.add(
+                source,
+                "mailtls_mta_sts_status",
+                &[("status", "broken")],
+                "1",
+            );
             return;
         };
         self.add(source.as_str(), "mailtls_mta_sts_policy_valid", &[], "1");
         let source = format!("{source}, mode: {mode}");
-        self.add(source.as_str(), "mailtls_mta_sts_status", &[("status", mode)], "1");
-        self.add(source.as_str(), "mailtls_mta_sts_policy_mode", &[("mode", mode)], "1");
+        self.add(
+            source.as_str(),
+            "mailtls_mta_sts_status",
+            &[("status", mode)],
+            "1",
+        );
+        self.add(
+            source.as_str(),
+            "mailtls_mta_sts_policy_mode",
+            &[("mode", mode)],
+            "1",
+        );
         self.finding(source.as_str(), "mta_sts_mode_testing", mode == "testing");
         for max_age in values(policy, "max_age") {
-            self.add(source.as_str(), "mailtls_mta_sts_policy_max_age_seconds", &[], max_age);
+            self.add(
+                source.as_str(),
+                "mailtls_mta_sts_policy_max_age_seconds",
+                &[],
+                max_age,
+            );
         }
         let patterns = values(policy, "mx");
-        self.add(source.as_str(), "mailtls_mta_sts_policy_mx_patterns", &[], &patterns.len().to_string());
+        self.add(
+            source.as_str(),
+            "mailtls_mta_sts_policy_mx_patterns",
+            &[],
+            &patterns.len().to_string(),
+        );
         let authorized = patterns.contains(&domain.mx().as_str());
         let source = format!("curl: mx: {patterns:?}");
         let value = if authorized { "1" } else { "0" };
-        self.add(source.as_str(), "mailtls_mta_sts_mx_authorized", &[("mx", "mx1")], value);
+        self.add(
+            source.as_str(),
+            "mailtls_mta_sts_mx_authorized",
+            &[("mx", "mx1")],
+            value,
+        );
         self.finding(source.as_str(), "mta_sts_no_mx_authorized", !authorized);
         if authorized {
             let refused = facts.as_secure == Finger::Unverified;
@@ -291,7 +340,12 @@ impl Claims {
         let absent = record.records.is_empty();
         let status = if absent { "absent" } else { "valid" };
         let source = "delv: whether there is a TLS-RPT record";
-        self.add(source, "mailtls_tlsrpt_record_status", &[("status", status)], "1");
+        self.add(
+            source,
+            "mailtls_tlsrpt_record_status",
+            &[("status", status)],
+            "1",
+        );
         self.finding(source, "tlsrpt_record_absent", absent);
     }
 
@@ -302,7 +356,12 @@ impl Claims {
         let mut possible = |claims: &mut Self, sender: &str, finger: Finger, delivers: bool| {
             let source = format!("posttls-finger as a {sender} sender: {finger:?}");
             let value = if delivers { "1" } else { "0" };
-            claims.add(source, "mailtls_delivery_possible", &[("sender", sender)], value);
+            claims.add(
+                source,
+                "mailtls_delivery_possible",
+                &[("sender", sender)],
+                value,
+            );
             blocked |= !delivers;
         };
         let usable = usable_tlsa(&facts.host);
@@ -314,12 +373,19 @@ impl Claims {
         possible(self, "dane", facts.as_dane, dane);
         if facts.as_secure != Finger::NoHost {
             let enforced = facts.policy.as_ref().and_then(mode) == Some("enforce");
-            let authorized = facts.policy.as_ref().is_some_and(|policy| values(policy, "mx").iter().any(|mx| mx.starts_with("mx1.")));
+            let authorized = facts
+                .policy
+                .as_ref()
+                .is_some_and(|policy| values(policy, "mx").iter().any(|mx| mx.starts_with("mx1.")));
             let mta_sts = !enforced || (authorized && facts.as_secure == Finger::Verified);
             possible(self, "mta_sts", facts.as_secure, mta_sts);
             possible(self, "opportunistic", facts.as_secure, true);
         }
-        self.finding("posttls-finger: whether some sender cannot deliver", "delivery_blocked", blocked);
+        self.finding(
+            "posttls-finger: whether some sender cannot deliver",
+            "delivery_blocked",
+            blocked,
+        );
     }
 }
 
@@ -332,18 +398,24 @@ fn word(security: Security) -> &'static str {
 }
 
 fn certificates(session: &Session) -> impl Iterator<Item = &Presented> {
-    session.certificates.iter().filter_map(|(_, presented)| presented.as_ref())
+    session
+        .certificates
+        .iter()
+        .filter_map(|(_, presented)| presented.as_ref())
 }
 
 /// Whether DANE applies: addresses and TLSA secure, and records there (all of them are usable in this world).
 fn usable_tlsa(host: &HostFacts) -> bool {
-    host.a.security == Security::Secure && host.tlsa.security == Security::Secure && !host.tlsa.records.is_empty()
+    host.a.security == Security::Secure
+        && host.tlsa.security == Security::Secure
+        && !host.tlsa.records.is_empty()
 }
 
 /// The mode of a policy that curl could fetch; `None` when it could not.
 fn mode(policy: &PolicyFacts) -> Option<&str> {
     let got = policy.fetched.exit == 0 && policy.fetched.status == "200";
-    got.then(|| values(policy, "mode").first().copied()).flatten()
+    got.then(|| values(policy, "mode").first().copied())
+        .flatten()
 }
 
 /// The values of one key in the body.
@@ -356,4 +428,21 @@ fn values<'a>(policy: &'a PolicyFacts, key: &str) -> Vec<&'a str> {
         .filter(|(name, _)| *name == key)
         .map(|(_, value)| value.trim())
         .collect()
+}
+
+/// How path validation ends with openssl (its `X509_V_ERR_*`).
+mod code {
+    pub(super) const OK: u32 = 0;
+    pub(super) const EXPIRED: u32 = 10;
+    pub(super) const SELF_SIGNED_LEAF: u32 = 18;
+    pub(super) const SELF_SIGNED_IN_CHAIN: u32 = 19;
+    pub(super) const NO_ISSUER: u32 = 20;
+    pub(super) const UNVERIFIED_LEAF: u32 = 21;
+
+    pub(super) fn is_untrusted(code: u32) -> bool {
+        matches!(
+            code,
+            SELF_SIGNED_LEAF | SELF_SIGNED_IN_CHAIN | NO_ISSUER | UNVERIFIED_LEAF
+        )
+    }
 }

@@ -85,21 +85,98 @@ const BASE: Domain = Domain {
 
 /// All of them; the place in this list gives a domain its addresses.
 pub(crate) const ALL: &[Domain] = &[
-    Domain { name: "good.example", tlsa: Tlsa::BothKeys, policy: Policy::Enforce, tls_rpt: TlsRpt::Published, addresses: 2, ..BASE },
-    Domain { name: "dane-only.example", smtp: Smtp::SelfSigned, tlsa: Tlsa::BothKeys, ..BASE },
-    Domain { name: "sts-only.example", signing: Signing::Unsigned, policy: Policy::Enforce, ..BASE },
-    Domain { name: "mismatch.example", tlsa: Tlsa::OtherKey, ..BASE },
-    Domain { name: "one-key.example", tlsa: Tlsa::RsaKeyOnly, tls_rpt: TlsRpt::Published, ..BASE },
-    Domain { name: "anchor.example", tlsa: Tlsa::Intermediate, policy: Policy::Testing, ..BASE },
-    Domain { name: "expired.example", smtp: Smtp::Expired, policy: Policy::Enforce, ..BASE },
-    Domain { name: "expired-anchor.example", smtp: Smtp::Expired, tlsa: Tlsa::Intermediate, ..BASE },
-    Domain { name: "wrong-name.example", smtp: Smtp::WrongName, policy: Policy::Enforce, ..BASE },
-    Domain { name: "plain.example", signing: Signing::Unsigned, smtp: Smtp::NoStarttls, ..BASE },
-    Domain { name: "stripped.example", smtp: Smtp::NoStarttls, tlsa: Tlsa::BothKeys, ..BASE },
-    Domain { name: "testing.example", signing: Signing::Unsigned, smtp: Smtp::SelfSigned, policy: Policy::Testing, tls_rpt: TlsRpt::Published, ..BASE },
-    Domain { name: "policy-host.example", policy: Policy::EnforceBehindExpiredCertificate, ..BASE },
-    Domain { name: "other-mx.example", policy: Policy::EnforceForOtherHost, ..BASE },
-    Domain { name: "bogus.example", signing: Signing::SignaturesExpired, tlsa: Tlsa::BothKeys, policy: Policy::Enforce, ..BASE },
+    Domain {
+        name: "good.example",
+        tlsa: Tlsa::BothKeys,
+        policy: Policy::Enforce,
+        tls_rpt: TlsRpt::Published,
+        addresses: 2,
+        ..BASE
+    },
+    Domain {
+        name: "dane-only.example",
+        smtp: Smtp::SelfSigned,
+        tlsa: Tlsa::BothKeys,
+        ..BASE
+    },
+    Domain {
+        name: "sts-only.example",
+        signing: Signing::Unsigned,
+        policy: Policy::Enforce,
+        ..BASE
+    },
+    Domain {
+        name: "mismatch.example",
+        tlsa: Tlsa::OtherKey,
+        ..BASE
+    },
+    Domain {
+        name: "one-key.example",
+        tlsa: Tlsa::RsaKeyOnly,
+        tls_rpt: TlsRpt::Published,
+        ..BASE
+    },
+    Domain {
+        name: "anchor.example",
+        tlsa: Tlsa::Intermediate,
+        policy: Policy::Testing,
+        ..BASE
+    },
+    Domain {
+        name: "expired.example",
+        smtp: Smtp::Expired,
+        policy: Policy::Enforce,
+        ..BASE
+    },
+    Domain {
+        name: "expired-anchor.example",
+        smtp: Smtp::Expired,
+        tlsa: Tlsa::Intermediate,
+        ..BASE
+    },
+    Domain {
+        name: "wrong-name.example",
+        smtp: Smtp::WrongName,
+        policy: Policy::Enforce,
+        ..BASE
+    },
+    Domain {
+        name: "plain.example",
+        signing: Signing::Unsigned,
+        smtp: Smtp::NoStarttls,
+        ..BASE
+    },
+    Domain {
+        name: "stripped.example",
+        smtp: Smtp::NoStarttls,
+        tlsa: Tlsa::BothKeys,
+        ..BASE
+    },
+    Domain {
+        name: "testing.example",
+        signing: Signing::Unsigned,
+        smtp: Smtp::SelfSigned,
+        policy: Policy::Testing,
+        tls_rpt: TlsRpt::Published,
+        ..BASE
+    },
+    Domain {
+        name: "policy-host.example",
+        policy: Policy::EnforceBehindExpiredCertificate,
+        ..BASE
+    },
+    Domain {
+        name: "other-mx.example",
+        policy: Policy::EnforceForOtherHost,
+        ..BASE
+    },
+    Domain {
+        name: "bogus.example",
+        signing: Signing::SignaturesExpired,
+        tlsa: Tlsa::BothKeys,
+        policy: Policy::Enforce,
+        ..BASE
+    },
 ];
 
 impl Domain {
@@ -134,7 +211,9 @@ impl Domain {
             Policy::EnforceForOtherHost => ("enforce", format!("mx2.{}", self.name)),
         };
         let max_age = 604_800 + usize::from(self.number());
-        Some(format!("version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: {max_age}\r\n"))
+        Some(format!(
+            "version: STSv1\r\nmode: {mode}\r\nmx: {mx}\r\nmax_age: {max_age}\r\n"
+        ))
     }
 
     fn number(&self) -> u8 {

@@ -40,7 +40,11 @@ for path in sys.argv[1:]:
 fn promtool_and_the_strict_parser_accept_every_page_of_this_world() {
     let world = World::get();
     let names = ALL.iter().map(|domain| domain.name);
-    check(&world.exporter(), names, &world.servers().subfolder("pages"));
+    check(
+        &world.exporter(),
+        names,
+        &world.servers().subfolder("pages"),
+    );
 }
 
 #[test]
@@ -57,12 +61,18 @@ fn promtool_and_the_strict_parser_accept_every_page_of_the_demo() {
     running.wait_until_ready(&exporter);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let names = demo::domains();
-    check(&exporter, names.iter().map(|exhibit| exhibit.name), folder.path());
+    check(
+        &exporter,
+        names.iter().map(|exhibit| exhibit.name),
+        folder.path(),
+    );
 }
 
 /// Fetches the probes of all `names`, then `/metrics`, in both formats, and has them read.
 fn check<'a>(exporter: &Exporter<'_>, names: impl Iterator<Item = &'a str>, folder: &Path) {
-    let mut pages: Vec<(String, String)> = names.map(|name| (name.to_owned(), probe_path(name))).collect();
+    let mut pages: Vec<(String, String)> = names
+        .map(|name| (name.to_owned(), probe_path(name)))
+        .collect();
     pages.push(("metrics".to_owned(), "/metrics".to_owned()));
     let mut open_metrics = Vec::new();
     let mut expected = Vec::new();
@@ -83,7 +93,10 @@ fn check<'a>(exporter: &Exporter<'_>, names: impl Iterator<Item = &'a str>, fold
     for (((name, _), counted), expected) in pages.iter().zip(counted).zip(expected) {
         eprintln!("{name}: {counted} samples, in order for promtool and for prometheus-client");
         assert!(counted > 0, "{name} holds samples");
-        assert_eq!(counted, expected, "{name}: the strict parser reads every sample");
+        assert_eq!(
+            counted, expected,
+            "{name}: the strict parser reads every sample"
+        );
     }
 }
 
@@ -94,7 +107,10 @@ fn promtool(name: &str, page: &Path) {
         .args(["check", "metrics"])
         .stdin(File::open(page).expect("it was just written"));
     let ran = Ran::of(&mut command);
-    assert!(ran.succeeded() && ran.text().is_empty(), "promtool on {name}: {ran}");
+    assert!(
+        ran.succeeded() && ran.text().is_empty(),
+        "promtool on {name}: {ran}"
+    );
 }
 
 fn strict_parser(pages: &[PathBuf]) -> Vec<usize> {

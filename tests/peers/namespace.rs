@@ -22,7 +22,8 @@ pub(crate) struct Namespace {
 impl Namespace {
     /// Opens them, with `resolv_conf` in the place of `/etc/resolv.conf`. Needs root.
     pub(crate) fn open(resolv_conf: &Path) -> Self {
-        let script = "ip link set lo up && mount --bind \"$0\" /etc/resolv.conf && echo open && exec cat";
+        let script =
+            "ip link set lo up && mount --bind \"$0\" /etc/resolv.conf && echo open && exec cat";
         let mut holder = Command::new("unshare")
             .args([
                 "--net",
@@ -43,9 +44,13 @@ impl Namespace {
         BufReader::new(output)
             .read_line(&mut line)
             .expect("the pipe is readable");
-        assert_eq!(line, "open\n", "namespaces of our own need root: run tests/run as root");
+        assert_eq!(
+            line, "open\n",
+            "namespaces of our own need root: run tests/run as root"
+        );
         let id = holder.id();
-        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("unshare has a child");
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))
+            .expect("unshare has a child");
         let inside = children
             .split_whitespace()
             .next()
@@ -58,13 +63,25 @@ impl Namespace {
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command
-            .args(["--target", &self.inside, "--net", "--mount", "--pid", "--", program])
+            .args([
+                "--target",
+                &self.inside,
+                "--net",
+                "--mount",
+                "--pid",
+                "--",
+                program,
+            ])
             .stdin(Stdio::null());
         command
     }
 
     /// Runs a tool inside for at most 30 seconds.
-    pub(crate) fn run<S: AsRef<str>>(&self, program: &str, arguments: impl IntoIterator<Item = S>) -> Ran {
+    pub(crate) fn run<S: AsRef<str>>(
+        &self,
+        program: &str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Ran {
         let mut command = self.command("timeout");
         command.args(["30", program]);
         for argument in arguments {
@@ -76,7 +93,8 @@ impl Namespace {
     /// Waits until something listens at an address, at most 20 seconds; says whether something does.
     pub(crate) fn wait_for(&self, address: &str, port: u16) -> bool {
         let script = "for i in $(seq 200); do (exec 3<>/dev/tcp/$0/$1) 2>/dev/null && exit 0; sleep 0.1; done; exit 1";
-        self.run("bash", ["-c", script, address, &port.to_string()]).succeeded()
+        self.run("bash", ["-c", script, address, &port.to_string()])
+            .succeeded()
     }
 }
 

@@ -33,13 +33,33 @@ fn prometheus_scrapes_every_domain() {
     }
     let scraped = query(world, "scrape_samples_scraped");
     for domain in ALL {
-        let own = samples(&world.exporter().fetch(&probe_path(domain.name), Format::Text));
-        let success = own.iter().find(|sample| sample.name == "probe_success").map(|sample| sample.value.clone());
-        assert_eq!(found.get(domain.name).cloned(), success, "probe_success of {} in Prometheus", domain.name);
+        let own = samples(
+            &world
+                .exporter()
+                .fetch(&probe_path(domain.name), Format::Text),
+        );
+        let success = own
+            .iter()
+            .find(|sample| sample.name == "probe_success")
+            .map(|sample| sample.value.clone());
+        assert_eq!(
+            found.get(domain.name).cloned(),
+            success,
+            "probe_success of {} in Prometheus",
+            domain.name
+        );
         // None was dropped: two samples of one name and labels would be, without a word.
         let expected = own.len().to_string();
-        assert_eq!(scraped.get(domain.name), Some(&expected), "samples of {} in Prometheus", domain.name);
-        eprintln!("{}: probe_success {success:?} and {expected} samples in Prometheus", domain.name);
+        assert_eq!(
+            scraped.get(domain.name),
+            Some(&expected),
+            "samples of {} in Prometheus",
+            domain.name
+        );
+        eprintln!(
+            "{}: probe_success {success:?} and {expected} samples in Prometheus",
+            domain.name
+        );
     }
 }
 
@@ -63,7 +83,10 @@ fn start(world: &World) {
     fs::write(&file, text).expect("the folder is ours");
     let mut command = world.namespace().command("prometheus");
     command.arg(format!("--config.file={}", file.display()));
-    command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
+    command.arg(format!(
+        "--storage.tsdb.path={}",
+        folder.join("data").display()
+    ));
     command.arg(format!("--web.listen-address={ADDRESS}:{PORT}"));
     servers.start("prometheus", command, [ADDRESS], PORT);
 }
@@ -78,8 +101,16 @@ fn query(world: &World, expression: &str) -> BTreeMap<String, String> {
     let answer: Value = serde_json::from_str(&printed).expect("the API speaks JSON");
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let mut values = BTreeMap::new();
-    for result in answer.pointer("/data/result").and_then(Value::as_array).into_iter().flatten() {
-        if let (Some(domain), Some(value)) = (text(result.pointer("/metric/instance")), text(result.pointer("/value/1"))) {
+    for result in answer
+        .pointer("/data/result")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        if let (Some(domain), Some(value)) = (
+            text(result.pointer("/metric/instance")),
+            text(result.pointer("/value/1")),
+        ) {
             values.insert(domain, value);
         }
     }

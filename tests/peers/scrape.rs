@@ -47,7 +47,14 @@ impl Exporter<'_> {
             Some(namespace) => namespace.command("curl"),
             None => Command::new("curl"),
         };
-        command.args(["-sS", "--fail-with-body", "--max-time", "60", "-H", format.accept()]);
+        command.args([
+            "-sS",
+            "--fail-with-body",
+            "--max-time",
+            "60",
+            "-H",
+            format.accept(),
+        ]);
         command.arg(format!("http://{}{path}", self.address));
         Ran::of(&mut command).expect("the exporter answers")
     }
@@ -77,7 +84,11 @@ pub(crate) fn probe_path(domain: &str) -> String {
 
 /// An address of the MX host as its position.
 pub(crate) fn position(domain: &Domain, address: &str) -> String {
-    match domain.mx_addresses().iter().position(|known| known == address) {
+    match domain
+        .mx_addresses()
+        .iter()
+        .position(|known| known == address)
+    {
         Some(index) => format!("#{}", index + 1),
         None => address.to_owned(),
     }

@@ -33,15 +33,24 @@ impl Servers<'_> {
     pub(crate) fn start_dns(&self, zones: &Zones) {
         self.nsd(zones.root());
         self.bind(zones);
-        self.unbound("validating", VALIDATING_RESOLVER, "validator iterator", &zones.anchor());
+        self.unbound(
+            "validating",
+            VALIDATING_RESOLVER,
+            "validator iterator",
+            &zones.anchor(),
+        );
         self.unbound("plain", PLAIN_RESOLVER, "iterator", &zones.anchor());
     }
 
     /// One Postfix with a listener for each address, with the files of key and chain that `bundle` names.
     pub(crate) fn start_postfix(&self, bundle: impl Fn(&Domain, Key) -> PathBuf) {
         let folder = self.subfolder("postfix");
-        let (queue, data) = (self.subfolder("postfix/queue"), self.subfolder("postfix/data"));
-        Ran::of(Command::new("chown").arg("postfix").arg(&data)).expect("Postfix's package makes its user");
+        let (queue, data) = (
+            self.subfolder("postfix/queue"),
+            self.subfolder("postfix/data"),
+        );
+        Ran::of(Command::new("chown").arg("postfix").arg(&data))
+            .expect("Postfix's package makes its user");
         let main = format!(
             "compatibility_level = 3.6\n\
              queue_directory = {}\n\
@@ -90,7 +99,12 @@ impl Servers<'_> {
         fs::write(folder.join("master.cf"), master).expect("the folder is ours");
         let mut command = self.namespace.command("postfix");
         command.arg("-c").arg(&folder).arg("start-fg");
-        self.start("postfix", command, ALL.iter().flat_map(Domain::mx_addresses), 25);
+        self.start(
+            "postfix",
+            command,
+            ALL.iter().flat_map(Domain::mx_addresses),
+            25,
+        );
     }
 
     /// One nginx with a virtual host for each policy.
@@ -98,7 +112,9 @@ impl Servers<'_> {
         let folder = self.subfolder("nginx");
         let mut hosts = String::new();
         for domain in ALL {
-            let Some(body) = domain.policy_body() else { continue };
+            let Some(body) = domain.policy_body() else {
+                continue;
+            };
             let file = folder.join(domain.name);
             fs::write(&file, body).expect("the folder is ours");
             let bundle = bundle(domain);
@@ -189,13 +205,25 @@ impl Servers<'_> {
             folder.display()
         );
         for (name, file) in zones.below_root() {
-            text += &format!("zone \"{name}\" {{ type primary; file \"{}\"; }};\n", file.display());
+            text += &format!(
+                "zone \"{name}\" {{ type primary; file \"{}\"; }};\n",
+                file.display()
+            );
         }
         let file = folder.join("named.conf");
         fs::write(&file, text).expect("the folder is ours");
         // BIND listens at addresses of interfaces alone, and 127.0.0.0/8 is one address to it.
         self.namespace
-            .run("ip", ["address", "add", &format!("{EXAMPLE_SERVER}/32"), "dev", "lo"])
+            .run(
+                "ip",
+                [
+                    "address",
+                    "add",
+                    &format!("{EXAMPLE_SERVER}/32"),
+                    "dev",
+                    "lo",
+                ],
+            )
             .expect("an address in a namespace of ours");
         let mut command = self.namespace.command("named");
         command.arg("-g").arg("-c").arg(&file);
@@ -205,7 +233,8 @@ impl Servers<'_> {
     fn unbound(&self, name: &str, address: &str, modules: &str, anchor: &Path) {
         let folder = self.subfolder(name);
         let hints = folder.join("hints");
-        fs::write(&hints, format!(". 3600 NS ns.\nns. 3600 A {ROOT_SERVER}\n")).expect("the folder is ours");
+        fs::write(&hints, format!(". 3600 NS ns.\nns. 3600 A {ROOT_SERVER}\n"))
+            .expect("the folder is ours");
         let text = format!(
             "server:\n  interface: {address}\n  access-control: 127.0.0.0/8 allow\n  username: \"\"\n  chroot: \"\"\n  \
              directory: {folder}\n  pidfile: {folder}/pid\n  use-syslog: no\n  do-not-query-localhost: no\n  \

@@ -113,15 +113,29 @@ impl<'a> Tools<'a> {
     pub(crate) fn delv(&self, name: &str, record_type: &str) -> Validated {
         let anchors = &self.delv_anchors;
         let server = format!("@{PLAIN_RESOLVER}");
-        let arguments = [&server, "-a", anchors, "+root=.", "+nodnssec", "+nosplit", name, record_type];
+        let arguments = [
+            &server,
+            "-a",
+            anchors,
+            "+root=.",
+            "+nodnssec",
+            "+nosplit",
+            name,
+            record_type,
+        ];
         let ran = self.world.namespace().run("delv", arguments);
         let text = ran.text();
-        let says = |words: &str| text.lines().any(|line| line.starts_with(';') && line.ends_with(words));
+        let says = |words: &str| {
+            text.lines()
+                .any(|line| line.starts_with(';') && line.ends_with(words))
+        };
         let security = if says("fully validated") {
             Security::Secure
         } else if says("unsigned answer") {
             Security::Insecure
-        } else if says("resolution failed: broken trust chain") || says("resolution failed: no valid RRSIG") {
+        } else if says("resolution failed: broken trust chain")
+            || says("resolution failed: no valid RRSIG")
+        {
             Security::Bogus
         } else {
             panic!("delv {name} {record_type} says something new: {ran}");
@@ -141,7 +155,10 @@ impl<'a> Tools<'a> {
     /// The addresses of a host for a sender that does not validate.
     pub(crate) fn addresses(&self, name: &str) -> Vec<String> {
         let server = format!("@{PLAIN_RESOLVER}");
-        let ran = self.world.namespace().run("dig", [&server, "+short", "+cdflag", name, "A"]);
+        let ran = self
+            .world
+            .namespace()
+            .run("dig", [&server, "+short", "+cdflag", name, "A"]);
         let mut addresses: Vec<String> = ran.expect("dig").lines().map(str::to_owned).collect();
         addresses.sort();
         addresses
@@ -166,7 +183,10 @@ impl<'a> Tools<'a> {
         } else if text.contains("> EHLO") {
             Finger::Cleartext
         } else {
-            panic!("posttls-finger -l {level} {} says something new: {ran}", domain.name);
+            panic!(
+                "posttls-finger -l {level} {} says something new: {ran}",
+                domain.name
+            );
         }
     }
 
@@ -174,7 +194,16 @@ impl<'a> Tools<'a> {
     pub(crate) fn smtp_session(&self, domain: &Domain, address: &str, tlsa: &[String]) -> Session {
         let mx = domain.mx();
         let peer = format!("{address}:25");
-        let smtp = ["-starttls", "smtp", "-name", "tools.example", "-connect", &peer, "-servername", &mx];
+        let smtp = [
+            "-starttls",
+            "smtp",
+            "-name",
+            "tools.example",
+            "-connect",
+            &peer,
+            "-servername",
+            &mx,
+        ];
         let free = self.s_client(&smtp, &[]);
         let text = free.text();
         if text.contains("Didn't find STARTTLS in server response") {
@@ -199,7 +228,10 @@ impl<'a> Tools<'a> {
 
     /// The end of the validity of a policy host's certificate, in Unix seconds.
     pub(crate) fn policy_host_not_after(&self, domain: &Domain) -> Option<String> {
-        let (peer, name) = (format!("{}:443", domain.policy_address()), domain.policy_host());
+        let (peer, name) = (
+            format!("{}:443", domain.policy_address()),
+            domain.policy_host(),
+        );
         let ran = self.s_client(&["-connect", &peer, "-servername", &name], &[]);
         let leaf = leaf(&ran)?;
         Some(self.unix_time(&self.x509(&leaf, &["-enddate"])))
@@ -211,7 +243,16 @@ impl<'a> Tools<'a> {
         let url = format!("https://{}/.well-known/mta-sts.txt", domain.policy_host());
         let ran = self.world.namespace().run(
             "curl",
-            ["-sS", "--max-time", "10", "--cacert", &root, "-w", "\n%{http_code}", &url],
+            [
+                "-sS",
+                "--max-time",
+                "10",
+                "--cacert",
+                &root,
+                "-w",
+                "\n%{http_code}",
+                &url,
+            ],
         );
         let (body, status) = ran.stdout.rsplit_once('\n').unwrap_or(("", "000"));
         Fetched {
@@ -233,7 +274,13 @@ impl<'a> Tools<'a> {
         let host = self.x509(&leaf, &["-checkhost", mx]);
         // openssl compares names for usage 3 unless told otherwise; RFC 7672 §3.1.1 has SMTP clients not do that.
         let dane = (!tlsa.is_empty()).then(|| {
-            let mut arguments = vec!["-sigalgs", algorithms, "-dane_tlsa_domain", mx, "-dane_ee_no_namechecks"];
+            let mut arguments = vec![
+                "-sigalgs",
+                algorithms,
+                "-dane_tlsa_domain",
+                mx,
+                "-dane_ee_no_namechecks",
+            ];
             for record in tlsa {
                 arguments.extend(["-dane_tlsa_rrdata", record]);
             }
@@ -264,7 +311,8 @@ impl<'a> Tools<'a> {
     }
 
     fn x509(&self, pem: &str, arguments: &[&str]) -> String {
-        let file = tempfile::NamedTempFile::new_in(self.world.folder()).expect("the folder is ours");
+        let file =
+            tempfile::NamedTempFile::new_in(self.world.folder()).expect("the folder is ours");
         fs::write(file.path(), pem).expect("the folder is ours");
         let path = file.path().display().to_string();
         let all = [&["x509", "-noout", "-in", &path], arguments].concat();
@@ -273,8 +321,15 @@ impl<'a> Tools<'a> {
 
     /// From `notAfter=Feb 22 07:49:40 2027 GMT`.
     fn unix_time(&self, line: &str) -> String {
-        let date = line.trim().rsplit('=').next().expect("rsplit yields at least one part");
-        let ran = self.world.namespace().run("date", ["--utc", "--date", date, "+%s"]);
+        let date = line
+            .trim()
+            .rsplit('=')
+            .next()
+            .expect("rsplit yields at least one part");
+        let ran = self
+            .world
+            .namespace()
+            .run("date", ["--utc", "--date", date, "+%s"]);
         ran.expect("a date").trim().to_owned()
     }
 }

@@ -81,7 +81,8 @@ impl World {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         // Postfix works as a user of its own and has its queue in here.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))
+            .expect("the folder is ours");
 
         let authority = Authority::create(&folder.path().join("certificates"));
         let mut published = Vec::new();
@@ -102,8 +103,12 @@ impl World {
         };
         let servers = world.servers();
         servers.start_dns(&zones);
-        servers.start_postfix(|domain, key| certificate(world.folder(), domain, key).with_extension("bundle"));
-        servers.start_nginx(|domain| certificates(world.folder()).join(format!("policy-{}.bundle", domain.name)));
+        servers.start_postfix(|domain, key| {
+            certificate(world.folder(), domain, key).with_extension("bundle")
+        });
+        servers.start_nginx(|domain| {
+            certificates(world.folder()).join(format!("policy-{}.bundle", domain.name))
+        });
         world.start_exporter();
         world
     }
@@ -118,11 +123,18 @@ impl World {
         );
         let file = self.folder().join("exporter.yaml");
         fs::write(&file, configuration).expect("the folder is ours");
-        let mut command = self.namespace.command(env!("CARGO_BIN_EXE_mailtls-exporter"));
+        let mut command = self
+            .namespace
+            .command(env!("CARGO_BIN_EXE_mailtls-exporter"));
         command.arg("--config.file").arg(&file);
         command.args(["--web.listen-address", EXPORTER]);
         let (address, port) = EXPORTER.split_once(':').expect("address and port");
-        self.servers().start("exporter", command, [address], port.parse().expect("a port"));
+        self.servers().start(
+            "exporter",
+            command,
+            [address],
+            port.parse().expect("a port"),
+        );
     }
 }
 
@@ -160,12 +172,20 @@ fn issue(authority: &Authority, domain: &Domain) {
 
 /// The TLSA records of a domain's MX host.
 fn tlsa(authority: &Authority, folder: &Path, domain: &Domain) -> Vec<String> {
-    let of_key = |key| format!("3 1 1 {}", Authority::key_digest(&certificate(folder, domain, key)));
+    let of_key = |key| {
+        format!(
+            "3 1 1 {}",
+            Authority::key_digest(&certificate(folder, domain, key))
+        )
+    };
     match domain.tlsa {
         Tlsa::None => vec![],
         Tlsa::BothKeys => Key::BOTH.map(of_key).into(),
         Tlsa::RsaKeyOnly => vec![of_key(Key::Rsa)],
         Tlsa::OtherKey => vec![format!("3 1 1 {}", "5a".repeat(32))],
-        Tlsa::Intermediate => vec![format!("2 1 1 {}", Authority::key_digest(&authority.intermediate()))],
+        Tlsa::Intermediate => vec![format!(
+            "2 1 1 {}",
+            Authority::key_digest(&authority.intermediate())
+        )],
     }
 }

@@ -40,7 +40,9 @@ impl Zones {
         }
         // Children first: their DS records go into the parents.
         zones.add("example", Signing::Signed, &delegations);
-        let root = format!("@ NS ns.\nns. A {ROOT_SERVER}\nexample. NS ns.example.\nns.example. A {EXAMPLE_SERVER}\n");
+        let root = format!(
+            "@ NS ns.\nns. A {ROOT_SERVER}\nexample. NS ns.example.\nns.example. A {EXAMPLE_SERVER}\n"
+        );
         zones.add(".", Signing::Signed, &root);
         zones
     }
@@ -67,7 +69,9 @@ impl Zones {
 
     fn add(&mut self, name: &str, signing: Signing, records: &str) {
         let stem = if name == "." { "root" } else { name };
-        let text = format!("$TTL 300\n@ SOA ns.example. hostmaster.example. 1 3600 600 86400 60\n{records}");
+        let text = format!(
+            "$TTL 300\n@ SOA ns.example. hostmaster.example. 1 3600 600 86400 60\n{records}"
+        );
         let file = self.folder.join(format!("{stem}.zone"));
         fs::write(&file, text).expect("the folder is ours");
         if signing == Signing::Unsigned {
@@ -77,7 +81,8 @@ impl Zones {
         self.key(name, &[]);
         let key_signing_key = self.key(name, &["-f", "KSK"]);
         if name == "." {
-            let anchor = fs::read_to_string(self.folder.join(format!("{key_signing_key}.key"))).expect("dnssec-keygen wrote it");
+            let anchor = fs::read_to_string(self.folder.join(format!("{key_signing_key}.key")))
+                .expect("dnssec-keygen wrote it");
             fs::write(self.anchor(), anchor).expect("the folder is ours");
         }
         let signed = self.folder.join(format!("{stem}.signed"));
@@ -86,7 +91,12 @@ impl Zones {
         // afterwards, which would refuse the expired.
         command.args(["-S", "-g", "-P", "-o", name]);
         if signing == Signing::SignaturesExpired {
-            command.args(["-s", &moment("-40 days", "%Y%m%d%H%M%S"), "-e", &moment("-10 days", "%Y%m%d%H%M%S")]);
+            command.args([
+                "-s",
+                &moment("-40 days", "%Y%m%d%H%M%S"),
+                "-e",
+                &moment("-10 days", "%Y%m%d%H%M%S"),
+            ]);
         }
         command.arg("-f").arg(&signed).arg(&file);
         Ran::of(&mut command).expect("dnssec-signzone");
@@ -95,8 +105,14 @@ impl Zones {
 
     fn key(&self, name: &str, flags: &[&str]) -> String {
         let mut command = self.tool("dnssec-keygen");
-        command.args(["-q", "-a", "ECDSAP256SHA256"]).args(flags).arg(name);
-        Ran::of(&mut command).expect("dnssec-keygen").trim().to_owned()
+        command
+            .args(["-q", "-a", "ECDSAP256SHA256"])
+            .args(flags)
+            .arg(name);
+        Ran::of(&mut command)
+            .expect("dnssec-keygen")
+            .trim()
+            .to_owned()
     }
 
     fn tool(&self, program: &str) -> Command {
@@ -120,7 +136,10 @@ fn records(domain: &Domain, tlsa: &[String]) -> String {
         text += &format!("mta-sts A {}\n", domain.policy_address());
     }
     if domain.tls_rpt == TlsRpt::Published {
-        text += &format!("_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:reports@{}\"\n", domain.name);
+        text += &format!(
+            "_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:reports@{}\"\n",
+            domain.name
+        );
     }
     text
 }
