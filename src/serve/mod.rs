@@ -24,6 +24,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::Semaphore;
 use tokio::sync::watch;
+use tower_http::compression::CompressionLayer;
 
 use crate::clock;
 use crate::clock::UnixTime;
@@ -169,6 +170,7 @@ fn routes(app: Arc<App>) -> Router {
             )
         })
         .layer(middleware::from_fn(guard))
+        .layer(CompressionLayer::new())
         .with_state(app)
 }
 
@@ -302,6 +304,20 @@ mod tests {
         let counters = running.app.telemetry.modules.of("default");
         assert_eq!(counters.probes.value(), 3);
         assert_eq!(running.app.telemetry.probes_in_flight.value(), 0);
+    }
+
+    #[tokio::test]
+    async fn compresses_when_asked() {
+        let running = start(Config::default_config()).await;
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept-Encoding: gzip\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.contains("content-encoding: gzip\r\n"), "{answer}");
+        let plain = ask(running.address, "GET /metrics").await;
+        assert!(!plain.contains("content-encoding"), "{plain}");
     }
 
     #[tokio::test]

@@ -263,6 +263,11 @@ mod tests {
         Config::load(Some(file.path()), &crate::config::Overrides::default()).unwrap()
     }
 
+    /// Domain, module and shape.
+    type Asked<'a> = Result<(&'a str, &'a str, Shape), Rejection>;
+    /// Why, under which configuration, the parameters, what is read.
+    type Row<'a> = (&'a str, &'a Config, &'a [(&'a str, &'a str)], Asked<'a>);
+
     const LISTED: &str = "
 modules: {fast: {timeout: 5s}}
 domains:
@@ -277,8 +282,7 @@ domains:
             name: "slow".to_owned(),
             known: "default, fast".to_owned(),
         };
-        type Asked<'a> = Result<(&'a str, &'a str, Shape), Rejection>;
-        let rows: Vec<(&str, &Config, &[(&str, &str)], Asked<'_>)> = vec![
+        let rows: Vec<Row<'_>> = vec![
             (
                 "the default module",
                 &open,

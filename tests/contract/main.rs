@@ -1,6 +1,7 @@
 //! What must agree with what, without any I/O beyond this repository.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod architecture;
 mod catalogue;
 mod config;
 mod docs;

@@ -7,6 +7,12 @@
 //! exports.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod coordination;
+mod dane;
 mod demo;
+mod dnssec;
 mod exposition;
 mod monitor;
+mod mta_sts;
+mod smtp;
+mod trouble;

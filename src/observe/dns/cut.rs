@@ -123,11 +123,16 @@ impl<'a> Step<'a> {
                 Below::NothingAtAll(until)
             });
         }
-        if !answers.is_empty() {
-            let stray = stray_answer(self.at, RecordType::DS);
-            return Err(self.above.fail_at(self.at, Fault::Indeterminate(stray)));
-        }
+        let is_stray = !answers.is_empty();
+        let (above, at) = (self.above, self.at);
         self.no_ds(&group(&reply.authorities), keys)
+            .map_err(|fail| match fail.fault {
+                // Records about other names are no denial.
+                Fault::Bogus(_) if is_stray => {
+                    above.fail_at(at, Fault::Indeterminate(stray_answer(at, RecordType::DS)))
+                }
+                Fault::Bogus(_) | Fault::Indeterminate(_) => fail,
+            })
     }
 
     fn ds_set(mut self, ds: &RrSet, keys: &[ZoneKey]) -> Result<Below, Fail> {

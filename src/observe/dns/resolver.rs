@@ -458,9 +458,8 @@ impl Inner {
                 (Some(set), What::Data(data))
             }
             Shape::Alias(set, target) => (Some(set), What::Alias(target)),
-            Shape::NoData => (None, What::NoData),
-            Shape::NxDomain => (None, What::NxDomain),
-            Shape::Stray => return Hop::failed(stray_answer(name, rtype), asking.now),
+            Shape::Nothing if reply.name_error => (None, What::NxDomain),
+            Shape::Nothing => (None, What::NoData),
         };
         let question = match &question_set {
             Some(set) => Question::Set {
@@ -475,6 +474,11 @@ impl Inner {
             },
         };
         let verdict = judge(&self.chain, &question, asking).await;
+        // Records about other names are no denial, unless one is proven beside them.
+        let is_stray = question_set.is_none() && !reply.answers.is_empty();
+        if is_stray && !matches!(verdict.security, Security::Secure) {
+            return Hop::failed(stray_answer(name, rtype), asking.now);
+        }
         Hop { what, verdict }
     }
 }
@@ -484,10 +488,8 @@ impl Inner {
 enum Shape {
     Data(RrSet),
     Alias(RrSet, Name),
-    NoData,
-    NxDomain,
-    /// Records, but none about the name.
-    Stray,
+    /// No record about the name.
+    Nothing,
 }
 
 impl Shape {
@@ -523,9 +525,7 @@ impl Shape {
             });
         match dname.or(cname) {
             Some((set, target)) => Self::Alias(set, target),
-            None if !reply.answers.is_empty() => Self::Stray,
-            None if reply.name_error => Self::NxDomain,
-            None => Self::NoData,
+            None => Self::Nothing,
         }
     }
 }
