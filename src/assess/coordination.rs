@@ -319,7 +319,12 @@ mod tests {
                 Sender::Opportunistic,
                 "unreachable",
             ),
-            ("MTA-STS", foreign_certificate, Sender::MtaSts, "missing from the chain"),
+            (
+                "MTA-STS",
+                foreign_certificate,
+                Sender::MtaSts,
+                "missing from the chain",
+            ),
             (
                 "not named",
                 |c| c.policy(&BOTH.replace("mx: mx", "mx: other")),

@@ -49,13 +49,27 @@ const BOGUS: [&str; 4] = [
 async fn zones() {
     judge(vec![
         zone("NSEC3", "nsec3.example", Domain::nsec3).exports(SECURE),
-        zone("ECDSA P-384", "p384.example", |domain| domain.key_algorithm(KeyAlgorithm::EcdsaP384)).exports(SECURE),
-        zone("Ed25519", "ed25519.example", |domain| domain.key_algorithm(KeyAlgorithm::Ed25519)).exports(SECURE),
-        zone("RSA with SHA-256", "rsa256.example", |domain| domain.key_algorithm(KeyAlgorithm::RsaSha256)).exports(SECURE),
-        zone("RSA with SHA-512", "rsa512.example", |domain| domain.key_algorithm(KeyAlgorithm::RsaSha512)).exports(SECURE),
-        zone("every answer is cut, and asked for again over TCP", "cut.example", |domain| {
-            domain.dns_broken(DnsFault::Truncate)
+        zone("ECDSA P-384", "p384.example", |domain| {
+            domain.key_algorithm(KeyAlgorithm::EcdsaP384)
         })
+        .exports(SECURE),
+        zone("Ed25519", "ed25519.example", |domain| {
+            domain.key_algorithm(KeyAlgorithm::Ed25519)
+        })
+        .exports(SECURE),
+        zone("RSA with SHA-256", "rsa256.example", |domain| {
+            domain.key_algorithm(KeyAlgorithm::RsaSha256)
+        })
+        .exports(SECURE),
+        zone("RSA with SHA-512", "rsa512.example", |domain| {
+            domain.key_algorithm(KeyAlgorithm::RsaSha512)
+        })
+        .exports(SECURE),
+        zone(
+            "every answer is cut, and asked for again over TCP",
+            "cut.example",
+            |domain| domain.dns_broken(DnsFault::Truncate),
+        )
         .exports(SECURE),
         zone("answers are slow", "slow.example", |domain| {
             domain.dns_broken(DnsFault::Delay(Duration::from_millis(300)))
@@ -64,34 +78,66 @@ async fn zones() {
         zone("a zone in a zone", "deep.down.example", |domain| domain)
             .beside(Domain::new("down.example"))
             .exports(SECURE),
-        zone("no signatures at all, and none expected", "unsigned.example", Domain::unsigned)
-            .finds(["warning dane_tlsa_insecure"])
-            .exports(INSECURE)
-            .lacks(["mailtls_dnssec_signature_expiry_timestamp_seconds{rrset=\"x\"}"]),
-        zone("signed, and the parent does not know", "island.example", Domain::ds_missing)
-            .finds(["warning dane_tlsa_insecure"])
-            .exports(INSECURE),
-        zone("below an opt-out span", "below.optout.example", Domain::unsigned)
-            .beside(Domain::new("optout.example").denial(Denial::Nsec3 { iterations: 0, opt_out: true }))
-            .finds(["warning dane_tlsa_insecure"])
-            .exports(INSECURE),
-        zone("below an unsigned zone, signed or not", "below.plain.example", |domain| domain)
-            .beside(Domain::new("plain.example").unsigned())
-            .finds(["warning dane_tlsa_insecure"])
-            .exports(INSECURE),
-        zone("an algorithm that nobody knows is no error", "future.example", Domain::ds_unknown_algorithm)
-            .finds(["info dnssec_unsupported_algorithm", "warning dane_tlsa_insecure"])
-            .exports(INSECURE),
+        zone(
+            "no signatures at all, and none expected",
+            "unsigned.example",
+            Domain::unsigned,
+        )
+        .finds(["warning dane_tlsa_insecure"])
+        .exports(INSECURE)
+        .lacks(["mailtls_dnssec_signature_expiry_timestamp_seconds{rrset=\"x\"}"]),
+        zone(
+            "signed, and the parent does not know",
+            "island.example",
+            Domain::ds_missing,
+        )
+        .finds(["warning dane_tlsa_insecure"])
+        .exports(INSECURE),
+        zone(
+            "below an opt-out span",
+            "below.optout.example",
+            Domain::unsigned,
+        )
+        .beside(Domain::new("optout.example").denial(Denial::Nsec3 {
+            iterations: 0,
+            opt_out: true,
+        }))
+        .finds(["warning dane_tlsa_insecure"])
+        .exports(INSECURE),
+        zone(
+            "below an unsigned zone, signed or not",
+            "below.plain.example",
+            |domain| domain,
+        )
+        .beside(Domain::new("plain.example").unsigned())
+        .finds(["warning dane_tlsa_insecure"])
+        .exports(INSECURE),
+        zone(
+            "an algorithm that nobody knows is no error",
+            "future.example",
+            Domain::ds_unknown_algorithm,
+        )
+        .finds([
+            "info dnssec_unsupported_algorithm",
+            "warning dane_tlsa_insecure",
+        ])
+        .exports(INSECURE),
         zone("a DS digest of SHA-1", "sha1.example", Domain::ds_sha1)
             .finds(["warning dnssec_weak_algorithm"])
             .exports(SECURE),
         zone("a few more iterations", "iterations20.example", |domain| {
-            domain.denial(Denial::Nsec3 { iterations: 20, opt_out: false })
+            domain.denial(Denial::Nsec3 {
+                iterations: 20,
+                opt_out: false,
+            })
         })
         .finds(["info dnssec_nsec3_iterations"])
         .exports(SECURE),
         zone("many more iterations", "iterations80.example", |domain| {
-            domain.denial(Denial::Nsec3 { iterations: 80, opt_out: false })
+            domain.denial(Denial::Nsec3 {
+                iterations: 80,
+                opt_out: false,
+            })
         })
         .finds(["warning dnssec_nsec3_iterations"])
         .exports(SECURE),
@@ -105,13 +151,28 @@ async fn bogus_zones() {
         zone(why, name, furnish)
             .finds(["critical dnssec_bogus", "critical delivery_blocked"])
             .exports(BOGUS)
-            .exports(["mailtls_mx_dnssec_status{rrset=\"a\",status=\"bogus\"} 1", "mailtls_dane_domain_status{status=\"broken\"} 1"])
+            .exports([
+                "mailtls_mx_dnssec_status{rrset=\"a\",status=\"bogus\"} 1",
+                "mailtls_dane_domain_status{status=\"broken\"} 1",
+            ])
     };
     judge(vec![
         bogus("the DS is of another key", "ds.example", Domain::ds_broken),
-        bogus("signatures ran out", "expired.example", Domain::signatures_expired),
-        bogus("signatures are for the future", "tomorrow.example", Domain::signatures_not_yet_valid),
-        bogus("a signed delegation, and nothing signed below", "stripped.example", Domain::signatures_stripped),
+        bogus(
+            "signatures ran out",
+            "expired.example",
+            Domain::signatures_expired,
+        ),
+        bogus(
+            "signatures are for the future",
+            "tomorrow.example",
+            Domain::signatures_not_yet_valid,
+        ),
+        bogus(
+            "a signed delegation, and nothing signed below",
+            "stripped.example",
+            Domain::signatures_stripped,
+        ),
     ])
     .await;
 }
@@ -119,16 +180,22 @@ async fn bogus_zones() {
 #[tokio::test(flavor = "multi_thread")]
 async fn single_rrsets() {
     judge(vec![
-        zone("the MX RRset has no signature", "missing.example", |domain| domain.signature_missing("@", "MX"))
-            .finds(["critical dnssec_bogus", "critical delivery_blocked"])
-            .exports([
-                "mailtls_dnssec_status{rrset=\"mx\",status=\"bogus\"} 1",
-                "mailtls_dnssec_status{rrset=\"mta_sts\",status=\"secure\"} 1",
-                "mailtls_mx_dnssec_status{status=\"secure\"} 1",
-            ]),
-        zone("the record of MTA-STS is bogus, which no MTA-STS sender looks at", "record.example", |domain| {
-            domain.bogus("_mta-sts", "TXT")
-        })
+        zone(
+            "the MX RRset has no signature",
+            "missing.example",
+            |domain| domain.signature_missing("@", "MX"),
+        )
+        .finds(["critical dnssec_bogus", "critical delivery_blocked"])
+        .exports([
+            "mailtls_dnssec_status{rrset=\"mx\",status=\"bogus\"} 1",
+            "mailtls_dnssec_status{rrset=\"mta_sts\",status=\"secure\"} 1",
+            "mailtls_mx_dnssec_status{status=\"secure\"} 1",
+        ]),
+        zone(
+            "the record of MTA-STS is bogus, which no MTA-STS sender looks at",
+            "record.example",
+            |domain| domain.bogus("_mta-sts", "TXT"),
+        )
         .finds(["critical dnssec_bogus"])
         .exports([
             "mailtls_dnssec_status{rrset=\"mta_sts\",status=\"bogus\"} 1",
@@ -136,27 +203,44 @@ async fn single_rrsets() {
             "mailtls_mta_sts_status{status=\"enforce\"} 1",
             "mailtls_delivery_possible 1",
         ]),
-        zone("one signature ends in ten hours", "ending.example", |domain| {
-            let soon = SignatureFault::ExpiresIn(Duration::from_secs(36_000));
-            domain.signature_fault("_smtp._tls", "TXT", soon)
-        })
+        zone(
+            "one signature ends in ten hours",
+            "ending.example",
+            |domain| {
+                let soon = SignatureFault::ExpiresIn(Duration::from_secs(36_000));
+                domain.signature_fault("_smtp._tls", "TXT", soon)
+            },
+        )
         .finds(["warning dnssec_signature_expiring"])
         .exports(SECURE),
-        zone("live signers sign for two days: one left is enough", "live.example", |domain| {
-            domain.signature_validity(Duration::from_secs(86_400), Duration::from_secs(86_400))
-        })
+        zone(
+            "live signers sign for two days: one left is enough",
+            "live.example",
+            |domain| {
+                domain.signature_validity(Duration::from_secs(86_400), Duration::from_secs(86_400))
+            },
+        )
         .exports(SECURE),
-        zone("denials come without proof", "undenied.example", Domain::denial_stripped)
-            .finds(["critical dnssec_bogus"])
-            .exports([
-                "mailtls_dnssec_status{status=\"secure\"} 1",
-                "mailtls_mx_dnssec_status{rrset=\"a\",status=\"secure\"} 1",
-                "mailtls_mx_dnssec_status{rrset=\"aaaa\",status=\"bogus\"} 1",
-            ]),
-        zone("AAAA fails: one family is enough, and the rest goes on", "aaaa.example", |domain| {
-            domain.servfail("mx1", "AAAA")
-        })
-        .finds(["warning mx_host_lookup_failed", "warning dnssec_indeterminate"])
+        zone(
+            "denials come without proof",
+            "undenied.example",
+            Domain::denial_stripped,
+        )
+        .finds(["critical dnssec_bogus"])
+        .exports([
+            "mailtls_dnssec_status{status=\"secure\"} 1",
+            "mailtls_mx_dnssec_status{rrset=\"a\",status=\"secure\"} 1",
+            "mailtls_mx_dnssec_status{rrset=\"aaaa\",status=\"bogus\"} 1",
+        ]),
+        zone(
+            "AAAA fails: one family is enough, and the rest goes on",
+            "aaaa.example",
+            |domain| domain.servfail("mx1", "AAAA"),
+        )
+        .finds([
+            "warning mx_host_lookup_failed",
+            "warning dnssec_indeterminate",
+        ])
         .exports([
             "mailtls_mx_dnssec_status{rrset=\"aaaa\",status=\"indeterminate\"} 1",
             "mailtls_mx_dnssec_status{rrset=\"tlsa\",status=\"secure\"} 1",
@@ -185,22 +269,32 @@ async fn failing_zones() {
         "warning mta_sts_record_lookup_failed",
         "warning tlsrpt_lookup_failed",
     ];
-    let lacks = ["mailtls_mx_hosts", "mailtls_mta_sts_policy_valid", "mailtls_smtp_outcome"];
+    let lacks = [
+        "mailtls_mx_hosts",
+        "mailtls_mta_sts_policy_valid",
+        "mailtls_smtp_outcome",
+    ];
     judge(vec![
-        zone("SERVFAIL", "servfail.example", |domain| domain.dns_broken(DnsFault::Servfail))
-            .finds(failed)
-            .finds(["critical delivery_blocked"])
-            .exports(unknown)
-            .lacks(lacks),
-        zone("REFUSED", "refused.example", |domain| domain.dns_broken(DnsFault::Refused))
-            .finds(failed)
-            .finds(["critical delivery_blocked"])
-            .exports(unknown)
-            .lacks(lacks),
-        zone("no DNS message", "garbage.example", |domain| domain.dns_broken(DnsFault::Garbage))
-            .finds(failed)
-            .exports(unknown)
-            .lacks(lacks),
+        zone("SERVFAIL", "servfail.example", |domain| {
+            domain.dns_broken(DnsFault::Servfail)
+        })
+        .finds(failed)
+        .finds(["critical delivery_blocked"])
+        .exports(unknown)
+        .lacks(lacks),
+        zone("REFUSED", "refused.example", |domain| {
+            domain.dns_broken(DnsFault::Refused)
+        })
+        .finds(failed)
+        .finds(["critical delivery_blocked"])
+        .exports(unknown)
+        .lacks(lacks),
+        zone("no DNS message", "garbage.example", |domain| {
+            domain.dns_broken(DnsFault::Garbage)
+        })
+        .finds(failed)
+        .exports(unknown)
+        .lacks(lacks),
     ])
     .await;
 }

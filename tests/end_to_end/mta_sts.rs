@@ -17,12 +17,16 @@ use crate::monitor::judge;
 
 /// A domain without DNSSEC, with reports and one MX host that is right: what is found is about MTA-STS.
 fn sts(why: &'static str, name: &'static str, furnish: impl FnOnce(Domain) -> Domain) -> Case {
-    case(why, name, |domain| furnish(domain.unsigned().tlsrpt_default().mx(Mx::new("mx1"))))
+    case(why, name, |domain| {
+        furnish(domain.unsigned().tlsrpt_default().mx(Mx::new("mx1")))
+    })
 }
 
 /// The same, but for the MX host.
 fn hosts(why: &'static str, name: &'static str, furnish: impl FnOnce(Domain) -> Domain) -> Case {
-    case(why, name, |domain| furnish(domain.unsigned().tlsrpt_default()))
+    case(why, name, |domain| {
+        furnish(domain.unsigned().tlsrpt_default())
+    })
 }
 
 /// The policy host serves this text.
@@ -38,12 +42,16 @@ const NOT_VALID: &str = "mailtls_mta_sts_policy_valid 0";
 #[tokio::test(flavor = "multi_thread")]
 async fn records() {
     judge(vec![
-        sts("TXT of other kinds is dropped before anything is counted", "junk.example", |domain| {
-            domain
-                .policy(Policy::enforce())
-                .mta_sts_record("google-site-verification=v=STSv1")
-                .mta_sts_record("v=STSv1; id=20240101T000000;")
-        })
+        sts(
+            "TXT of other kinds is dropped before anything is counted",
+            "junk.example",
+            |domain| {
+                domain
+                    .policy(Policy::enforce())
+                    .mta_sts_record("google-site-verification=v=STSv1")
+                    .mta_sts_record("v=STSv1; id=20240101T000000;")
+            },
+        )
         .exports([ENFORCE, "mailtls_mta_sts_record_status{status=\"valid\"} 1"]),
         sts("the name may be an alias", "alias.example", |domain| {
             domain
@@ -53,28 +61,54 @@ async fn records() {
         })
         .beside(Domain::new("hoster.example").mta_sts_record("v=STSv1; id=a1;"))
         .exports([ENFORCE]),
-        sts("the strings of a record are joined with nothing between", "strings.example", |domain| {
+        sts(
+            "the strings of a record are joined with nothing between",
+            "strings.example",
+            |domain| {
+                domain
+                    .policy(Policy::enforce())
+                    .without_mta_sts_record()
+                    .record("_mta-sts", "TXT", "\"v=STS\" \"v1; id=2024\" \"0101;\"")
+            },
+        )
+        .exports([ENFORCE]),
+        sts(
+            "of a repeated field the first counts, unknown ones are fine",
+            "fields.example",
+            |domain| {
+                domain
+                    .policy(Policy::enforce())
+                    .mta_sts_record("v=STSv1; id=first; id=no-id; x-ray=1;")
+            },
+        )
+        .exports([ENFORCE]),
+        sts(
+            "the version is case-sensitive: a near miss is not absent",
+            "case.example",
+            |domain| {
+                domain
+                    .policy(Policy::enforce())
+                    .mta_sts_record("v=stsv1; id=1;")
+            },
+        )
+        .finds(["critical mta_sts_record_invalid"])
+        .exports([
+            BROKEN,
+            "mailtls_mta_sts_record_status{status=\"invalid\"} 1",
+        ]),
+        sts("no id", "no-id.example", |domain| {
+            domain.policy(Policy::testing()).mta_sts_record("v=STSv1;")
+        })
+        .finds([
+            "warning mta_sts_record_invalid",
+            "info mta_sts_mode_testing",
+        ])
+        .exports([BROKEN])
+        .lacks(["mailtls_mta_sts_record_id_hash"]),
+        sts("an id is letters and digits", "id.example", |domain| {
             domain
                 .policy(Policy::enforce())
-                .without_mta_sts_record()
-                .record("_mta-sts", "TXT", "\"v=STS\" \"v1; id=2024\" \"0101;\"")
-        })
-        .exports([ENFORCE]),
-        sts("of a repeated field the first counts, unknown ones are fine", "fields.example", |domain| {
-            domain.policy(Policy::enforce()).mta_sts_record("v=STSv1; id=first; id=no-id; x-ray=1;")
-        })
-        .exports([ENFORCE]),
-        sts("the version is case-sensitive: a near miss is not absent", "case.example", |domain| {
-            domain.policy(Policy::enforce()).mta_sts_record("v=stsv1; id=1;")
-        })
-        .finds(["critical mta_sts_record_invalid"])
-        .exports([BROKEN, "mailtls_mta_sts_record_status{status=\"invalid\"} 1"]),
-        sts("no id", "no-id.example", |domain| domain.policy(Policy::testing()).mta_sts_record("v=STSv1;"))
-            .finds(["warning mta_sts_record_invalid", "info mta_sts_mode_testing"])
-            .exports([BROKEN])
-            .lacks(["mailtls_mta_sts_record_id_hash"]),
-        sts("an id is letters and digits", "id.example", |domain| {
-            domain.policy(Policy::enforce()).mta_sts_record("v=STSv1; id=2024-01-01;")
+                .mta_sts_record("v=STSv1; id=2024-01-01;")
         })
         .finds(["critical mta_sts_record_id_invalid"])
         .exports([BROKEN]),
@@ -84,21 +118,46 @@ async fn records() {
                 .mta_sts_record("v=STSv1; id=1;")
                 .mta_sts_record("v=STSv1; id=2;")
         })
-        .finds(["warning mta_sts_record_multiple", "info mta_sts_mode_testing"])
-        .exports([BROKEN, "mailtls_mta_sts_record_status{status=\"multiple\"} 1"]),
-        sts("no record: nobody asks the policy host", "absent.example", |domain| {
-            domain.policy(Policy::enforce()).without_mta_sts_record()
-        })
+        .finds([
+            "warning mta_sts_record_multiple",
+            "info mta_sts_mode_testing",
+        ])
+        .exports([
+            BROKEN,
+            "mailtls_mta_sts_record_status{status=\"multiple\"} 1",
+        ]),
+        sts(
+            "no record: nobody asks the policy host",
+            "absent.example",
+            |domain| domain.policy(Policy::enforce()).without_mta_sts_record(),
+        )
         .finds(["info mta_sts_record_absent"])
         .exports(["mailtls_mta_sts_status{status=\"absent\"} 1"])
-        .lacks(["mailtls_mta_sts_policy_valid", "mailtls_mta_sts_policy_mode", "mailtls_mta_sts_mx_authorized"]),
-        hosts("the record of the parent domain never counts", "child.parent.example", |domain| domain.mx(Mx::new("mx1")))
-            .beside(Domain::new("parent.example").unsigned().policy(Policy::enforce()))
-            .finds(["info mta_sts_record_absent"]),
-        sts("the record need not be signed, but a look-up that fails is not absent", "servfail.example", |domain| {
-            domain.policy(Policy::enforce()).servfail("_mta-sts", "TXT")
-        })
-        .finds(["warning mta_sts_record_lookup_failed", "warning dnssec_indeterminate"])
+        .lacks([
+            "mailtls_mta_sts_policy_valid",
+            "mailtls_mta_sts_policy_mode",
+            "mailtls_mta_sts_mx_authorized",
+        ]),
+        hosts(
+            "the record of the parent domain never counts",
+            "child.parent.example",
+            |domain| domain.mx(Mx::new("mx1")),
+        )
+        .beside(
+            Domain::new("parent.example")
+                .unsigned()
+                .policy(Policy::enforce()),
+        )
+        .finds(["info mta_sts_record_absent"]),
+        sts(
+            "the record need not be signed, but a look-up that fails is not absent",
+            "servfail.example",
+            |domain| domain.policy(Policy::enforce()).servfail("_mta-sts", "TXT"),
+        )
+        .finds([
+            "warning mta_sts_record_lookup_failed",
+            "warning dnssec_indeterminate",
+        ])
         .exports([
             "mailtls_mta_sts_status{status=\"unknown\"} 1",
             "mailtls_mta_sts_record_status{status=\"unknown\"} 1",
@@ -215,11 +274,19 @@ async fn policy_texts() {
 async fn policy_hosts() {
     let host = |why, name, policy: Policy| sts(why, name, |domain| domain.policy(policy));
     judge(vec![
-        host("any parameters are fine", "charset.example", Policy::enforce().content_type("text/plain; charset=utf-8"))
-            .exports([ENFORCE]),
-        host("HTML", "html.example", Policy::enforce().content_type("text/html"))
-            .finds(["critical mta_sts_content_type"])
-            .exports([BROKEN, NOT_VALID]),
+        host(
+            "any parameters are fine",
+            "charset.example",
+            Policy::enforce().content_type("text/plain; charset=utf-8"),
+        )
+        .exports([ENFORCE]),
+        host(
+            "HTML",
+            "html.example",
+            Policy::enforce().content_type("text/html"),
+        )
+        .finds(["critical mta_sts_content_type"])
+        .exports([BROKEN, NOT_VALID]),
         host("500", "error.example", Policy::enforce().status(500))
             .finds(["critical mta_sts_http_status"])
             .exports([BROKEN]),
@@ -229,23 +296,36 @@ async fn policy_hosts() {
         host("cut", "cut.example", Policy::enforce().truncated())
             .finds(["critical mta_sts_truncated"])
             .exports([BROKEN]),
-        host("nobody listens", "refused.example", Policy::enforce().refused())
-            .finds(["critical mta_sts_connect_failed"])
-            .exports([BROKEN, NOT_VALID])
-            .lacks(["mailtls_mta_sts_policy_host_cert_not_after_timestamp_seconds"]),
+        host(
+            "nobody listens",
+            "refused.example",
+            Policy::enforce().refused(),
+        )
+        .finds(["critical mta_sts_connect_failed"])
+        .exports([BROKEN, NOT_VALID])
+        .lacks(["mailtls_mta_sts_policy_host_cert_not_after_timestamp_seconds"]),
         host("an alert", "alert.example", Policy::enforce().tls_fails())
             .finds(["critical mta_sts_tls_failed"])
             .exports([BROKEN]),
-        host("a stranger's certificate", "stranger.example", Policy::enforce().cert(Cert::untrusted()))
-            .finds(["critical mta_sts_cert_untrusted"])
-            .exports([BROKEN, NOT_VALID]),
-        host("its own", "own.example", Policy::enforce().cert(Cert::self_signed()))
-            .finds(["critical mta_sts_cert_untrusted"])
-            .exports([BROKEN]),
+        host(
+            "a stranger's certificate",
+            "stranger.example",
+            Policy::enforce().cert(Cert::untrusted()),
+        )
+        .finds(["critical mta_sts_cert_untrusted"])
+        .exports([BROKEN, NOT_VALID]),
+        host(
+            "its own",
+            "own.example",
+            Policy::enforce().cert(Cert::self_signed()),
+        )
+        .finds(["critical mta_sts_cert_untrusted"])
+        .exports([BROKEN]),
         host(
             "another name",
             "name.example",
-            Policy::enforce().cert(Cert::valid().names(["www.name.example", "*.mta-sts.name.example"])),
+            Policy::enforce()
+                .cert(Cert::valid().names(["www.name.example", "*.mta-sts.name.example"])),
         )
         .finds(["critical mta_sts_cert_name_mismatch"])
         .exports([BROKEN]),
@@ -256,8 +336,12 @@ async fn policy_hosts() {
         )
         .finds(["critical mta_sts_cert_name_mismatch"])
         .exports([BROKEN]),
-        host("a wildcard is a whole first label", "star.example", Policy::enforce().cert(Cert::valid().names(["*.star.example"])))
-            .exports([ENFORCE]),
+        host(
+            "a wildcard is a whole first label",
+            "star.example",
+            Policy::enforce().cert(Cert::valid().names(["*.star.example"])),
+        )
+        .exports([ENFORCE]),
         host(
             "its certificate ends soon",
             "soon.example",
@@ -265,22 +349,35 @@ async fn policy_hosts() {
         )
         .finds(["warning mta_sts_host_cert_expiring"])
         .exports([ENFORCE, VALID]),
-        sts("a record, and no policy host", "missing.example", |domain| {
-            domain.mta_sts_record("v=STSv1; id=1;")
-        })
+        sts(
+            "a record, and no policy host",
+            "missing.example",
+            |domain| domain.mta_sts_record("v=STSv1; id=1;"),
+        )
         .finds(["critical mta_sts_host_no_address"])
         .exports([BROKEN, NOT_VALID]),
-        sts("the look-up of the policy host fails", "lost.example", |domain| {
-            domain.policy(Policy::enforce()).servfail("mta-sts", "A").servfail("mta-sts", "AAAA")
-        })
+        sts(
+            "the look-up of the policy host fails",
+            "lost.example",
+            |domain| {
+                domain
+                    .policy(Policy::enforce())
+                    .servfail("mta-sts", "A")
+                    .servfail("mta-sts", "AAAA")
+            },
+        )
         .finds(["critical mta_sts_host_lookup_failed"])
         .exports(["mailtls_mta_sts_status{status=\"unknown\"} 1"])
         .lacks(["mailtls_mta_sts_policy_valid"]),
-        sts("the policy host is an alias, asked by its own name", "customer.example", |domain| {
-            domain
-                .record("mta-sts", "CNAME", "mta-sts.provider.example")
-                .policy(Policy::enforce())
-        })
+        sts(
+            "the policy host is an alias, asked by its own name",
+            "customer.example",
+            |domain| {
+                domain
+                    .record("mta-sts", "CNAME", "mta-sts.provider.example")
+                    .policy(Policy::enforce())
+            },
+        )
         .beside(Domain::new("provider.example").policy(Policy::testing()))
         .exports([ENFORCE]),
     ])
@@ -291,32 +388,56 @@ async fn policy_hosts() {
 #[tokio::test]
 async fn nothing_is_read_behind_a_refused_certificate() {
     let monitor = Monitor::of([
-        Domain::new("refused.example").mx(Mx::new("mx1")).policy(Policy::enforce().cert(Cert::untrusted())),
-        Domain::new("taken.example").mx(Mx::new("mx1")).policy(Policy::enforce()),
+        Domain::new("refused.example")
+            .mx(Mx::new("mx1"))
+            .policy(Policy::enforce().cert(Cert::untrusted())),
+        Domain::new("taken.example")
+            .mx(Mx::new("mx1"))
+            .policy(Policy::enforce()),
     ])
     .await;
     monitor.probe("refused.example").await;
     monitor.probe("taken.example").await;
-    assert_eq!(monitor.world.https_requests("mta-sts.refused.example"), Vec::<String>::new());
+    assert_eq!(
+        monitor.world.https_requests("mta-sts.refused.example"),
+        Vec::<String>::new()
+    );
     let requests = monitor.world.https_requests("mta-sts.taken.example");
-    let [request] = &requests[..] else { panic!("{requests:?}") };
+    let [request] = &requests[..] else {
+        panic!("{requests:?}")
+    };
     let mut lines = request.lines();
     assert_eq!(lines.next(), Some("GET /.well-known/mta-sts.txt HTTP/1.1"));
-    assert!(!request.to_ascii_lowercase().contains("accept-encoding: gzip"), "{request}");
+    assert!(
+        !request
+            .to_ascii_lowercase()
+            .contains("accept-encoding: gzip"),
+        "{request}"
+    );
 }
 
 /// The policy is fetched anew on each probe: a monitor must not believe a cache.
 #[tokio::test]
 async fn a_change_of_the_policy_is_seen_at_once() {
     let world = World::builder().domain(
-        Domain::new("changing.example").mx(Mx::new("mx1")).policy(Policy::testing()),
+        Domain::new("changing.example")
+            .mx(Mx::new("mx1"))
+            .policy(Policy::testing()),
     );
     let monitor = Monitor::configured(world, |_| {}).await;
     let before = monitor.probe("changing.example").await;
-    monitor.world.set_policy_body("changing.example", &Policy::enforce());
+    monitor
+        .world
+        .set_policy_body("changing.example", &Policy::enforce());
     let after = monitor.probe("changing.example").await;
-    assert_eq!(before.state("mailtls_mta_sts_status").as_deref(), Some("testing"));
-    assert_eq!(after.state("mailtls_mta_sts_status").as_deref(), Some("enforce"));
+    assert_eq!(
+        before.state("mailtls_mta_sts_status").as_deref(),
+        Some("testing")
+    );
+    assert_eq!(
+        after.state("mailtls_mta_sts_status").as_deref(),
+        Some("enforce")
+    );
     let hash = "mailtls_mta_sts_policy_hash";
     assert_ne!(before.value(hash), after.value(hash));
     let id = "mailtls_mta_sts_record_id_hash";
@@ -326,14 +447,26 @@ async fn a_change_of_the_policy_is_seen_at_once() {
 #[tokio::test]
 async fn a_policy_without_record_where_it_is_always_asked_for() {
     let world = World::builder().domains([
-        Domain::new("forgotten.example").mx(Mx::new("mx1")).policy(Policy::enforce()).without_mta_sts_record(),
-        Domain::new("leaving.example").mx(Mx::new("mx1")).policy(Policy::none()).without_mta_sts_record(),
+        Domain::new("forgotten.example")
+            .mx(Mx::new("mx1"))
+            .policy(Policy::enforce())
+            .without_mta_sts_record(),
+        Domain::new("leaving.example")
+            .mx(Mx::new("mx1"))
+            .policy(Policy::none())
+            .without_mta_sts_record(),
     ]);
     let monitor = Monitor::configured(world, |config| config.mta_sts.always_fetch = true).await;
     let forgotten = monitor.probe("forgotten.example").await.findings();
-    assert!(forgotten.contains("warning mta_sts_policy_without_record"), "{forgotten:?}");
+    assert!(
+        forgotten.contains("warning mta_sts_policy_without_record"),
+        "{forgotten:?}"
+    );
     let leaving = monitor.probe("leaving.example").await.findings();
-    assert!(leaving.contains("info mta_sts_policy_without_record"), "{leaving:?}");
+    assert!(
+        leaving.contains("info mta_sts_policy_without_record"),
+        "{leaving:?}"
+    );
 }
 
 /// Senders may wait a minute: who was given less says that it does not know.
@@ -341,44 +474,78 @@ async fn a_policy_without_record_where_it_is_always_asked_for() {
 async fn a_policy_host_that_hangs() {
     let monitor = Arc::new(
         Monitor::of([
-            Domain::new("silent.example").unsigned().mx(Mx::new("mx1")).policy(Policy::enforce().hangs()),
-            Domain::new("mute.example").unsigned().mx(Mx::new("mx1")).policy(Policy::enforce().hangs_after_tls()),
+            Domain::new("silent.example")
+                .unsigned()
+                .mx(Mx::new("mx1"))
+                .policy(Policy::enforce().hangs()),
+            Domain::new("mute.example")
+                .unsigned()
+                .mx(Mx::new("mx1"))
+                .policy(Policy::enforce().hangs_after_tls()),
         ])
         .await,
     );
     let names = ["silent.example", "mute.example"];
     for (samples, _) in monitor.probe_all(&names, Duration::from_secs(2)).await {
-        assert_eq!(samples.state("mailtls_mta_sts_status").as_deref(), Some("unknown"));
+        assert_eq!(
+            samples.state("mailtls_mta_sts_status").as_deref(),
+            Some("unknown")
+        );
         assert_eq!(samples.value("mailtls_mta_sts_policy_valid"), None);
-        assert!(samples.findings().contains("warning mta_sts_timeout"), "{:?}", samples.findings());
-        assert_eq!(samples.value("mailtls_check_complete{check=\"mta_sts_policy\"}"), Some(0.0));
+        assert!(
+            samples.findings().contains("warning mta_sts_timeout"),
+            "{:?}",
+            samples.findings()
+        );
+        assert_eq!(
+            samples.value("mailtls_check_complete{check=\"mta_sts_policy\"}"),
+            Some(0.0)
+        );
         assert_eq!(samples.value("mailtls_probe_timed_out"), Some(1.0));
         // What was learned by then is there.
         assert_eq!(samples.value("mailtls_smtp_tls_established"), Some(1.0));
-        assert_eq!(samples.state("mailtls_mta_sts_record_status").as_deref(), Some("valid"));
+        assert_eq!(
+            samples.state("mailtls_mta_sts_record_status").as_deref(),
+            Some("valid")
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hosts_against_the_policy() {
     judge(vec![
-        hosts("a wildcard is exactly one label", "wild.example", |domain| {
-            domain
-                .mx(Mx::new("mx1"))
-                .mx(Mx::new("mx1.eu"))
-                .policy(Policy::enforce().mx("*.wild.example"))
-        })
-        .finds(["warning mta_sts_mx_not_authorized", "info mta_sts_pattern_wide"])
+        hosts(
+            "a wildcard is exactly one label",
+            "wild.example",
+            |domain| {
+                domain
+                    .mx(Mx::new("mx1"))
+                    .mx(Mx::new("mx1.eu"))
+                    .policy(Policy::enforce().mx("*.wild.example"))
+            },
+        )
+        .finds([
+            "warning mta_sts_mx_not_authorized",
+            "info mta_sts_pattern_wide",
+        ])
         .exports([
             "mailtls_mta_sts_mx_authorized{mx=\"mx1.wild.example\"} 1",
             "mailtls_mta_sts_mx_authorized{mx=\"mx1.eu.wild.example\"} 0",
         ]),
-        hosts("patterns and names are compared in lower case", "upper.example", |domain| {
-            domain.mx(Mx::new("MX1")).policy(Policy::enforce().mx("Mx1.UPPER.example"))
-        })
+        hosts(
+            "patterns and names are compared in lower case",
+            "upper.example",
+            |domain| {
+                domain
+                    .mx(Mx::new("MX1"))
+                    .policy(Policy::enforce().mx("Mx1.UPPER.example"))
+            },
+        )
         .exports(["mailtls_mta_sts_mx_authorized{mx=\"mx1.upper.example\"} 1"]),
         hosts("no MX host is named", "none-named.example", |domain| {
-            domain.mx(Mx::new("mx1")).policy(Policy::enforce().mx("mx.hoster.example"))
+            domain
+                .mx(Mx::new("mx1"))
+                .policy(Policy::enforce().mx("mx.hoster.example"))
         })
         .finds([
             "critical mta_sts_no_mx_authorized",
@@ -387,28 +554,46 @@ async fn hosts_against_the_policy() {
             "info mta_sts_pattern_unused",
         ])
         .exports(["mailtls_delivery_possible{sender=\"mta_sts\"} 0"]),
-        hosts("the name in the MX record counts, not the target of its alias", "alias.example", |domain| {
-            domain
-                .host(Mx::new("mx1").cert(Cert::valid().names(["mail.alias.example"])))
-                .record("mail", "CNAME", "mx1")
-                .mx_only(10, "mail")
-                .policy(Policy::enforce())
-        })
+        hosts(
+            "the name in the MX record counts, not the target of its alias",
+            "alias.example",
+            |domain| {
+                domain
+                    .host(Mx::new("mx1").cert(Cert::valid().names(["mail.alias.example"])))
+                    .record("mail", "CNAME", "mx1")
+                    .mx_only(10, "mail")
+                    .policy(Policy::enforce())
+            },
+        )
         .finds(["warning mx_is_alias"])
         .exports([
             "mailtls_mta_sts_mx_authorized{mx=\"mail.alias.example\"} 1",
             "mailtls_smtp_cert_name_matches{mx=\"mail.alias.example\"} 1",
             "mailtls_delivery_expected{sender=\"mta_sts\",level=\"authenticated\"} 1",
         ]),
-        hosts("the certificate is held against the MX host, not the domain", "domain-cert.example", |domain| {
-            domain
-                .mx(Mx::new("mx1").cert(Cert::valid().names(["domain-cert.example"])))
-                .policy(Policy::enforce())
-        })
-        .finds(["critical cert_name_mismatch", "critical mta_sts_mx_cert_invalid", "critical delivery_blocked"]),
-        hosts("the common name does not count", "common.example", |domain| {
-            domain.mx(Mx::new("mx1").cert(Cert::valid().common_name_only())).policy(Policy::enforce())
-        })
+        hosts(
+            "the certificate is held against the MX host, not the domain",
+            "domain-cert.example",
+            |domain| {
+                domain
+                    .mx(Mx::new("mx1").cert(Cert::valid().names(["domain-cert.example"])))
+                    .policy(Policy::enforce())
+            },
+        )
+        .finds([
+            "critical cert_name_mismatch",
+            "critical mta_sts_mx_cert_invalid",
+            "critical delivery_blocked",
+        ]),
+        hosts(
+            "the common name does not count",
+            "common.example",
+            |domain| {
+                domain
+                    .mx(Mx::new("mx1").cert(Cert::valid().common_name_only()))
+                    .policy(Policy::enforce())
+            },
+        )
         .finds([
             "critical cert_name_mismatch",
             "critical mta_sts_mx_cert_invalid",
@@ -416,21 +601,48 @@ async fn hosts_against_the_policy() {
             "info cert_no_san",
         ]),
         hosts("without its intermediate", "incomplete.example", |domain| {
-            domain.mx(Mx::new("mx1").cert(Cert::valid().without_intermediate())).policy(Policy::enforce())
+            domain
+                .mx(Mx::new("mx1").cert(Cert::valid().without_intermediate()))
+                .policy(Policy::enforce())
         })
-        .finds(["critical cert_chain_incomplete", "critical mta_sts_mx_cert_invalid", "critical delivery_blocked"])
-        .exports(["mailtls_smtp_cert_trusted 0", "mailtls_smtp_cert_name_matches 1"]),
+        .finds([
+            "critical cert_chain_incomplete",
+            "critical mta_sts_mx_cert_invalid",
+            "critical delivery_blocked",
+        ])
+        .exports([
+            "mailtls_smtp_cert_trusted 0",
+            "mailtls_smtp_cert_name_matches 1",
+        ]),
         hosts("for clients only", "purpose.example", |domain| {
-            domain.mx(Mx::new("mx1").cert(Cert::valid().client_auth_only())).policy(Policy::enforce())
+            domain
+                .mx(Mx::new("mx1").cert(Cert::valid().client_auth_only()))
+                .policy(Policy::enforce())
         })
-        .finds(["critical cert_wrong_purpose", "critical mta_sts_mx_cert_invalid", "critical delivery_blocked"]),
+        .finds([
+            "critical cert_wrong_purpose",
+            "critical mta_sts_mx_cert_invalid",
+            "critical delivery_blocked",
+        ]),
         hosts("not valid yet", "tomorrow.example", |domain| {
-            domain.mx(Mx::new("mx1").cert(Cert::valid().not_yet_valid())).policy(Policy::enforce())
+            domain
+                .mx(Mx::new("mx1").cert(Cert::valid().not_yet_valid()))
+                .policy(Policy::enforce())
         })
-        .finds(["critical cert_not_yet_valid", "critical mta_sts_mx_cert_invalid", "critical delivery_blocked"]),
-        hosts("self-signed as openssl does it", "openssl.example", |domain| {
-            domain.mx(Mx::new("mx1").cert(Cert::self_signed().ca_flag())).policy(Policy::enforce())
-        })
+        .finds([
+            "critical cert_not_yet_valid",
+            "critical mta_sts_mx_cert_invalid",
+            "critical delivery_blocked",
+        ]),
+        hosts(
+            "self-signed as openssl does it",
+            "openssl.example",
+            |domain| {
+                domain
+                    .mx(Mx::new("mx1").cert(Cert::self_signed().ca_flag()))
+                    .policy(Policy::enforce())
+            },
+        )
         .finds([
             "critical cert_untrusted",
             "critical mta_sts_mx_cert_invalid",
@@ -439,27 +651,57 @@ async fn hosts_against_the_policy() {
         ]),
         hosts("its issuer ends soon", "issuer.example", |domain| {
             domain
-                .mx(Mx::new("mx1").cert(Cert::valid().intermediate_expires_in(Duration::from_secs(2 * 86_400))))
+                .mx(Mx::new("mx1")
+                    .cert(Cert::valid().intermediate_expires_in(Duration::from_secs(2 * 86_400))))
                 .policy(Policy::enforce())
         })
         .finds(["warning cert_chain_expiring"]),
         hosts("no STARTTLS", "cleartext.example", |domain| {
-            domain.mx(Mx::new("mx1").smtp(Smtp::no_starttls())).policy(Policy::enforce())
+            domain
+                .mx(Mx::new("mx1").smtp(Smtp::no_starttls()))
+                .policy(Policy::enforce())
         })
-        .finds(["critical mta_sts_mx_no_tls", "critical delivery_blocked", "warning smtp_starttls_not_offered"])
+        .finds([
+            "critical mta_sts_mx_no_tls",
+            "critical delivery_blocked",
+            "warning smtp_starttls_not_offered",
+        ])
         .exports([
             "mailtls_delivery_expected{sender=\"opportunistic\",level=\"cleartext\"} 1",
             "mailtls_delivery_expected{sender=\"mta_sts\",level=\"refused\"} 1",
         ]),
-        hosts("TLS 1.0 is no TLS to an MTA-STS sender", "obsolete.example", |domain| {
-            domain.mx(Mx::new("mx1").smtp(Smtp::tls_legacy())).policy(Policy::enforce())
-        })
-        .finds(["critical mta_sts_mx_no_tls", "critical delivery_blocked", "critical smtp_tls_legacy_only"]),
-        hosts("in testing all of it is a warning, and mail flows", "rehearsal.example", |domain| {
-            domain.mx(Mx::new("mx1").cert(Cert::self_signed())).policy(Policy::testing())
-        })
-        .finds(["warning mta_sts_mx_cert_invalid", "warning cert_untrusted", "info mta_sts_mode_testing"])
-        .exports(["probe_success 1", "mailtls_delivery_expected{sender=\"mta_sts\",level=\"encrypted\"} 1"]),
+        hosts(
+            "TLS 1.0 is no TLS to an MTA-STS sender",
+            "obsolete.example",
+            |domain| {
+                domain
+                    .mx(Mx::new("mx1").smtp(Smtp::tls_legacy()))
+                    .policy(Policy::enforce())
+            },
+        )
+        .finds([
+            "critical mta_sts_mx_no_tls",
+            "critical delivery_blocked",
+            "critical smtp_tls_legacy_only",
+        ]),
+        hosts(
+            "in testing all of it is a warning, and mail flows",
+            "rehearsal.example",
+            |domain| {
+                domain
+                    .mx(Mx::new("mx1").cert(Cert::self_signed()))
+                    .policy(Policy::testing())
+            },
+        )
+        .finds([
+            "warning mta_sts_mx_cert_invalid",
+            "warning cert_untrusted",
+            "info mta_sts_mode_testing",
+        ])
+        .exports([
+            "probe_success 1",
+            "mailtls_delivery_expected{sender=\"mta_sts\",level=\"encrypted\"} 1",
+        ]),
         hosts("an equal MX is left", "equal.example", |domain| {
             domain
                 .mx(Mx::new("mx1").cert(Cert::valid().expired()))
@@ -467,7 +709,10 @@ async fn hosts_against_the_policy() {
                 .policy(Policy::enforce())
         })
         .finds(["warning mta_sts_mx_cert_invalid", "warning cert_expired"])
-        .exports(["probe_success 1", "mailtls_delivery_expected{sender=\"mta_sts\",level=\"authenticated\"} 1"]),
+        .exports([
+            "probe_success 1",
+            "mailtls_delivery_expected{sender=\"mta_sts\",level=\"authenticated\"} 1",
+        ]),
     ])
     .await;
 }

@@ -27,18 +27,35 @@ fn good(name: &str) -> Domain {
 fn assert_unknown(samples: &Samples, why: &str) {
     for (series, state) in samples.states() {
         // What an attacker can do to a sender that looks at nothing is known whatever happens.
-        let known = series.labels.get("sender").is_some_and(|sender| sender == "opportunistic");
+        let known = series
+            .labels
+            .get("sender")
+            .is_some_and(|sender| sender == "opportunistic");
         let unknown = ["unknown", "indeterminate"].contains(&state.as_str());
-        assert!(unknown || known && state == "none", "{why}: {series} is {state}");
+        assert!(
+            unknown || known && state == "none",
+            "{why}: {series} is {state}"
+        );
     }
     let learned = samples.names().into_iter().filter(|name| {
-        ["mailtls_smtp_", "mailtls_mta_sts_policy_", "mailtls_dane_tlsa", "mailtls_delivery_possible", "mailtls_mx_hosts"]
-            .iter()
-            .any(|beginning| name.starts_with(beginning))
+        [
+            "mailtls_smtp_",
+            "mailtls_mta_sts_policy_",
+            "mailtls_dane_tlsa",
+            "mailtls_delivery_possible",
+            "mailtls_mx_hosts",
+        ]
+        .iter()
+        .any(|beginning| name.starts_with(beginning))
     });
     assert_eq!(learned.collect::<Vec<_>>(), Vec::<&str>::new(), "{why}");
     assert_eq!(samples.value("probe_success"), Some(0.0), "{why}");
-    assert_eq!(samples.value("mailtls_findings{severity=\"critical\"}"), Some(0.0), "{why}: {:?}", samples.findings());
+    assert_eq!(
+        samples.value("mailtls_findings{severity=\"critical\"}"),
+        Some(0.0),
+        "{why}: {:?}",
+        samples.findings()
+    );
     for (series, complete) in samples.all("mailtls_check_complete") {
         assert!(complete < 1.0, "{why}: {series}");
     }
@@ -47,7 +64,10 @@ fn assert_unknown(samples: &Samples, why: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_is_stopped() {
     let world = World::builder().domain(good("good.example"));
-    let monitor = Monitor::configured(world, |config| config.dns.timeout = Duration::from_millis(200)).await;
+    let monitor = Monitor::configured(world, |config| {
+        config.dns.timeout = Duration::from_millis(200)
+    })
+    .await;
     monitor.world.stop_dns();
     assert_unknown(&monitor.probe("good.example").await, "no answer at all");
     assert_unknown(&monitor.probe("good.example").await, "a second time");
@@ -63,7 +83,10 @@ async fn an_upstream_that_has_no_upstream() {
         message.authorities.clear();
         Some(message)
     });
-    assert_unknown(&monitor.probe("good.example").await, "SERVFAIL for everything");
+    assert_unknown(
+        &monitor.probe("good.example").await,
+        "SERVFAIL for everything",
+    );
 }
 
 /// What is known of a failing look-up does not hang on what our own cache happens to hold.
@@ -78,9 +101,19 @@ async fn a_failing_look_up_beside_a_warm_cache() {
     // Failures are remembered for seconds, answers for minutes.
     tokio::time::sleep(Duration::from_secs(11)).await;
     let warm = monitor.probe("failing.example").await;
-    assert!(warm.value("mailtls_probe_dns_queries") < cold.value("mailtls_probe_dns_queries"), "the cache was used");
-    assert!(warm.value("mailtls_probe_dns_queries") > Some(0.0), "the failing look-up was asked again");
-    assert!(cold.findings().contains("critical dane_tlsa_lookup_failed"), "{:?}", cold.findings());
+    assert!(
+        warm.value("mailtls_probe_dns_queries") < cold.value("mailtls_probe_dns_queries"),
+        "the cache was used"
+    );
+    assert!(
+        warm.value("mailtls_probe_dns_queries") > Some(0.0),
+        "the failing look-up was asked again"
+    );
+    assert!(
+        cold.findings().contains("critical dane_tlsa_lookup_failed"),
+        "{:?}",
+        cold.findings()
+    );
     assert_eq!(cold.findings(), warm.findings());
     assert_eq!(cold.states(), warm.states());
 }
@@ -89,15 +122,31 @@ async fn a_failing_look_up_beside_a_warm_cache() {
 #[tokio::test(flavor = "multi_thread")]
 async fn port_25_refused() {
     let domains = ["mx1", "mx2"].map(|mx| Mx::new(mx).smtp(Smtp::refused()));
-    let domain = domains.into_iter().fold(Domain::new("down.example").policy(Policy::enforce()), Domain::mx);
+    let domain = domains.into_iter().fold(
+        Domain::new("down.example").policy(Policy::enforce()),
+        Domain::mx,
+    );
     let monitor = Monitor::of([domain]).await;
     let samples = monitor.probe("down.example").await;
     assert_eq!(samples.all("mailtls_smtp_starttls_offered").len(), 0);
     assert_eq!(samples.all("mailtls_smtp_tls_established").len(), 0);
-    assert_eq!(samples.value("mailtls_smtp_outcome{mx=\"mx1.down.example\"}"), Some(1.0));
-    assert_eq!(samples.all("mailtls_smtp_outcome{outcome=\"unreachable\"}").len(), 2);
+    assert_eq!(
+        samples.value("mailtls_smtp_outcome{mx=\"mx1.down.example\"}"),
+        Some(1.0)
+    );
+    assert_eq!(
+        samples
+            .all("mailtls_smtp_outcome{outcome=\"unreachable\"}")
+            .len(),
+        2
+    );
     let said = samples.findings();
-    assert!(!said.iter().any(|finding| finding.contains("starttls") || finding.contains("no_tls")), "{said:?}");
+    assert!(
+        !said
+            .iter()
+            .any(|finding| finding.contains("starttls") || finding.contains("no_tls")),
+        "{said:?}"
+    );
 }
 
 /// What was learned by the deadline is exported.
@@ -106,7 +155,9 @@ async fn a_tarpit_that_outlasts_the_deadline() {
     let tarpit = Smtp::new().greeting_after(Duration::from_secs(4));
     let domain = good("tarpit.example").mx(Mx::new("mx2").smtp(tarpit));
     let monitor = Monitor::of([domain]).await;
-    let samples = monitor.probe_within("tarpit.example", Duration::from_secs(2)).await;
+    let samples = monitor
+        .probe_within("tarpit.example", Duration::from_secs(2))
+        .await;
     for line in [
         "mailtls_probe_timed_out 1",
         "probe_timeout_seconds 2",
@@ -124,13 +175,23 @@ async fn a_tarpit_that_outlasts_the_deadline() {
     ] {
         assert_eq!(samples.misses(line), None);
     }
-    assert_eq!(samples.all("mailtls_smtp_reachable{mx=\"mx2.tarpit.example\"}").len(), 0);
+    assert_eq!(
+        samples
+            .all("mailtls_smtp_reachable{mx=\"mx2.tarpit.example\"}")
+            .len(),
+        0
+    );
     let took = samples.value("probe_duration_seconds").unwrap();
     assert!((1.9..2.5).contains(&took), "{took}");
     // The session goes on without its probe, and is there for the next one.
     tokio::time::sleep(Duration::from_secs(8)).await;
-    let samples = monitor.probe_within("tarpit.example", Duration::from_secs(2)).await;
-    assert_eq!(samples.misses("mailtls_smtp_outcome{outcome=\"tls\"} 1"), None);
+    let samples = monitor
+        .probe_within("tarpit.example", Duration::from_secs(2))
+        .await;
+    assert_eq!(
+        samples.misses("mailtls_smtp_outcome{outcome=\"tls\"} 1"),
+        None
+    );
     assert_eq!(samples.value("mailtls_probe_timed_out"), Some(0.0));
     assert_eq!(samples.value("probe_success"), Some(1.0));
 }
@@ -143,10 +204,16 @@ async fn hanging_domains_cost_the_others_nothing() {
     let domains = hanging.iter().enumerate().map(|(n, name)| {
         let mx = Mx::new("mx1").address_count(2);
         match n % 4 {
-            0 => Domain::new(name).mx(mx.smtp(Smtp::silent())).policy(Policy::enforce()),
-            1 => Domain::new(name).mx(mx.smtp(Smtp::tls_hangs())).policy(Policy::enforce().hangs_after_tls()),
+            0 => Domain::new(name)
+                .mx(mx.smtp(Smtp::silent()))
+                .policy(Policy::enforce()),
+            1 => Domain::new(name)
+                .mx(mx.smtp(Smtp::tls_hangs()))
+                .policy(Policy::enforce().hangs_after_tls()),
             2 => Domain::new(name).mx(mx).policy(Policy::enforce().hangs()),
-            _ => Domain::new(name).mx(mx).dns_broken(mailtls_lab::DnsFault::Drop),
+            _ => Domain::new(name)
+                .mx(mx)
+                .dns_broken(mailtls_lab::DnsFault::Drop),
         }
     });
     let domains = domains.chain([good("alone.example"), good("among.example")]);
@@ -158,11 +225,19 @@ async fn hanging_domains_cost_the_others_nothing() {
     names.push("among.example");
     let results = monitor.probe_all(&names, deadline).await;
     let (healthy, took) = results.last().unwrap();
-    assert_eq!(healthy.value("probe_success"), Some(1.0), "{:?}", healthy.findings());
+    assert_eq!(
+        healthy.value("probe_success"),
+        Some(1.0),
+        "{:?}",
+        healthy.findings()
+    );
     let allowed = alone.mul_f64(1.5).max(Duration::from_secs(1));
     assert!(*took <= allowed, "{took:?} among others, {alone:?} alone");
     for (name, (samples, took)) in hanging.iter().zip(&results) {
-        assert!(*took < deadline + Duration::from_secs(1), "{name} took {took:?}");
+        assert!(
+            *took < deadline + Duration::from_secs(1),
+            "{name} took {took:?}"
+        );
         assert_eq!(samples.value("probe_success"), Some(0.0), "{name}");
     }
 }
@@ -174,19 +249,32 @@ async fn what_a_probe_costs() {
     let before = monitor.world.dns_queries();
     let cold = monitor.probe("good.example").await.value(queries).unwrap();
     let sent = monitor.world.dns_queries() - before;
-    assert_eq!(u32::try_from(sent).map(f64::from), Ok(cold), "as many as arrived");
-    assert!((1.0..=30.0).contains(&cold), "a cold probe sends {cold} queries");
+    assert_eq!(
+        u32::try_from(sent).map(f64::from),
+        Ok(cold),
+        "as many as arrived"
+    );
+    assert!(
+        (1.0..=30.0).contains(&cold),
+        "a cold probe sends {cold} queries"
+    );
     let warm = monitor.probe("good.example").await.value(queries);
     assert_eq!(warm, Some(0.0), "a warm one none");
     assert_eq!(monitor.world.dns_queries(), before + sent);
     let monitor = monitor.restarted();
-    assert_eq!(monitor.probe("good.example").await.value(queries), Some(cold), "each process has its own cache");
+    assert_eq!(
+        monitor.probe("good.example").await.value(queries),
+        Some(cold),
+        "each process has its own cache"
+    );
 }
 
 /// Equal look-ups under way are one.
 #[tokio::test(flavor = "multi_thread")]
 async fn equal_questions_at_once_are_asked_once() {
-    let world = World::builder().domain(good("good.example")).dns_latency(Duration::from_millis(20));
+    let world = World::builder()
+        .domain(good("good.example"))
+        .dns_latency(Duration::from_millis(20));
     let monitor = Arc::new(Monitor::configured(world, |_| {}).await);
     monitor.probe_all(&["good.example"; 10], PATIENCE).await;
     let asked = monitor.world.dns_queries();
@@ -206,13 +294,26 @@ async fn hostile_zones() {
         .mx_only(10, "a\\\"b\\\\c\\010D.hostile.example")
         .mta_sts_record("v=STSv1; id=\u{1}\n\"};\u{202e}")
         .mta_sts_record("v=STSv1; id=\u{1}\n\"};\u{202e}")
-        .tlsrpt(&format!("v=TLSRPTv1; rua=mailto:{long}@hostile.example,mailto:{long}@hostile.example,x\n# HELP"))
-        .policy(Policy::verbatim(&format!("version: STSv1\r\nmode: enforce\r\nmx: {long}\r\nmx: \u{7}\"\n\nmax_age: 1\r\n")));
+        .tlsrpt(&format!(
+            "v=TLSRPTv1; rua=mailto:{long}@hostile.example,mailto:{long}@hostile.example,x\n# HELP"
+        ))
+        .policy(Policy::verbatim(&format!(
+            "version: STSv1\r\nmode: enforce\r\nmx: {long}\r\nmx: \u{7}\"\n\nmax_age: 1\r\n"
+        )));
     let monitor = Monitor::of([hostile]).await;
     let samples = monitor.probe("hostile.example").await;
-    assert_eq!(samples.value("mailtls_mx_preference{mx=\"mx1.hostile.example\"}"), Some(5.0));
+    assert_eq!(
+        samples.value("mailtls_mx_preference{mx=\"mx1.hostile.example\"}"),
+        Some(5.0)
+    );
     for name in samples.names() {
         let known = name.starts_with("mailtls_") || name.starts_with("probe_");
-        assert!(known && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+        assert!(
+            known
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+            "{name}"
+        );
     }
 }

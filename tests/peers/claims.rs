@@ -18,6 +18,99 @@ use crate::tools::Session;
 use crate::tools::Starttls;
 use crate::tools::Validated;
 
+<<<<<<< HEAD
+=======
+/// Something that must be so if the exporter agrees with a tool.
+pub(crate) struct Claim {
+    source: String,
+    series: &'static str,
+    labels: BTreeMap<String, String>,
+    value: Expected,
+}
+
+/// What a series must be.
+enum Expected {
+    Value(String),
+    /// No series of that name has these labels.
+    Absent,
+    /// Some series of that name has these labels.
+    Present,
+}
+
+/// How path validation ends with openssl (its `X509_V_ERR_*`).
+mod code {
+    pub(super) const OK: u32 = 0;
+    pub(super) const EXPIRED: u32 = 10;
+    pub(super) const SELF_SIGNED_LEAF: u32 = 18;
+    pub(super) const SELF_SIGNED_IN_CHAIN: u32 = 19;
+    pub(super) const NO_ISSUER: u32 = 20;
+    pub(super) const UNVERIFIED_LEAF: u32 = 21;
+
+    pub(super) fn is_untrusted(code: u32) -> bool {
+        matches!(
+            code,
+            SELF_SIGNED_LEAF | SELF_SIGNED_IN_CHAIN | NO_ISSUER | UNVERIFIED_LEAF
+        )
+    }
+}
+
+impl Claim {
+    /// Whether this is about what a domain is, rather than about which certificates it happens to hold.
+    pub(crate) fn is_verdict(&self) -> bool {
+        !self.series.contains("_timestamp_seconds") && self.series != "mailtls_smtp_cert_info"
+    }
+
+    /// Why the claim does not hold for these samples; `None` when it does.
+    pub(crate) fn disagreement(&self, samples: &[Sample]) -> Option<String> {
+        let found: Vec<&Sample> = samples
+            .iter()
+            .filter(|sample| sample.name == self.series)
+            .filter(|sample| {
+                self.labels
+                    .iter()
+                    .all(|(label, value)| sample.labels.get(label) == Some(value))
+            })
+            .collect();
+        let holds = match &self.value {
+            Expected::Value(value) => {
+                matches!(found.as_slice(), [sample] if sample.value == *value)
+            }
+            Expected::Absent => found.is_empty(),
+            Expected::Present => !found.is_empty(),
+        };
+        (!holds).then(|| {
+            let said: Vec<String> = found
+                .iter()
+                .map(|sample| format!("{:?} {}", sample.labels, sample.value))
+                .collect();
+            format!("{self}; the exporter: [{}]", said.join(", "))
+        })
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let labels: Vec<String> = self
+            .labels
+            .iter()
+            .map(|(label, value)| format!("{label}={value:?}"))
+            .collect();
+        let value = match &self.value {
+            Expected::Value(value) => value,
+            Expected::Absent => "absent",
+            Expected::Present => "present",
+        };
+        write!(
+            f,
+            "{}: hence {}{{{}}} {value}",
+            self.source,
+            self.series,
+            labels.join(",")
+        )
+    }
+}
+
+>>>>>>> main
 /// All claims that follow from the facts of a domain.
 pub(crate) fn claims(domain: &Domain, facts: &Facts) -> Vec<Claim> {
     let mut claims = Claims(Vec::new());
@@ -32,6 +125,51 @@ pub(crate) fn claims(domain: &Domain, facts: &Facts) -> Vec<Claim> {
 }
 
 impl Claims {
+<<<<<<< HEAD
+=======
+    fn push(
+        &mut self,
+        source: impl Into<String>,
+        series: &'static str,
+        labels: &[(&str, &str)],
+        value: Expected,
+    ) {
+        self.0.push(Claim {
+            source: source.into(),
+            series,
+            labels: labels
+                .iter()
+                .map(|(label, value)| ((*label).to_owned(), (*value).to_owned()))
+                .collect(),
+            value,
+        });
+    }
+
+    fn add(
+        &mut self,
+        source: impl Into<String>,
+        series: &'static str,
+        labels: &[(&str, &str)],
+        value: &str,
+    ) {
+        self.push(source, series, labels, Expected::Value(value.to_owned()));
+    }
+
+    fn absent(&mut self, source: impl Into<String>, series: &'static str, labels: &[(&str, &str)]) {
+        self.push(source, series, labels, Expected::Absent);
+    }
+
+    /// That a finding of this code is there, or that none is.
+    fn finding(&mut self, source: impl Into<String>, code: &str, condition: bool) {
+        let value = if condition {
+            Expected::Present
+        } else {
+            Expected::Absent
+        };
+        self.push(source, "mailtls_finding", &[("code", code)], value);
+    }
+
+>>>>>>> main
     fn dnssec(&mut self, facts: &Facts) {
         let mut all = vec![&facts.mx, &facts.mta_sts, &facts.tls_rpt];
         for (rrset, validated) in [
