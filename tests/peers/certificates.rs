@@ -139,7 +139,7 @@ impl Authority {
         file
     }
 
-    /// SHA-256 over the SubjectPublicKeyInfo of a certificate in a PEM file, as a TLSA record has it.
+    /// SHA-256 over the `SubjectPublicKeyInfo` of a certificate in a PEM file, as a TLSA record has it.
     pub(crate) fn key_digest(certificate: &Path) -> String {
         let script =
             "openssl x509 -in \"$0\" -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum";

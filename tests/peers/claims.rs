@@ -1,16 +1,14 @@
-//! From what the tools say to what the exporter must say: claims, and whether they hold.
+//! From what the tools say to what the exporter must say.
 //!
-//! A claim is about one series or one finding code. It names the tool and quotes it, so that a disagreement reads as
-//! "delv says …, the exporter says …".
+//! The rules of the RFCs are here once more, in the short form that this world needs: where delv, openssl and curl say
+//! this, DANE and MTA-STS come out like that.
 
-use std::collections::BTreeMap;
-use std::fmt;
-
+use crate::claim::Claim;
+use crate::claim::Claims;
 use crate::domains::Domain;
 use crate::facts::Facts;
 use crate::facts::HostFacts;
 use crate::facts::PolicyFacts;
-use crate::scrape::Sample;
 use crate::scrape::position;
 use crate::tools::Finger;
 use crate::tools::Name;
@@ -20,6 +18,8 @@ use crate::tools::Session;
 use crate::tools::Starttls;
 use crate::tools::Validated;
 
+<<<<<<< HEAD
+=======
 /// Something that must be so if the exporter agrees with a tool.
 pub(crate) struct Claim {
     source: String,
@@ -110,6 +110,7 @@ impl fmt::Display for Claim {
     }
 }
 
+>>>>>>> main
 /// All claims that follow from the facts of a domain.
 pub(crate) fn claims(domain: &Domain, facts: &Facts) -> Vec<Claim> {
     let mut claims = Claims(Vec::new());
@@ -123,9 +124,9 @@ pub(crate) fn claims(domain: &Domain, facts: &Facts) -> Vec<Claim> {
     claims.0
 }
 
-struct Claims(Vec<Claim>);
-
 impl Claims {
+<<<<<<< HEAD
+=======
     fn push(
         &mut self,
         source: impl Into<String>,
@@ -168,6 +169,7 @@ impl Claims {
         self.push(source, "mailtls_finding", &[("code", code)], value);
     }
 
+>>>>>>> main
     fn dnssec(&mut self, facts: &Facts) {
         let mut all = vec![&facts.mx, &facts.mta_sts, &facts.tls_rpt];
         for (rrset, validated) in [
@@ -564,4 +566,21 @@ fn values<'a>(policy: &'a PolicyFacts, key: &str) -> Vec<&'a str> {
         .filter(|(name, _)| *name == key)
         .map(|(_, value)| value.trim())
         .collect()
+}
+
+/// How path validation ends with openssl (its `X509_V_ERR_*`).
+mod code {
+    pub(super) const OK: u32 = 0;
+    pub(super) const EXPIRED: u32 = 10;
+    pub(super) const SELF_SIGNED_LEAF: u32 = 18;
+    pub(super) const SELF_SIGNED_IN_CHAIN: u32 = 19;
+    pub(super) const NO_ISSUER: u32 = 20;
+    pub(super) const UNVERIFIED_LEAF: u32 = 21;
+
+    pub(super) fn is_untrusted(code: u32) -> bool {
+        matches!(
+            code,
+            SELF_SIGNED_LEAF | SELF_SIGNED_IN_CHAIN | NO_ISSUER | UNVERIFIED_LEAF
+        )
+    }
 }
