@@ -8,8 +8,9 @@ use crate::assess::Findings;
 use crate::assess::HostVerdict;
 use crate::assess::dnssec::margin;
 use crate::assess::dnssec::words;
+use crate::assess::mx;
 use crate::assess::smtp::AddressVerdict;
-use crate::assess::smtp::is_verdict;
+use crate::assess::smtp::is_reached;
 use crate::clock::UnixTime;
 use crate::evidence::smtp::KeyOffer;
 use crate::evidence::smtp::SmtpSession;
@@ -136,14 +137,10 @@ pub(super) fn assess(context: &Context<'_>, hosts: &[HostVerdict], findings: &mu
             }
         }
     }
-    let complete = hosts.iter().all(|host| {
-        host.addresses.is_empty()
-            || host
-                .addresses
-                .iter()
-                .any(|address| is_verdict(address.outcome))
-    });
-    findings.complete(Check::Certificate, complete);
+    findings.complete(
+        Check::Certificate,
+        mx::is_known(context) && hosts.iter().all(is_reached),
+    );
 }
 
 fn assess_one(

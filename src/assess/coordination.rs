@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::HostVerdict;
 use crate::assess::MxStatus;
@@ -25,6 +26,7 @@ use crate::protocol::mta_sts::policy::Mode;
 
 /// Compares the verdicts of the others.
 pub(super) fn assess(
+    context: &Context<'_>,
     mx: MxStatus,
     domain: DomainFacts,
     mta_sts: Option<&MtaStsVerdict>,
@@ -38,8 +40,7 @@ pub(super) fn assess(
             assess_conflict(host, findings);
         }
     }
-    let published =
-        mode == Some(Mode::Enforce) || hosts.iter().any(|host| !host.dane.records.is_empty());
+    let published = mode == Some(Mode::Enforce) || is_tlsa_published(context);
     let unprotected = |level| matches!(level, Protection::None | Protection::Encrypted);
     if published
         && delivery
@@ -159,6 +160,16 @@ fn skip_reason(sender: Sender, policy: PolicyFact, host: &HostVerdict) -> String
 
 fn speaks_tls(address: &AddressVerdict) -> bool {
     address.connection() == ConnectionFact::Tls
+}
+
+/// Signed or not: whoever publishes a TLSA record means to be protected by it.
+fn is_tlsa_published(context: &Context<'_>) -> bool {
+    context.evidence.routing.hosts.iter().any(|host| {
+        let decisive = host.tlsa.decisive().map(|question| &question.lookup);
+        let unsigned = host.tlsa.unsigned.as_ref();
+        let mut lookups = decisive.into_iter().chain(unsigned);
+        lookups.any(|lookup| !lookup.records().is_empty())
+    })
 }
 
 fn is_ready_to_enforce(host: &HostVerdict) -> bool {

@@ -381,6 +381,7 @@ fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &
     };
     let delivery = delivery::deliver(domain, &facts);
     coordination::assess(
+        context,
         assessment.mx,
         domain,
         assessment.mta_sts.as_ref(),

@@ -9,8 +9,9 @@ use crate::assess::Findings;
 use crate::assess::HostVerdict;
 use crate::assess::certificate::CertificateVerdict;
 use crate::assess::delivery::ConnectionFact;
+use crate::assess::mx;
 use crate::assess::smtp::AddressVerdict;
-use crate::assess::smtp::is_verdict;
+use crate::assess::smtp::is_reached;
 use crate::evidence::smtp::KeyOffer;
 use crate::finding::Check;
 use crate::finding::Code;
@@ -50,7 +51,6 @@ pub(super) fn assess(
     if policy.mode == Mode::None {
         return;
     }
-    let _ = context;
     let standing: Vec<(u16, Standing)> = hosts
         .iter()
         .map(|host| (host.preference.unwrap_or(0), Standing::of(host)))
@@ -90,15 +90,10 @@ pub(super) fn assess(
             );
         }
     }
-    let complete = hosts.iter().all(|host| {
-        host.authorized == Some(false)
-            || host.addresses.is_empty()
-            || host
-                .addresses
-                .iter()
-                .any(|address| is_verdict(address.outcome))
-    });
-    findings.complete(Check::MtaStsMx, complete);
+    let reached = hosts
+        .iter()
+        .all(|host| host.authorized == Some(false) || is_reached(host));
+    findings.complete(Check::MtaStsMx, mx::is_known(context) && reached);
 }
 
 #[derive(PartialEq, Eq)]

@@ -119,13 +119,19 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
             ),
         );
     }
-    let complete = routing.mx.answer != Answer::Unknown || context.is_fact(&routing.mx);
     let addresses_known = routing
         .hosts
         .iter()
         .all(|host| address_fact(context, host) != AddressFact::Unknown);
-    findings.complete(Check::Mx, complete && addresses_known);
+    findings.complete(Check::Mx, is_known(context) && addresses_known);
     status
+}
+
+/// Whether the MX look-up told something, be it that it fails for everybody. Until then nobody knows the hosts, and
+/// nothing is said of them.
+pub(super) fn is_known(context: &Context<'_>) -> bool {
+    let mx = &context.evidence.routing.mx;
+    mx.answer != Answer::Unknown || context.is_fact(mx)
 }
 
 fn status(mx: &Lookup<MxRecord>, hosts: &[HostEvidence]) -> MxStatus {

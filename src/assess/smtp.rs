@@ -10,8 +10,10 @@ use crate::assess::Findings;
 use crate::assess::HostVerdict;
 use crate::assess::certificate;
 use crate::assess::certificate::CertificateVerdict;
+use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
 use crate::assess::delivery::PolicyFact;
+use crate::assess::mx;
 use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::smtp::ProtocolError;
 use crate::evidence::smtp::SessionEnd;
@@ -147,8 +149,18 @@ fn observed(
 }
 
 /// Whether an address reached a verdict; a bad one is one too.
-pub(super) const fn is_verdict(outcome: SmtpOutcome) -> bool {
+const fn is_verdict(outcome: SmtpOutcome) -> bool {
     !matches!(connection(outcome), ConnectionFact::Unknown)
+}
+
+/// Whether some address of a host reached a verdict; a host that has none is one itself.
+pub(super) fn is_reached(host: &HostVerdict) -> bool {
+    host.address != AddressFact::Unknown
+        && (host.addresses.is_empty()
+            || host
+                .addresses
+                .iter()
+                .any(|address| is_verdict(address.outcome)))
 }
 
 /// Says what is wrong with the addresses.
@@ -168,14 +180,10 @@ pub(super) fn assess(
         }
         assess_agreement(host, findings);
     }
-    let complete = hosts.iter().all(|host| {
-        host.addresses.is_empty()
-            || host
-                .addresses
-                .iter()
-                .any(|address| is_verdict(address.outcome))
-    });
-    findings.complete(Check::Smtp, complete);
+    findings.complete(
+        Check::Smtp,
+        mx::is_known(context) && hosts.iter().all(is_reached),
+    );
 }
 
 fn assess_address(
