@@ -8,8 +8,13 @@ use crate::assess::HostVerdict;
 use crate::assess::MxStatus;
 use crate::assess::certificate::CertificateVerdict;
 use crate::assess::dane::DaneStatus;
+use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
+use crate::assess::delivery::DaneFact;
 use crate::assess::delivery::Delivery;
+use crate::assess::delivery::DomainFacts;
+use crate::assess::delivery::MxFact;
+use crate::assess::delivery::PolicyFact;
 use crate::assess::delivery::Protection;
 use crate::assess::delivery::Sender;
 use crate::assess::mta_sts_policy::MtaStsVerdict;
@@ -23,6 +28,7 @@ use crate::protocol::mta_sts::policy::Mode;
 pub(super) fn assess(
     context: &Context<'_>,
     mx: MxStatus,
+    domain: DomainFacts,
     mta_sts: Option<&MtaStsVerdict>,
     hosts: &[HostVerdict],
     delivery: &BTreeMap<Sender, Delivery>,
@@ -53,7 +59,7 @@ pub(super) fn assess(
         for (sender, verdict) in delivery {
             let about = format!("sender={sender}");
             if verdict.possible == Some(false) {
-                let detail = format!("a sender of kind {sender} can deliver to no MX host");
+                let detail = blocked_detail(*sender, domain, hosts);
                 findings.add(Code::DeliveryBlocked, Severity::Critical, about, detail);
             } else if verdict.only_by_backup {
                 let detail = format!(
@@ -73,6 +79,87 @@ pub(super) fn assess(
     }
     let known = delivery.values().all(|sender| sender.possible.is_some());
     findings.complete(Check::Coordination, known);
+}
+
+/// Each host, and why this sender passes it over.
+fn blocked_detail(sender: Sender, domain: DomainFacts, hosts: &[HostVerdict]) -> String {
+    let dane = matches!(sender, Sender::Dane | Sender::DaneAndMtaSts);
+    match domain.mx {
+        MxFact::Bogus if dane => {
+            return "the MX RRset is bogus: such a sender defers all mail".to_owned();
+        }
+        MxFact::Failed => return "the MX look-up fails: such a sender defers all mail".to_owned(),
+        MxFact::Nobody => return "there is neither an MX record nor an address".to_owned(),
+        MxFact::Secure | MxFact::Insecure | MxFact::Bogus | MxFact::Unknown => {}
+    }
+    if hosts.is_empty() {
+        return "there is no usable MX host".to_owned();
+    }
+    let each: Vec<String> = hosts
+        .iter()
+        .map(|host| {
+            format!(
+                "{}: {}",
+                host.name,
+                skip_reason(sender, domain.policy, host)
+            )
+        })
+        .collect();
+    each.join("; ")
+}
+
+fn skip_reason(sender: Sender, policy: PolicyFact, host: &HostVerdict) -> String {
+    match host.address {
+        AddressFact::None | AddressFact::NoneInsecure => return "it has no address".to_owned(),
+        AddressFact::LookupFailed => return "its addresses cannot be looked up".to_owned(),
+        AddressFact::Bogus | AddressFact::Ok | AddressFact::Unknown => {}
+    }
+    let mut reasons = Vec::new();
+    if matches!(sender, Sender::Dane | Sender::DaneAndMtaSts) {
+        reasons.extend(match host.dane.status {
+            _ if host.address == AddressFact::Bogus => Some("its addresses are bogus".to_owned()),
+            DaneStatus::Mismatch => Some("it does not satisfy its TLSA records".to_owned()),
+            DaneStatus::Bogus => Some("its TLSA records are bogus".to_owned()),
+            DaneStatus::Unknown if host.dane.fact == DaneFact::LookupFailed => {
+                Some("its TLSA look-up fails".to_owned())
+            }
+            DaneStatus::Unusable if !host.addresses.iter().any(speaks_tls) => {
+                Some("its TLSA records demand TLS".to_owned())
+            }
+            DaneStatus::Match
+            | DaneStatus::Unusable
+            | DaneStatus::Absent
+            | DaneStatus::Insecure
+            | DaneStatus::Unknown => None,
+        });
+    }
+    if policy == PolicyFact::Enforce && matches!(sender, Sender::MtaSts | Sender::DaneAndMtaSts) {
+        if host.authorized == Some(false) {
+            reasons.push("the policy does not name it".to_owned());
+        } else if let Some(refused) = host.addresses.iter().find(|address| speaks_tls(address))
+            && let Some(certificate) = refused.certificates.first()
+        {
+            reasons.extend(certificate.reasons());
+        } else if host
+            .addresses
+            .iter()
+            .any(|address| address.connection() == ConnectionFact::NoTls)
+        {
+            reasons.push("the policy demands TLS".to_owned());
+        }
+    }
+    if reasons.is_empty() {
+        let outcome = host
+            .addresses
+            .first()
+            .map_or("not looked at", |address| address.outcome.as_str());
+        reasons.push(outcome.replace('_', " "));
+    }
+    reasons.join(", ")
+}
+
+fn speaks_tls(address: &AddressVerdict) -> bool {
+    address.connection() == ConnectionFact::Tls
 }
 
 /// Signed or not: whoever publishes a TLSA record means to be protected by it.
@@ -141,10 +228,12 @@ fn assess_conflict(host: &HostVerdict, findings: &mut Findings) {
 mod tests {
     use super::*;
     use crate::assess::testing::Case;
+    use crate::assess::testing::Change;
     use crate::assess::testing::WORLD;
     use crate::assess::testing::check_rows;
     use crate::assess::testing::insecure;
     use crate::assess::testing::session;
+    use crate::evidence::dns::Security;
     use crate::evidence::mta_sts::PolicyEvidence;
     use crate::evidence::smtp::SessionEnd;
     use crate::evidence::tls::Chain;
@@ -230,6 +319,51 @@ mod tests {
         case.mx().security = insecure();
         case.mta_sts_records(&[]);
         case.mta_sts().policy = PolicyEvidence::NotAsked;
+    }
+
+    #[test]
+    fn a_blocked_sender_is_told_why() {
+        let rows: [(&str, Change, Sender, &str); 5] = [
+            (
+                "down",
+                |c| c.ends(SessionEnd::Unreachable("refused".into())),
+                Sender::Opportunistic,
+                "unreachable",
+            ),
+            (
+                "MTA-STS",
+                foreign_certificate,
+                Sender::MtaSts,
+                "missing from the chain",
+            ),
+            (
+                "not named",
+                |c| c.policy(&BOTH.replace("mx: mx", "mx: other")),
+                Sender::MtaSts,
+                "does not name it",
+            ),
+            (
+                "DANE",
+                |c| c.tlsa(&["3 1 1 sha256(spki(X))"]),
+                Sender::Dane,
+                "does not satisfy its TLSA",
+            ),
+            (
+                "MX",
+                |c| c.mx().security = Security::Bogus("expired".into()),
+                Sender::Dane,
+                "MX RRset is bogus",
+            ),
+        ];
+        for (why, change, sender, words) in rows {
+            let findings = Case::with(change).assess().findings;
+            let about = format!("sender={sender}");
+            let blocked = findings
+                .iter()
+                .find(|finding| finding.code == Code::DeliveryBlocked && finding.about == about);
+            let detail = &blocked.expect(why).detail;
+            assert!(detail.contains(words), "{why}: {detail}");
+        }
     }
 
     #[test]

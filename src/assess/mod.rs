@@ -375,16 +375,15 @@ fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &
         assessment.tlsrpt = Some(tlsrpt::assess(context, seen, mode, findings));
     }
     let facts: Vec<HostFacts> = hosts.iter().map(HostVerdict::facts).collect();
-    let delivery = delivery::deliver(
-        DomainFacts {
-            mx: mx_fact,
-            policy: policy_fact,
-        },
-        &facts,
-    );
+    let domain = DomainFacts {
+        mx: mx_fact,
+        policy: policy_fact,
+    };
+    let delivery = delivery::deliver(domain, &facts);
     coordination::assess(
         context,
         assessment.mx,
+        domain,
         assessment.mta_sts.as_ref(),
         &hosts,
         &delivery,

@@ -222,7 +222,9 @@ mod tests {
             ),
             (
                 "a backup is not named",
-                |c| drop(c.add_backup()),
+                |c| {
+                    c.add_backup();
+                },
                 C::MtaStsMxNotAuthorized,
                 S::Warning,
             ),

@@ -165,6 +165,7 @@ impl Observer {
             phases: Phases::default(),
         };
         let learned = Box::pin(probe.run()).await;
+        let resolver_answered = probe.resolver_answered(&learned).await;
         let end = Instant::now();
         Evidence {
             domain: domain.clone(),
@@ -174,7 +175,7 @@ impl Observer {
             mta_sts: learned.mta_sts,
             tlsrpt: learned.tlsrpt,
             monitor: Monitor {
-                resolver_answered: probe.queries.answered() > 0,
+                resolver_answered,
                 port25_egress: None,
                 ipv6_route: None,
                 dnssec_upstream: None,
@@ -215,7 +216,43 @@ struct Learned {
     tlsrpt: Option<TlsRptEvidence>,
 }
 
+impl Learned {
+    /// Whether some look-up told less than it was asked for.
+    fn has_failure(&self) -> bool {
+        let routing = &self.routing;
+        let hosts = routing.hosts.iter().any(|host| {
+            let mut tlsa = host.tlsa.asked.iter();
+            host.a.failure().is_some()
+                || host.aaaa.failure().is_some()
+                || tlsa.any(|question| question.lookup.failure().is_some())
+        });
+        let mta_sts = self.mta_sts.iter();
+        let tlsrpt = self.tlsrpt.iter();
+        hosts
+            || routing.mx.failure().is_some()
+            || mta_sts
+                .map(|mta_sts| &mta_sts.record)
+                .any(|record| record.failure().is_some())
+            || tlsrpt
+                .map(|tlsrpt| &tlsrpt.record)
+                .any(|record| record.failure().is_some())
+    }
+}
+
 impl Probe<'_> {
+    /// Whether the upstream answered anything in this probe. With all else in the cache the failing look-up is the only
+    /// question, so that another one has to be asked: else the verdict on it would hang on what the cache holds.
+    async fn resolver_answered(&self, learned: &Learned) -> bool {
+        if self.queries.answered() > 0 {
+            return true;
+        }
+        let control = self.observer.resolver.is_answered(&self.queries);
+        learned.has_failure()
+            && tokio::time::timeout_at(self.deadline, control)
+                .await
+                .unwrap_or(false)
+    }
+
     async fn run(&self) -> Learned {
         let begin = Instant::now();
         let name = self.domain.as_str();

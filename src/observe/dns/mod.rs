@@ -13,6 +13,11 @@ mod upstream;
 mod verdict;
 mod zone;
 
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;
+
 pub use resolver::ProbeQueries;
 pub use resolver::Resolver;
 pub use resolver::ResolverError;

@@ -66,7 +66,7 @@ impl ProbeQueries {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Of these, answered by a DNS message.
+    /// Of these, answered with NOERROR or NXDOMAIN.
     pub fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
     }
@@ -162,6 +162,13 @@ impl Resolver {
                 telemetry,
             }),
         })
+    }
+
+    /// Whether the upstream answers anything now, whatever the caches hold: what tells a domain whose look-ups fail from a
+    /// resolver that is down, when nothing else had to be asked.
+    pub async fn is_answered(&self, queries: &ProbeQueries) -> bool {
+        let asking = self.inner.asking(queries);
+        self.inner.chain.is_answered(&asking).await
     }
 
     /// MX.
@@ -407,13 +414,17 @@ fn wire_type(text: &str) -> Option<rr::RecordType> {
 }
 
 impl Inner {
-    async fn hop(&self, name: &Name, rtype: rr::RecordType, queries: &ProbeQueries) -> Arc<Hop> {
-        let now = (self.clock)();
-        let asking = Asking {
+    fn asking<'a>(&'a self, queries: &'a ProbeQueries) -> Asking<'a> {
+        Asking {
             queries,
-            now,
+            now: (self.clock)(),
             clock: &self.clock,
-        };
+        }
+    }
+
+    async fn hop(&self, name: &Name, rtype: rr::RecordType, queries: &ProbeQueries) -> Arc<Hop> {
+        let asking = self.asking(queries);
+        let now = asking.now;
         self.telemetry.dns_cache_requests.increment();
         let make = async {
             let hop = self.make_hop(name, rtype, &asking).await;

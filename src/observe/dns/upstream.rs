@@ -193,7 +193,8 @@ impl Upstream {
             Ok(Err(error)) => read_error(error, &query),
             Err(_) => Err((FailureKind::Timeout, "no answer".to_owned())),
         };
-        if !matches!(outcome, Err((FailureKind::Timeout | FailureKind::Io, _))) {
+        // A resolver that lost its own way to the Internet answers everything, with SERVFAIL.
+        if outcome.is_ok() {
             asking.queries.count_answered();
         }
         outcome.map_err(|(kind, detail)| {

@@ -238,3 +238,186 @@ fn rsa_bits(key: &[u8]) -> Option<usize> {
     let leading = usize::try_from(significant.first()?.leading_zeros()).ok()?;
     significant.len().checked_mul(8)?.checked_sub(leading)
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::rr::RecordType;
+
+    use super::*;
+    use crate::protocol::dnssec::testing::TestZone;
+
+    fn set(data: Vec<RData>) -> RrSet {
+        RrSet {
+            owner: Name::root(),
+            rtype: RecordType::DS,
+            ttl: 300,
+            data,
+            signatures: Vec::new(),
+        }
+    }
+
+    fn ds(tag: u16, algorithm: u8, digest: u8) -> RData {
+        RData::DNSSEC(DNSSECRData::DS(DS::new(
+            tag,
+            Algorithm::from_u8(algorithm),
+            DigestType::from(digest),
+            vec![0; 32],
+        )))
+    }
+
+    #[test]
+    fn which_ds_records_count() {
+        for (why, records, expected) in [
+            ("SHA-256", vec![ds(1, 13, 2)], Ok(vec![1])),
+            ("SHA-384", vec![ds(1, 13, 4)], Ok(vec![1])),
+            (
+                "SHA-1 where nothing better is",
+                vec![ds(1, 13, 1)],
+                Ok(vec![1]),
+            ),
+            (
+                "SHA-1 beside a better one",
+                vec![ds(1, 13, 1), ds(2, 13, 2)],
+                Ok(vec![2]),
+            ),
+            (
+                "a better digest for an unsupported algorithm does not count",
+                vec![ds(1, 13, 1), ds(2, 200, 2)],
+                Ok(vec![1]),
+            ),
+            (
+                "unknown ones beside a known one",
+                vec![ds(1, 200, 2), ds(2, 13, 200), ds(3, 13, 2)],
+                Ok(vec![3]),
+            ),
+            (
+                "unknown algorithm",
+                vec![ds(1, 200, 2)],
+                Err("algorithm 200"),
+            ),
+            ("Ed448", vec![ds(1, 16, 2)], Err("ED448")),
+            ("unknown digest", vec![ds(1, 13, 200)], Err("digest 200")),
+            (
+                "DSA and RSAMD5 are gone",
+                vec![ds(1, 3, 2), ds(2, 1, 2)],
+                Err("DSA, RSAMD5"),
+            ),
+        ] {
+            let outcome = match choose_ds(&set(records)) {
+                DsChoice::Usable(chosen) => Ok(chosen.iter().map(DS::key_tag).collect()),
+                DsChoice::Unsupported(what) => Err(what),
+            };
+            assert_eq!(outcome, expected.map_err(str::to_owned), "{why}");
+        }
+    }
+
+    #[test]
+    fn which_keys_are_named() {
+        let (zone, other) = (TestZone::new("example.test"), TestZone::new("example.test"));
+        let keys: Vec<ZoneKey> = [&other, &zone]
+            .iter()
+            .map(|z| ZoneKey::new(&z.dnskey).unwrap())
+            .collect();
+        for digest in [DigestType::SHA1, DigestType::SHA256, DigestType::SHA384] {
+            let DsChoice::Usable(ds) = choose_ds(&set(vec![zone.ds(digest)])) else {
+                panic!("{digest:?}");
+            };
+            let mut budget = Budget::default();
+            match match_keys(&zone.name, &ds, &keys, &mut budget).unwrap() {
+                KeyMatch::Keys(named) => {
+                    let tags: Vec<u16> = named.iter().map(|key| key.tag).collect();
+                    assert_eq!(tags, [zone.tag()], "{digest:?}");
+                }
+                other => panic!("{digest:?}: {other:?}"),
+            }
+            let elsewhere = match_keys(&Name::root(), &ds, &keys, &mut budget).unwrap();
+            assert!(
+                matches!(elsewhere, KeyMatch::None),
+                "the digest holds the owner"
+            );
+        }
+    }
+
+    #[test]
+    fn sizes_and_weaknesses() {
+        let rsa = |algorithm: u8, exponent: &[u8], modulus_bytes: usize, first: u8| {
+            let mut key = exponent.to_vec();
+            key.push(first);
+            key.resize(exponent.len().saturating_add(modulus_bytes), 0);
+            let key = hickory_proto::dnssec::PublicKeyBuf::new(key, Algorithm::from_u8(algorithm));
+            ZoneKey::new(&DNSKEY::with_flags(257, key))
+                .unwrap()
+                .strength()
+        };
+        let short = [3, 1, 0, 1];
+        for (why, strength, text, supported, weakness) in [
+            (
+                "2048 bits",
+                rsa(8, &short, 256, 0x80),
+                "RSASHA256 with 2048 bits",
+                true,
+                None,
+            ),
+            (
+                "a long exponent",
+                rsa(8, &[0, 0, 3, 1, 0, 1], 256, 0x80),
+                "RSASHA256 with 2048 bits",
+                true,
+                None,
+            ),
+            (
+                "1024 bits",
+                rsa(10, &short, 128, 0xff),
+                "RSASHA512 with 1024 bits",
+                true,
+                Some("RSASHA512 with 1024 bits"),
+            ),
+            (
+                "2047 bits",
+                rsa(8, &short, 256, 0x40),
+                "RSASHA256 with 2047 bits",
+                true,
+                Some("RSASHA256 with 2047 bits"),
+            ),
+            (
+                "512 bits are not verified",
+                rsa(8, &short, 64, 0x80),
+                "RSASHA256 with 512 bits",
+                false,
+                Some("RSASHA256 with 512 bits"),
+            ),
+            (
+                "SHA-1",
+                rsa(5, &short, 256, 0x80),
+                "RSASHA1 with 2048 bits",
+                true,
+                Some("RSASHA1"),
+            ),
+            (
+                "SHA-1 by its other name",
+                rsa(7, &short, 256, 0x80),
+                "RSASHA1-NSEC3-SHA1 with 2048 bits",
+                true,
+                Some("RSASHA1-NSEC3-SHA1"),
+            ),
+            (
+                "cut short",
+                rsa(8, &[255], 3, 1),
+                "RSASHA256 with 0 bits",
+                false,
+                Some("RSASHA256 with 0 bits"),
+            ),
+        ] {
+            assert_eq!(strength.to_string(), text, "{why}");
+            assert_eq!(strength.is_supported(), supported, "{why}");
+            assert_eq!(strength.weakness().as_deref(), weakness, "{why}");
+        }
+        let ecdsa = ZoneKey::new(&TestZone::new("test").dnskey)
+            .unwrap()
+            .strength();
+        assert_eq!(
+            (ecdsa.to_string().as_str(), ecdsa.weakness()),
+            ("ECDSAP256SHA256", None)
+        );
+    }
+}

@@ -19,7 +19,7 @@ mod rrset;
 mod signature;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use anchors::TrustAnchorError;
 pub use anchors::TrustAnchors;

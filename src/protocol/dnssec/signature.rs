@@ -275,3 +275,254 @@ fn signed_data(set: &RrSet, signature: &RRSIG) -> Option<Vec<u8>> {
     }
     Some(message)
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::dnssec::rdata::DNSKEY;
+    use hickory_proto::rr::RData;
+    use hickory_proto::rr::RecordType;
+    use hickory_proto::rr::rdata::MX;
+
+    use super::*;
+    use crate::protocol::dnssec::testing::DAY;
+    use crate::protocol::dnssec::testing::NOW;
+    use crate::protocol::dnssec::testing::Signing;
+    use crate::protocol::dnssec::testing::TestZone;
+    use crate::protocol::dnssec::testing::a;
+    use crate::protocol::dnssec::testing::name;
+
+    fn set(owner: &str, data: &[RData], signatures: Vec<RRSIG>) -> RrSet {
+        RrSet {
+            owner: name(owner),
+            rtype: data.first().map_or(RecordType::A, RData::record_type),
+            ttl: 300,
+            data: data.to_vec(),
+            signatures,
+        }
+    }
+
+    fn check(zone: &TestZone, set: &RrSet) -> Result<Verified, SignatureFault> {
+        let keys = [ZoneKey::new(&zone.dnskey).unwrap()];
+        verify(set, &zone.name, &keys, NOW, &mut Budget::default())
+    }
+
+    #[test]
+    fn one_signature() {
+        let zone = TestZone::new("example.test");
+        let good = Signing::default;
+        let owner = "mx.example.test";
+        let expired = SignatureFault::Expired(NOW.plus(-1));
+        let early = SignatureFault::NotYet(NOW.plus(1));
+        let rows: Vec<(&str, Signing, Option<SignatureFault>)> = vec![
+            ("good", good(), None),
+            (
+                "the last second counts",
+                Signing {
+                    expiration: NOW,
+                    ..good()
+                },
+                None,
+            ),
+            (
+                "one second too late",
+                Signing {
+                    expiration: NOW.plus(-1),
+                    ..good()
+                },
+                Some(expired),
+            ),
+            (
+                "the first second counts",
+                Signing {
+                    inception: NOW,
+                    ..good()
+                },
+                None,
+            ),
+            (
+                "one second too early",
+                Signing {
+                    inception: NOW.plus(1),
+                    ..good()
+                },
+                Some(early),
+            ),
+            (
+                "past the end of 32 bits: serial arithmetic",
+                Signing {
+                    expiration: NOW.plus(67 * 365 * DAY),
+                    ..good()
+                },
+                None,
+            ),
+            (
+                "another zone signs",
+                Signing {
+                    signer: Some(name("test")),
+                    ..good()
+                },
+                Some(SignatureFault::OtherSigner("test".into())),
+            ),
+            (
+                "a zone below signs",
+                Signing {
+                    signer: Some(name("mx.example.test")),
+                    ..good()
+                },
+                Some(SignatureFault::OtherSigner("mx.example.test".into())),
+            ),
+            (
+                "more labels than the owner has",
+                Signing {
+                    labels: Some(4),
+                    ..good()
+                },
+                Some(SignatureFault::Labels),
+            ),
+            (
+                "another key tag",
+                Signing {
+                    tag: Some(zone.tag().wrapping_add(1)),
+                    ..good()
+                },
+                Some(SignatureFault::NoKey(zone.tag().wrapping_add(1))),
+            ),
+        ];
+        for (why, how, fault) in rows {
+            let signature = zone.signature(&name(owner), &[a(1)], &how);
+            let outcome = check(&zone, &set(owner, &[a(1)], vec![signature]));
+            assert_eq!(outcome.err(), fault, "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_signed() {
+        let zone = TestZone::new("example.test");
+        let owner = "mx.example.test";
+        let mx = |text: &str| {
+            let exchange = Name::from_ascii(text).unwrap();
+            RData::MX(MX::new(10, exchange))
+        };
+        let how = Signing::default();
+        let sign = |data: &[RData]| vec![zone.signature(&name(owner), data, &how)];
+        let wrong = Some(SignatureFault::Wrong(zone.tag()));
+        for (why, shown, signed, fault) in [
+            ("in another order", vec![a(2), a(1)], vec![a(1), a(2)], None),
+            ("one record twice", vec![a(1), a(1)], vec![a(1)], None),
+            (
+                "one record more",
+                vec![a(1), a(2)],
+                vec![a(1)],
+                wrong.clone(),
+            ),
+            (
+                "one record less",
+                vec![a(1)],
+                vec![a(1), a(2)],
+                wrong.clone(),
+            ),
+            ("another record", vec![a(3)], vec![a(1)], wrong.clone()),
+            (
+                "a name in upper case",
+                vec![mx("MX.Test.")],
+                vec![mx("mx.test.")],
+                None,
+            ),
+            (
+                "order is that of the lower-case form",
+                vec![mx("B.test."), mx("a.test.")],
+                vec![mx("a.test."), mx("b.test.")],
+                None,
+            ),
+        ] {
+            let outcome = check(&zone, &set(owner, &shown, sign(&signed)));
+            assert_eq!(outcome.err(), fault, "{why}");
+        }
+        let unsigned = set(owner, &[a(1)], Vec::new());
+        assert_eq!(check(&zone, &unsigned), Err(SignatureFault::Missing));
+        let elsewhere = set("mx.example.org", &[a(1)], sign(&[a(1)]));
+        assert!(
+            matches!(
+                check(&zone, &elsewhere),
+                Err(SignatureFault::OtherSigner(_))
+            ),
+            "out of the zone"
+        );
+    }
+
+    #[test]
+    fn wildcards() {
+        let zone = TestZone::new("example.test");
+        let signature = zone.signature(&name("*.w.example.test"), &[a(1)], &Signing::default());
+        for (why, owner, expanded) in [
+            ("expanded", "a.w.example.test", Some(true)),
+            (
+                "expanded over several labels",
+                "a.b.c.w.example.test",
+                Some(true),
+            ),
+            ("asked for itself", "*.w.example.test", Some(false)),
+            ("outside of it", "a.example.test", None),
+        ] {
+            let set = set(owner, &[a(1)], vec![signature.clone()]);
+            let outcome = check(&zone, &set).map(|verified| verified.is_expanded(&set.owner));
+            assert_eq!(outcome.ok(), expanded, "{why}");
+        }
+    }
+
+    #[test]
+    fn of_many_signatures_the_longest_lived_counts_and_not_all_are_tried() {
+        let zone = TestZone::new("example.test");
+        let owner = name("mx.example.test");
+        let until = |days: i64| {
+            let how = Signing {
+                expiration: NOW.plus(days * DAY),
+                ..Signing::default()
+            };
+            zone.signature(&owner, &[a(1)], &how)
+        };
+        let bad = |days: i64| {
+            let how = Signing {
+                expiration: NOW.plus(days * DAY),
+                ..Signing::default()
+            };
+            zone.signature(&owner, &[a(9)], &how)
+        };
+        let text = "mx.example.test";
+        let outcome = check(
+            &zone,
+            &set(text, &[a(1)], vec![until(-5), until(2), until(8), until(3)]),
+        );
+        assert_eq!(outcome.unwrap().validity.expiration, NOW.plus(8 * DAY));
+
+        let mut seven: Vec<RRSIG> = (20..27).map(bad).collect();
+        seven.push(until(2));
+        assert!(
+            check(&zone, &set(text, &[a(1)], seven.clone())).is_ok(),
+            "the eighth"
+        );
+        seven.push(bad(30));
+        let outcome = check(&zone, &set(text, &[a(1)], seven));
+        assert_eq!(outcome, Err(SignatureFault::Exhausted), "the ninth");
+        let old: Vec<RRSIG> = (20..40).map(|days| until(-days)).collect();
+        let outcome = check(&zone, &set(text, &[a(1)], old));
+        assert!(
+            matches!(outcome, Err(SignatureFault::Expired(_))),
+            "old ones cannot change the outcome"
+        );
+    }
+
+    #[test]
+    fn keys_that_may_not_sign() {
+        let zone = TestZone::new("example.test");
+        for (why, flags, may) in [
+            ("key-signing", 257, true),
+            ("zone-signing", 256, true),
+            ("no zone key", 1, false),
+            ("revoked", 0x0181, false),
+        ] {
+            let key = DNSKEY::with_flags(flags, zone.dnskey.public_key().clone());
+            assert_eq!(ZoneKey::new(&key).is_some(), may, "{why}");
+        }
+    }
+}

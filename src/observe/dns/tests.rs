@@ -1,0 +1,650 @@
+//! The resolver against a small world: verdicts, time, failures, and lies.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hickory_proto::dnssec::Nsec3HashAlgorithm;
+use hickory_proto::dnssec::rdata::DNSSECRData;
+use hickory_proto::dnssec::rdata::NSEC3;
+use hickory_proto::op::Message;
+use hickory_proto::op::Query;
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::RData;
+use hickory_proto::rr::Record;
+use hickory_proto::rr::RecordType;
+
+use super::ProbeQueries;
+use super::Resolver;
+use super::world::Fate;
+use super::world::Fates;
+use super::world::Server;
+use super::world::World;
+use crate::clock::UnixTime;
+use crate::evidence::dns::Answer;
+use crate::evidence::dns::DnssecStatus;
+use crate::evidence::dns::FailureKind;
+use crate::evidence::dns::Lookup;
+use crate::protocol::dnssec::TrustAnchors;
+use crate::protocol::dnssec::name_text;
+use crate::protocol::dnssec::testing::DAY;
+use crate::protocol::dnssec::testing::NOW;
+use crate::protocol::dnssec::testing::Signing;
+use crate::protocol::dnssec::testing::a;
+use crate::protocol::dnssec::testing::name;
+use crate::telemetry::Telemetry;
+
+struct Bench {
+    world: Arc<World>,
+    server: Server,
+    resolver: Resolver,
+    telemetry: Arc<Telemetry>,
+    clock: Arc<AtomicI64>,
+    queries: Arc<ProbeQueries>,
+}
+
+impl Bench {
+    async fn new(fates: impl Fn(&Query, Message) -> Fate + Send + Sync + 'static) -> Self {
+        Self::lying(|_| Arc::new(fates)).await
+    }
+
+    async fn lying(fates: impl FnOnce(&Arc<World>) -> Fates) -> Self {
+        let old = Signing {
+            expiration: NOW.plus(-1),
+            ..Signing::default()
+        };
+        let world = Arc::new(World::new(&old));
+        let server = Server::start(&world, fates(&world)).await;
+        let telemetry = Arc::new(Telemetry::default());
+        let clock = Arc::new(AtomicI64::new(NOW.0));
+        let resolver = resolver(&world, &server, &telemetry, &clock);
+        Self {
+            world,
+            server,
+            resolver,
+            telemetry,
+            clock,
+            queries: Arc::default(),
+        }
+    }
+
+    async fn a(&self, name: &str) -> Lookup<String> {
+        let lookup = self.resolver.a(name, &self.queries).await;
+        lookup.map(|address| Some(address.to_string()))
+    }
+
+    fn pass(&self, seconds: i64) {
+        self.clock.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+fn resolver(
+    world: &World,
+    server: &Server,
+    telemetry: &Arc<Telemetry>,
+    clock: &Arc<AtomicI64>,
+) -> Resolver {
+    let clock = Arc::clone(clock);
+    let now = move || UnixTime(clock.load(Ordering::Relaxed));
+    let telemetry = Arc::clone(telemetry);
+    Resolver::with_clock(&world.config(server), telemetry, Arc::new(now)).unwrap()
+}
+
+fn text(lookup: &Lookup<String>) -> String {
+    let answer = match &lookup.answer {
+        Answer::Data(records) => records.join(" "),
+        Answer::NoData => "no data".to_owned(),
+        Answer::NxDomain => "no name".to_owned(),
+        Answer::Unknown => "unknown".to_owned(),
+    };
+    format!("{} {answer}", lookup.status())
+}
+
+#[tokio::test]
+async fn verdicts() {
+    let bench = Bench::new(|_, message| Fate::Send(message)).await;
+    for (why, name, expected) in [
+        ("signed", "mx.a.test", "secure 192.0.2.1"),
+        ("spelled otherwise", "MX.a.Test.", "secure 192.0.2.1"),
+        ("alias", "cn.a.test", "secure 192.0.2.1"),
+        ("no such type", "a.test", "secure no data"),
+        ("no such name", "nope.a.test", "secure no name"),
+        ("alias to nowhere", "gone.a.test", "secure no name"),
+        ("wildcard", "x.y.w.a.test", "secure 192.0.2.7"),
+        ("empty non-terminal", "ent.a.test", "secure no data"),
+        ("no such top level domain", "mx.nope", "secure no name"),
+        ("the root", ".", "secure no data"),
+        ("unsigned", "mx.u.test", "insecure 192.0.2.3"),
+        ("unsigned denial", "nope.u.test", "insecure no name"),
+        (
+            "signed alias to an unsigned name",
+            "to-u.a.test",
+            "insecure 192.0.2.3",
+        ),
+        (
+            "unsigned alias to a signed name",
+            "to-a.u.test",
+            "insecure 192.0.2.1",
+        ),
+        ("signatures ended", "mx.old.test", "bogus 192.0.2.2"),
+        (
+            "denial with signatures that ended",
+            "nope.old.test",
+            "bogus no name",
+        ),
+        ("loop", "loop1.a.test", "indeterminate unknown"),
+        ("13 aliases", "c1.a.test", "indeterminate unknown"),
+        ("12 aliases", "c2.a.test", "secure 192.0.2.9"),
+    ] {
+        let lookup = bench.a(name).await;
+        assert_eq!(text(&lookup), expected, "{why}: {lookup:?}");
+    }
+    assert_eq!(
+        bench
+            .telemetry
+            .dns_failures
+            .of(FailureKind::AliasLoop)
+            .value(),
+        2
+    );
+
+    let old = bench.a("mx.old.test").await;
+    assert_eq!(
+        old.security.cause().as_deref(),
+        Some("old.test: its DNSKEY set has an RRSIG that expired at 2027-01-15T07:59:59Z")
+    );
+    assert_eq!(old.signature_expiry, Some(NOW.plus(-1)));
+    let zones: Vec<(&str, DnssecStatus)> = old
+        .chain
+        .iter()
+        .map(|link| (link.zone.as_str(), link.status))
+        .collect();
+    let secure = DnssecStatus::Secure;
+    assert_eq!(
+        zones,
+        [
+            (".", secure),
+            ("test", secure),
+            ("old.test", DnssecStatus::Bogus)
+        ]
+    );
+
+    let good = bench.a("cn.a.test").await;
+    assert_eq!(good.signature_expiry, Some(NOW.plus(10 * DAY)));
+    assert_eq!(good.expanded_name(), "mx.a.test");
+    assert_eq!(good.ttl, 300);
+    let unsigned = bench.a("mx.u.test").await;
+    assert_eq!(
+        unsigned.security.cause().as_deref(),
+        Some("no DS record at u.test")
+    );
+    assert_eq!(
+        (unsigned.signature_expiry, unsigned.own_signature),
+        (None, None)
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_anchor_makes_everything_bogus() {
+    let bench = Bench::new(|_, message| Fate::Send(message)).await;
+    let mut config = bench.world.config(&bench.server);
+    config.trust_anchors = Arc::new(TrustAnchors::built_in());
+    let clock = Arc::new(|| NOW);
+    let resolver = Resolver::with_clock(&config, Arc::default(), clock).unwrap();
+    for name in ["mx.a.test", "mx.u.test", "nope.a.test"] {
+        let lookup = resolver.a(name, &bench.queries).await;
+        assert_eq!(lookup.status(), DnssecStatus::Bogus, "{name}");
+        let cause = lookup.security.cause().unwrap();
+        assert!(cause.contains("20326"), "names the anchors: {cause}");
+    }
+}
+
+#[tokio::test]
+async fn how_often_is_asked() {
+    let bench = Bench::new(|_, message| Fate::Send(message)).await;
+    bench.a("mx.a.test").await;
+    let mut asked = bench.server.asked();
+    asked.sort();
+    let chain = [
+        "A mx.a.test",
+        "DNSKEY .",
+        "DNSKEY a.test",
+        "DNSKEY test",
+        "DS a.test",
+        "DS test",
+    ];
+    assert_eq!(asked, chain, "each once");
+    assert_eq!((bench.queries.sent(), bench.queries.answered()), (6, 6));
+    assert_eq!(bench.telemetry.dns_queries.value(), 6);
+
+    bench.a("mx.a.test").await;
+    assert_eq!(bench.server.asked(), [""; 0], "from memory");
+    assert_eq!(bench.telemetry.dns_cache_requests.value(), 2);
+    assert_eq!(bench.telemetry.dns_cache_hits.value(), 1);
+
+    bench.pass(299);
+    bench.a("mx.a.test").await;
+    assert_eq!(bench.server.asked(), [""; 0], "the last second of its life");
+    bench.pass(1);
+    bench.a("mx.a.test").await;
+    assert_eq!(bench.server.asked().len(), 6, "the whole chain has passed");
+
+    bench.a("nope.a.test").await;
+    assert_eq!(bench.server.asked(), ["A nope.a.test"], "the zone is known");
+    bench.pass(60);
+    bench.a("nope.a.test").await;
+    assert_eq!(
+        bench.server.asked(),
+        ["A nope.a.test"],
+        "a denial lives as long as the SOA says"
+    );
+}
+
+#[tokio::test]
+async fn verdicts_end_with_signatures() {
+    let bench = Bench::new(|_, message| Fate::Send(message)).await;
+    bench.pass(10 * DAY - 5);
+    assert_eq!(text(&bench.a("mx.a.test").await), "secure 192.0.2.1");
+    bench.pass(5);
+    assert_eq!(
+        text(&bench.a("mx.a.test").await),
+        "secure 192.0.2.1",
+        "the last second"
+    );
+    bench.pass(1);
+    assert_eq!(text(&bench.a("mx.a.test").await), "bogus 192.0.2.1");
+}
+
+#[tokio::test]
+async fn failures_are_indeterminate_and_heal() {
+    for (why, lost, answer) in [
+        ("the question", "A mx.a.test", "unknown"),
+        ("DS", "DS a.test", "192.0.2.1"),
+        ("DNSKEY", "DNSKEY a.test", "192.0.2.1"),
+        ("the root's DNSKEY", "DNSKEY .", "192.0.2.1"),
+    ] {
+        let broken = Arc::new(AtomicBool::new(true));
+        let now = Arc::clone(&broken);
+        let bench = Bench::new(move |query, message| {
+            let text = format!("{} {}", query.query_type(), name_text(query.name()));
+            if text == lost && now.load(Ordering::Relaxed) {
+                Fate::Lose
+            } else {
+                Fate::Send(message)
+            }
+        })
+        .await;
+        let lookup = bench.a("mx.a.test").await;
+        assert_eq!(text(&lookup), format!("indeterminate {answer}"), "{why}");
+        let failure = lookup.failure().unwrap();
+        assert_eq!(
+            (failure.kind, failure.attempts),
+            (FailureKind::Timeout, 2),
+            "{why}"
+        );
+        assert_eq!(failure.asked, lost, "{why}");
+        assert!(bench.queries.sent() > bench.queries.answered(), "{why}");
+
+        bench.server.asked();
+        bench.a("mx.a.test").await;
+        let again = bench.server.asked();
+        assert!(
+            !again.contains(&lost.to_owned()),
+            "{why}: remembered for a moment"
+        );
+        broken.store(false, Ordering::Relaxed);
+        bench.pass(10);
+        assert_eq!(
+            text(&bench.a("mx.a.test").await),
+            "secure 192.0.2.1",
+            "{why}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn rcodes() {
+    for (code, kind) in [
+        (ResponseCode::ServFail, FailureKind::ServFail),
+        (ResponseCode::Refused, FailureKind::Refused),
+        (ResponseCode::NotImp, FailureKind::Rcode),
+    ] {
+        let bench = Bench::new(move |query, mut message| {
+            if query.query_type() == RecordType::A {
+                message = Message::new(0, message.metadata.message_type, message.metadata.op_code);
+                message.queries.push(query.clone());
+                message.metadata.response_code = code;
+            }
+            Fate::Send(message)
+        })
+        .await;
+        let lookup = bench.a("mx.a.test").await;
+        assert_eq!(
+            lookup.failure().map(|f| (f.kind, f.attempts)),
+            Some((kind, 2))
+        );
+        assert_eq!(bench.telemetry.dns_failures.of(kind).value(), 1);
+        assert_eq!(bench.queries.answered(), 2, "an error is an answer, too");
+    }
+}
+
+#[tokio::test]
+async fn another_server_takes_over() {
+    let bench = Bench::new(|_, message| Fate::Send(message)).await;
+    let silent = Server::start(&bench.world, Arc::new(|_, _| Fate::Lose)).await;
+    let mut config = bench.world.config(&bench.server);
+    config
+        .servers
+        .insert(0, crate::config::DnsServer::Plain(silent.address));
+    config.attempts = 1;
+    let resolver = Resolver::with_clock(&config, Arc::default(), Arc::new(|| NOW)).unwrap();
+    let lookup = resolver.a("mx.a.test", &bench.queries).await;
+    assert_eq!(lookup.status(), DnssecStatus::Secure);
+    silent.asked();
+    resolver.a("nope.a.test", &bench.queries).await;
+    assert_eq!(
+        silent.asked(),
+        [""; 0],
+        "one that did not answer is asked last"
+    );
+}
+
+#[tokio::test]
+async fn equal_questions_are_asked_once() {
+    let bench = Bench::new(|_, message| Fate::Delay(Duration::from_millis(20), message)).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (resolver, queries) = (bench.resolver.clone(), Arc::clone(&bench.queries));
+        tasks.spawn(async move { resolver.a("mx.a.test", &queries).await.status() });
+    }
+    for status in tasks.join_all().await {
+        assert_eq!(status, DnssecStatus::Secure);
+    }
+    assert_eq!(bench.server.asked().len(), 6);
+    assert_eq!(bench.telemetry.dns_coalesced.value(), 49);
+}
+
+#[tokio::test]
+async fn one_who_gives_up_does_not_stop_the_others() {
+    let bench = Bench::new(|_, message| Fate::Delay(Duration::from_millis(30), message)).await;
+    let first = ProbeQueries::default();
+    let impatient = tokio::time::timeout(
+        Duration::from_millis(45),
+        bench.resolver.a("mx.a.test", &first),
+    );
+    let patient = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        bench.a("mx.a.test").await
+    };
+    let (gave_up, answer) = tokio::join!(impatient, patient);
+    assert!(gave_up.is_err());
+    assert_eq!(text(&answer), "secure 192.0.2.1");
+    assert_eq!(
+        text(&bench.a("mx.a.test").await),
+        "secure 192.0.2.1",
+        "nor is it remembered wrongly"
+    );
+    assert!(
+        first.sent() > 0 && bench.queries.sent() > 0,
+        "each pays for its own"
+    );
+}
+
+#[tokio::test]
+async fn names_that_are_none_are_not_asked_for() {
+    let bench = Bench::new(|_, message| Fate::Send(message)).await;
+    let long = format!("_25._tcp.{}", ["a".repeat(62).as_str(); 4].join("."));
+    for name in [long.as_str(), "", "a..test", &"a".repeat(64), r"\999.test"] {
+        let lookup = bench.a(name).await;
+        let kind = lookup.failure().map(|f| f.kind);
+        assert_eq!(kind, Some(FailureKind::Malformed), "{name:?}");
+    }
+    assert_eq!(bench.server.asked(), [""; 0]);
+    let odd = bench.a(r"b\.c\000.a.test").await;
+    assert_eq!(
+        (odd.name.as_str(), text(&odd).as_str()),
+        (r"b\.c\000.a.test", "secure no name")
+    );
+    let known = bench
+        .resolver
+        .presentation("a.test", "type2", &bench.queries)
+        .await;
+    assert_eq!(known.unwrap().records(), ["ns.test."]);
+    for rtype in [
+        "ANY",
+        "AXFR",
+        "OPT",
+        "TYPE0",
+        "TYPE255",
+        "TYPE65536",
+        "nonsense",
+    ] {
+        let lookup = bench
+            .resolver
+            .presentation("a.test", rtype, &bench.queries)
+            .await;
+        assert!(lookup.is_none(), "{rtype}");
+    }
+}
+
+/// A denial by the parent, whose NSEC3 nobody computes: true of names in the parent, never of those in a signed child.
+#[tokio::test]
+async fn a_parent_cannot_make_a_signed_child_insecure() {
+    let bench = Bench::lying(|world| {
+        let world = Arc::clone(world);
+        Arc::new(move |query, mut message| {
+            if query.query_type() == RecordType::A {
+                let soa = Query::query(name("test"), RecordType::SOA);
+                let nsec3 = NSEC3::new(
+                    Nsec3HashAlgorithm::SHA1,
+                    true,
+                    500,
+                    Vec::new(),
+                    vec![9; 20],
+                    [],
+                );
+                let nsec3 = RData::DNSSEC(DNSSECRData::NSEC3(nsec3));
+                let owner = format!("{}.test", "0".repeat(32));
+                message.metadata.response_code = ResponseCode::NXDomain;
+                message.answers.clear();
+                message.authorities = world.answer(&soa).answers;
+                message
+                    .authorities
+                    .extend(world.signed_by("test", &owner, &[nsec3]));
+            }
+            Fate::Send(message)
+        })
+    })
+    .await;
+    for (why, asked, expected) in [
+        ("a signed zone's name", "nope.a.test", "bogus no name"),
+        ("its apex", "a.test", "bogus no name"),
+        ("an unsigned zone's name", "nope.u.test", "insecure no name"),
+        (
+            "the parent's own name, whose DS is denied properly",
+            "nope.test",
+            "insecure no name",
+        ),
+    ] {
+        let lookup = bench.a(asked).await;
+        assert_eq!(text(&lookup), expected, "{why}: {lookup:?}");
+    }
+}
+
+/// CVE-2023-50387: many signatures that fit a key and do not verify.
+#[tokio::test]
+async fn too_many_signatures_are_not_looked_at() {
+    let bench = Bench::lying(|world| {
+        let world = Arc::clone(world);
+        Arc::new(move |query, mut message| {
+            if query.query_type() == RecordType::A {
+                message.answers.clear();
+                for last in 10..19 {
+                    let signed = world.signed_by("a.test", "mx.a.test", &[a(last)]);
+                    message.answers.extend(signed);
+                }
+                message
+                    .answers
+                    .retain(|record| record.record_type() != RecordType::A);
+                message
+                    .answers
+                    .push(Record::from_rdata(name("mx.a.test"), 300, a(77)));
+            }
+            Fate::Send(message)
+        })
+    })
+    .await;
+    let lookup = bench.a("mx.a.test").await;
+    assert_eq!(
+        lookup.failure().map(|f| f.kind),
+        Some(FailureKind::Budget),
+        "{lookup:?}"
+    );
+    assert_eq!(text(&lookup), "indeterminate 192.0.2.77");
+}
+
+/// Random damage to genuine answers: whatever is dropped, stripped, swapped, renamed, spliced in or forged, a signed name
+/// never becomes insecure, and what is called secure is the truth. `DNS_LIES` says how many look-ups; the seed is fixed.
+#[tokio::test(flavor = "multi_thread")]
+async fn lies() {
+    const NAMES: [&str; 12] = [
+        "mx.a.test",
+        "cn.a.test",
+        "a.test",
+        "nope.a.test",
+        "gone.a.test",
+        "x.w.a.test",
+        "w.a.test",
+        "ent.a.test",
+        "mx.nope",
+        "to-u.a.test",
+        "mx.u.test",
+        "nope.u.test",
+    ];
+    let count: u64 = std::env::var("DNS_LIES").map_or(150, |n| n.parse().unwrap());
+    let honest = Bench::new(|_, message| Fate::Send(message)).await;
+    let world = Arc::clone(&honest.world);
+    let dice = Arc::new(std::sync::Mutex::new(Dice(0x5eed)));
+    let liar = {
+        let (world, dice) = (Arc::clone(&world), Arc::clone(&dice));
+        move |_: &Query, mut message: Message| {
+            let mut dice = dice.lock().unwrap();
+            if dice.below(3) == 0 {
+                for _ in 0..=dice.below(2) {
+                    damage(&mut message, &world, &NAMES, &mut dice);
+                }
+            }
+            Fate::Send(message)
+        }
+    };
+    let server = Server::start(&world, Arc::new(liar)).await;
+    let (mut same, mut worse) = (0, 0);
+    for round in 0..count {
+        let name = NAMES[usize::try_from(round).unwrap() % NAMES.len()];
+        let truth = honest.a(name).await;
+        let resolver = resolver(&world, &server, &Arc::default(), &honest.clock);
+        let lookup = resolver
+            .a(name, &honest.queries)
+            .await
+            .map(|a| Some(a.to_string()));
+        match lookup.status() {
+            DnssecStatus::Secure => assert_eq!(text(&lookup), text(&truth), "{name}: {lookup:?}"),
+            DnssecStatus::Insecure => {
+                assert_eq!(truth.status(), DnssecStatus::Insecure, "{name}: {lookup:?}");
+            }
+            DnssecStatus::Bogus | DnssecStatus::Indeterminate => {}
+        }
+        if text(&lookup) == text(&truth) {
+            same += 1;
+        } else {
+            worse += 1;
+        }
+    }
+    assert!(
+        same > 0 && worse > 0,
+        "{same} answers survived, {worse} did not"
+    );
+}
+
+/// xorshift64.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(n.max(1)).unwrap()).unwrap()
+    }
+}
+
+fn damage(message: &mut Message, world: &World, names: &[&str], dice: &mut Dice) {
+    let kind = dice.below(9);
+    let other = {
+        let owner = name(names[dice.below(names.len())]);
+        let types = [
+            RecordType::A,
+            RecordType::DS,
+            RecordType::DNSKEY,
+            RecordType::TXT,
+        ];
+        world.answer(&Query::query(owner, types[dice.below(types.len())]))
+    };
+    let name_error = message.metadata.response_code == ResponseCode::NXDomain;
+    let section = if dice.below(2) == 0 && !message.answers.is_empty() {
+        &mut message.answers
+    } else {
+        &mut message.authorities
+    };
+    let place = dice.below(section.len());
+    let at = dice.below(section.len());
+    match kind {
+        0 if !section.is_empty() => {
+            section.remove(place);
+        }
+        1 => section.retain(|record| record.record_type() != RecordType::RRSIG),
+        2 if !section.is_empty() => {
+            let (data, ttl) = (section[place].data.clone(), section[place].ttl);
+            section[at].data = data;
+            section[at].ttl = ttl;
+        }
+        3 if !section.is_empty() => {
+            section[place].name = name(names[dice.below(names.len())]);
+        }
+        4 => section.extend(other.answers.iter().chain(&other.authorities).cloned()),
+        5 => {
+            message.answers = other.answers;
+            message.authorities = other.authorities;
+        }
+        6 => {
+            let name = message.queries[0].name().clone();
+            message
+                .answers
+                .retain(|record| record.record_type() == RecordType::RRSIG);
+            message.answers.push(Record::from_rdata(name, 300, a(66)));
+        }
+        7 => {
+            message.metadata.response_code = if name_error {
+                ResponseCode::NoError
+            } else {
+                ResponseCode::NXDomain
+            };
+        }
+        8 => {
+            message.answers.clear();
+            message.authorities.clear();
+            if dice.below(2) == 0 {
+                message.authorities = other.authorities;
+            }
+        }
+        _ => {
+            for record in section {
+                if let RData::A(address) = &mut record.data {
+                    *address = std::net::Ipv4Addr::new(192, 0, 2, 99).into();
+                }
+            }
+        }
+    }
+}
