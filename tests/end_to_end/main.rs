@@ -7,11 +7,14 @@
 //! exports.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod cli;
 mod coordination;
 mod dane;
 mod demo;
 mod dnssec;
+mod exporter;
 mod exposition;
+mod http;
 mod monitor;
 mod mta_sts;
 mod smtp;
