@@ -248,7 +248,7 @@ impl Probe<'_> {
         }
         let control = self.observer.resolver.is_answered(&self.queries);
         learned.has_failure()
-            && tokio::time::timeout_at(self.deadline, control)
+            && timeout_at(self.deadline, control)
                 .await
                 .unwrap_or(false)
     }
