@@ -42,6 +42,7 @@ install_packages() {
 # A file system like the base image's: a C compiler, root certificates, and Rust at the places where it has them.
 make_base() {
     local codename container
+    apt-get -qq update
     codename=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
     apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
         awk -v codename="$codename" '$2 == codename && $3 == "main" { print "deb", $1, $2, $3 }' |
@@ -68,7 +69,7 @@ build() {
 
 # Starts the binary as the image says: its user, its entry point, its files and nothing else.
 check() {
-    local container root user entry_point answer
+    local container root user entry_point answer=""
     container=$(buildah "${storage[@]}" from --pull-never "$image")
     root=$(buildah "${storage[@]}" mount "$container")
     user=$(buildah "${storage[@]}" inspect --format '{{.OCIv1.Config.User}}' "$container")
@@ -79,10 +80,16 @@ check() {
     ! readelf --program-headers "$root$entry_point" | grep -q INTERP || fail "$entry_point is not static"
     chroot --userspec="$user" "$root" "$entry_point" --version
 
+    # What every container engine adds to an image.
+    printf 'nameserver 127.0.0.1\n' >"$root/etc/resolv.conf"
     chroot --userspec="$user" "$root" "$entry_point" --web.listen-address "127.0.0.1:$port" &
     server=$!
-    answer=$(curl --silent --show-error --fail --retry 20 --retry-delay 1 --retry-connrefused \
-        "http://127.0.0.1:$port/-/healthy") || fail 'does not answer /-/healthy'
+    for _ in $(seq 20); do
+        kill -0 "$server" 2>/dev/null || fail 'the binary ended'
+        answer=$(curl --silent --fail "http://127.0.0.1:$port/-/healthy") && break
+        sleep 0.5
+    done
+    [[ -n $answer ]] || fail 'does not answer /-/healthy'
     printf 'image: /-/healthy says: %s\n' "$answer"
     kill -TERM "$server"
     wait "$server" || fail "ended with status $? on SIGTERM"
