@@ -12,6 +12,7 @@
 //! 8. [`probe`] joins the three; [`serve`] and [`cli`] are two doors to it.
 
 pub mod assess;
+pub mod cli;
 pub mod clock;
 pub mod closed_set;
 pub mod config;
@@ -19,7 +20,8 @@ pub mod domain_name;
 pub mod evidence;
 pub mod finding;
 pub mod observe;
-// pub mod probe;
+pub mod probe;
 pub mod protocol;
 pub mod report;
+pub mod serve;
 pub mod telemetry;

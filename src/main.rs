@@ -1,2 +1,7 @@
-//! bin
-fn main() {}
+//! The program: everything it does begins in `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mailtls_exporter::cli::run()
+}

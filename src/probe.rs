@@ -45,7 +45,10 @@ impl Prober {
                 fail_on,
             };
             let assessment = assess(&evidence, criteria);
-            Report { evidence, assessment }
+            Report {
+                evidence,
+                assessment,
+            }
         });
         match judged.await {
             Ok(report) => report,

@@ -8,8 +8,9 @@ use crate::assess::Findings;
 use crate::assess::HostVerdict;
 use crate::assess::dnssec::margin;
 use crate::assess::dnssec::words;
+use crate::assess::mx;
 use crate::assess::smtp::AddressVerdict;
-use crate::assess::smtp::is_verdict;
+use crate::assess::smtp::is_reached;
 use crate::clock::UnixTime;
 use crate::evidence::smtp::KeyOffer;
 use crate::evidence::smtp::SmtpSession;
@@ -136,14 +137,10 @@ pub(super) fn assess(context: &Context<'_>, hosts: &[HostVerdict], findings: &mu
             }
         }
     }
-    let complete = hosts.iter().all(|host| {
-        host.addresses.is_empty()
-            || host
-                .addresses
-                .iter()
-                .any(|address| is_verdict(address.outcome))
-    });
-    findings.complete(Check::Certificate, complete);
+    findings.complete(
+        Check::Certificate,
+        mx::is_known(context) && hosts.iter().all(is_reached),
+    );
 }
 
 fn assess_one(
@@ -162,36 +159,7 @@ fn assess_one(
         .certificate_severity(address.address, certificate.key_algorithm)
         .unwrap_or(Severity::Info);
     let thresholds = &context.criteria.thresholds;
-    if let PathVerdict::Refused(problems) = &certificate.path {
-        for problem in problems {
-            let code = match problem {
-                PathProblem::LeafExpired | PathProblem::IssuerExpired => Code::CertExpired,
-                PathProblem::LeafNotYetValid | PathProblem::IssuerNotYetValid => {
-                    Code::CertNotYetValid
-                }
-                PathProblem::ChainIncomplete => Code::CertChainIncomplete,
-                PathProblem::WrongPurpose => Code::CertWrongPurpose,
-                PathProblem::SelfSigned
-                | PathProblem::Untrusted
-                | PathProblem::Malformed(_)
-                | PathProblem::Other(_) => Code::CertUntrusted,
-            };
-            let detail = match (&certificate.leaf, problem) {
-                (Some(leaf), PathProblem::LeafExpired) => {
-                    format!(
-                        "it ended at {}, {} ago",
-                        leaf.not_after,
-                        words(context.now.until(leaf.not_after))
-                    )
-                }
-                (Some(leaf), PathProblem::LeafNotYetValid) => {
-                    format!("it begins at {}", leaf.not_before)
-                }
-                _ => problem.to_string(),
-            };
-            findings.add(code, severity, about.clone(), detail);
-        }
-    }
+    assess_path(context, certificate, severity, &about, findings);
     let Some(leaf) = &certificate.leaf else {
         return;
     };
@@ -266,5 +234,198 @@ fn assess_one(
             about,
             "it has no DNS name in subjectAltName",
         );
+    }
+}
+
+/// What keeps the chain from leading to a root.
+fn assess_path(
+    context: &Context<'_>,
+    certificate: &CertificateVerdict,
+    severity: Severity,
+    about: &str,
+    findings: &mut Findings,
+) {
+    if let PathVerdict::Refused(problems) = &certificate.path {
+        for problem in problems {
+            let code = match problem {
+                PathProblem::LeafExpired | PathProblem::IssuerExpired => Code::CertExpired,
+                PathProblem::LeafNotYetValid | PathProblem::IssuerNotYetValid => {
+                    Code::CertNotYetValid
+                }
+                PathProblem::ChainIncomplete => Code::CertChainIncomplete,
+                PathProblem::WrongPurpose => Code::CertWrongPurpose,
+                PathProblem::SelfSigned
+                | PathProblem::Untrusted
+                | PathProblem::Malformed(_)
+                | PathProblem::Other(_) => Code::CertUntrusted,
+            };
+            let detail = match (&certificate.leaf, problem) {
+                (Some(leaf), PathProblem::LeafExpired) => {
+                    format!(
+                        "it ended at {}, {} ago",
+                        leaf.not_after,
+                        words(context.now.until(leaf.not_after))
+                    )
+                }
+                (Some(leaf), PathProblem::LeafNotYetValid) => {
+                    format!("it begins at {}", leaf.not_before)
+                }
+                _ => problem.to_string(),
+            };
+            findings.add(code, severity, about, detail);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::session;
+    use crate::evidence::mta_sts::PolicyEvidence;
+    use crate::evidence::tls::Chain;
+    use crate::protocol::pkix::TrustRoots;
+    use crate::protocol::pkix::testing::Authority;
+    use crate::protocol::pkix::testing::HOST;
+    use crate::protocol::pkix::testing::Server;
+    use crate::protocol::pkix::testing::in_days;
+    use rcgen::ExtendedKeyUsagePurpose;
+
+    #[test]
+    fn says_what_is_wrong_with_certificates() {
+        use Code as C;
+        use Severity as S;
+        check_rows(&[
+            (
+                "expired",
+                |c| serve(c, |s| s.not_after = in_days(-1)),
+                C::CertExpired,
+                S::Critical,
+            ),
+            (
+                "not yet",
+                |c| serve(c, |s| s.not_before = in_days(1)),
+                C::CertNotYetValid,
+                S::Critical,
+            ),
+            (
+                "ends soon",
+                |c| serve(c, |s| s.not_after = in_days(5)),
+                C::CertExpiring,
+                S::Warning,
+            ),
+            (
+                "nobody knows it",
+                |c| serve(c, |_| {}),
+                C::CertUntrusted,
+                S::Critical,
+            ),
+            (
+                "nobody minds",
+                |c| without_policy(c, |_| {}),
+                C::CertUntrusted,
+                S::Info,
+            ),
+            (
+                "without issuer",
+                |c| c.presents(&["L"]),
+                C::CertChainIncomplete,
+                S::Critical,
+            ),
+            (
+                "other name",
+                |c| serve(c, |s| s.dns_names = vec!["www.example.com".into()]),
+                C::CertNameMismatch,
+                S::Critical,
+            ),
+            (
+                "for clients",
+                |c| {
+                    serve(c, |s| {
+                        s.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth];
+                    });
+                },
+                C::CertWrongPurpose,
+                S::Critical,
+            ),
+            (
+                "an issuer ends soon",
+                issuer_ends_soon,
+                C::CertChainExpiring,
+                S::Warning,
+            ),
+            ("RSA 1024", old_fashioned, C::CertWeakKey, S::Warning),
+            ("SHA-1", old_fashioned, C::CertWeakSignature, S::Warning),
+            (
+                "a CA",
+                |c| serve(c, |s| s.is_ca = true),
+                C::CertIsCa,
+                S::Info,
+            ),
+            (
+                "no name",
+                |c| serve(c, |s| s.dns_names.clear()),
+                C::CertNoSan,
+                S::Info,
+            ),
+            (
+                "no name below usage 2",
+                |c| {
+                    serve(c, |s| s.dns_names.clear());
+                    c.tlsa(&["2 1 1 sha256(spki(I))"]);
+                },
+                C::CertNoSan,
+                S::Warning,
+            ),
+        ]);
+    }
+
+    fn issuer_ends_soon(case: &mut Case) {
+        let root = Authority::root("root");
+        let issuer = root.intermediate_until("issuer", in_days(5));
+        let leaf = issuer.issue(&Server::named(&[HOST]));
+        case.roots = TrustRoots::from_ders([&root.der]);
+        session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![leaf, issuer.der]);
+    }
+
+    fn old_fashioned(case: &mut Case) {
+        let der = include_bytes!("../../tests/fixtures/certificates/rsa1024-sha1.der");
+        session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![der.to_vec()]);
+    }
+
+    /// A certificate of its own making at the first address.
+    fn serve(case: &mut Case, change: fn(&mut Server)) {
+        let mut server = Server::named(&[HOST]);
+        change(&mut server);
+        session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![server.self_signed()]);
+    }
+
+    fn without_policy(case: &mut Case, change: fn(&mut Server)) {
+        serve(case, change);
+        case.mta_sts_records(&[]);
+        case.mta_sts().policy = PolicyEvidence::NotAsked;
+        case.no_tlsa();
+    }
+
+    #[test]
+    fn short_lived_certificates_have_a_shorter_margin() {
+        for (why, life, left, expected) in [
+            ("six days, two left", 6, 2, false),
+            ("six days, one left", 6, 1, true),
+            ("ninety days, fifteen left", 90, 15, false),
+            ("ninety days, thirteen left", 90, 13, true),
+        ] {
+            let mut case = Case::good();
+            let mut server = Server::named(&[HOST]);
+            server.not_before = in_days(left - life);
+            server.not_after = in_days(left);
+            session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![server.self_signed()]);
+            assert_eq!(
+                case.codes().contains_key(&Code::CertExpiring),
+                expected,
+                "{why}"
+            );
+        }
     }
 }

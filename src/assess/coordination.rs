@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::HostVerdict;
 use crate::assess::MxStatus;
 use crate::assess::certificate::CertificateVerdict;
 use crate::assess::dane::DaneStatus;
+use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
+use crate::assess::delivery::DaneFact;
 use crate::assess::delivery::Delivery;
+use crate::assess::delivery::DomainFacts;
+use crate::assess::delivery::MxFact;
+use crate::assess::delivery::PolicyFact;
 use crate::assess::delivery::Protection;
 use crate::assess::delivery::Sender;
 use crate::assess::mta_sts_policy::MtaStsVerdict;
@@ -20,7 +26,9 @@ use crate::protocol::mta_sts::policy::Mode;
 
 /// Compares the verdicts of the others.
 pub(super) fn assess(
+    context: &Context<'_>,
     mx: MxStatus,
+    domain: DomainFacts,
     mta_sts: Option<&MtaStsVerdict>,
     hosts: &[HostVerdict],
     delivery: &BTreeMap<Sender, Delivery>,
@@ -32,8 +40,7 @@ pub(super) fn assess(
             assess_conflict(host, findings);
         }
     }
-    let published =
-        mode == Some(Mode::Enforce) || hosts.iter().any(|host| !host.dane.records.is_empty());
+    let published = mode == Some(Mode::Enforce) || is_tlsa_published(context);
     let unprotected = |level| matches!(level, Protection::None | Protection::Encrypted);
     if published
         && delivery
@@ -52,7 +59,7 @@ pub(super) fn assess(
         for (sender, verdict) in delivery {
             let about = format!("sender={sender}");
             if verdict.possible == Some(false) {
-                let detail = format!("a sender of kind {sender} can deliver to no MX host");
+                let detail = blocked_detail(*sender, domain, hosts);
                 findings.add(Code::DeliveryBlocked, Severity::Critical, about, detail);
             } else if verdict.only_by_backup {
                 let detail = format!(
@@ -72,6 +79,97 @@ pub(super) fn assess(
     }
     let known = delivery.values().all(|sender| sender.possible.is_some());
     findings.complete(Check::Coordination, known);
+}
+
+/// Each host, and why this sender passes it over.
+fn blocked_detail(sender: Sender, domain: DomainFacts, hosts: &[HostVerdict]) -> String {
+    let dane = matches!(sender, Sender::Dane | Sender::DaneAndMtaSts);
+    match domain.mx {
+        MxFact::Bogus if dane => {
+            return "the MX RRset is bogus: such a sender defers all mail".to_owned();
+        }
+        MxFact::Failed => return "the MX look-up fails: such a sender defers all mail".to_owned(),
+        MxFact::Nobody => return "there is neither an MX record nor an address".to_owned(),
+        MxFact::Secure | MxFact::Insecure | MxFact::Bogus | MxFact::Unknown => {}
+    }
+    if hosts.is_empty() {
+        return "there is no usable MX host".to_owned();
+    }
+    let each: Vec<String> = hosts
+        .iter()
+        .map(|host| {
+            format!(
+                "{}: {}",
+                host.name,
+                skip_reason(sender, domain.policy, host)
+            )
+        })
+        .collect();
+    each.join("; ")
+}
+
+fn skip_reason(sender: Sender, policy: PolicyFact, host: &HostVerdict) -> String {
+    match host.address {
+        AddressFact::None | AddressFact::NoneInsecure => return "it has no address".to_owned(),
+        AddressFact::LookupFailed => return "its addresses cannot be looked up".to_owned(),
+        AddressFact::Bogus | AddressFact::Ok | AddressFact::Unknown => {}
+    }
+    let mut reasons = Vec::new();
+    if matches!(sender, Sender::Dane | Sender::DaneAndMtaSts) {
+        reasons.extend(match host.dane.status {
+            _ if host.address == AddressFact::Bogus => Some("its addresses are bogus".to_owned()),
+            DaneStatus::Mismatch => Some("it does not satisfy its TLSA records".to_owned()),
+            DaneStatus::Bogus => Some("its TLSA records are bogus".to_owned()),
+            DaneStatus::Unknown if host.dane.fact == DaneFact::LookupFailed => {
+                Some("its TLSA look-up fails".to_owned())
+            }
+            DaneStatus::Unusable if !host.addresses.iter().any(speaks_tls) => {
+                Some("its TLSA records demand TLS".to_owned())
+            }
+            DaneStatus::Match
+            | DaneStatus::Unusable
+            | DaneStatus::Absent
+            | DaneStatus::Insecure
+            | DaneStatus::Unknown => None,
+        });
+    }
+    if policy == PolicyFact::Enforce && matches!(sender, Sender::MtaSts | Sender::DaneAndMtaSts) {
+        if host.authorized == Some(false) {
+            reasons.push("the policy does not name it".to_owned());
+        } else if let Some(refused) = host.addresses.iter().find(|address| speaks_tls(address))
+            && let Some(certificate) = refused.certificates.first()
+        {
+            reasons.extend(certificate.reasons());
+        } else if host
+            .addresses
+            .iter()
+            .any(|address| address.connection() == ConnectionFact::NoTls)
+        {
+            reasons.push("the policy demands TLS".to_owned());
+        }
+    }
+    if reasons.is_empty() {
+        let outcome = host
+            .addresses
+            .first()
+            .map_or("not looked at", |address| address.outcome.as_str());
+        reasons.push(outcome.replace('_', " "));
+    }
+    reasons.join(", ")
+}
+
+fn speaks_tls(address: &AddressVerdict) -> bool {
+    address.connection() == ConnectionFact::Tls
+}
+
+/// Signed or not: whoever publishes a TLSA record means to be protected by it.
+fn is_tlsa_published(context: &Context<'_>) -> bool {
+    context.evidence.routing.hosts.iter().any(|host| {
+        let decisive = host.tlsa.decisive().map(|question| &question.lookup);
+        let unsigned = host.tlsa.unsigned.as_ref();
+        let mut lookups = decisive.into_iter().chain(unsigned);
+        lookups.any(|lookup| !lookup.records().is_empty())
+    })
 }
 
 fn is_ready_to_enforce(host: &HostVerdict) -> bool {
@@ -123,5 +221,162 @@ fn assess_conflict(host: &HostVerdict, findings: &mut Findings) {
         };
         let about = format!("{}/{}/{}", host.name, chain.address, chain.key_algorithm);
         findings.add(Code::ConflictDaneMtaSts, Severity::Critical, about, detail);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::Change;
+    use crate::assess::testing::WORLD;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::insecure;
+    use crate::assess::testing::session;
+    use crate::evidence::dns::Security;
+    use crate::evidence::mta_sts::PolicyEvidence;
+    use crate::evidence::smtp::SessionEnd;
+    use crate::evidence::tls::Chain;
+
+    const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
+    const BOTH: &str = "version: STSv1\nmode: enforce\nmx: mx.example.com\nmx: mx2.example.com\nmax_age: 1209600\n";
+
+    #[test]
+    fn says_where_mechanisms_disagree() {
+        use Code as C;
+        use Severity as S;
+        check_rows(&[
+            (
+                "MTA-STS refuses",
+                foreign_certificate,
+                C::ConflictDaneMtaSts,
+                S::Critical,
+            ),
+            (
+                "DANE refuses",
+                |c| c.tlsa(&["3 1 1 sha256(spki(X))"]),
+                C::ConflictDaneMtaSts,
+                S::Critical,
+            ),
+            (
+                "policy does not name it",
+                |c| {
+                    c.policy(
+                        &TESTING
+                            .replace("testing", "enforce")
+                            .replace("mx: mx", "mx: other"),
+                    );
+                },
+                C::ConflictDaneMtaSts,
+                S::Critical,
+            ),
+            (
+                "TLSA below an unsigned MX, no policy",
+                unanchored,
+                C::ProtectionDowngradable,
+                S::Warning,
+            ),
+            (
+                "unreachable",
+                |c| c.ends(SessionEnd::Unreachable("refused".into())),
+                C::DeliveryBlocked,
+                S::Critical,
+            ),
+            (
+                "only the backup answers",
+                |c| {
+                    c.add_backup();
+                    c.policy(BOTH);
+                    c.ends(SessionEnd::Unreachable("refused".into()));
+                },
+                C::DeliveryOnlyByBackup,
+                S::Warning,
+            ),
+            (
+                "testing, all is well",
+                |c| c.policy(TESTING),
+                C::ReadyToEnforce,
+                S::Info,
+            ),
+        ]);
+        let testing = Case::with(|c| {
+            c.policy(TESTING);
+            foreign_certificate(c);
+        });
+        assert!(
+            !testing.codes().contains_key(&C::ConflictDaneMtaSts),
+            "testing refuses nobody"
+        );
+        assert!(!testing.codes().contains_key(&C::ReadyToEnforce));
+    }
+
+    /// One that DANE accepts and no root vouches for.
+    fn foreign_certificate(case: &mut Case) {
+        session(case.host()).tls.as_mut().unwrap().chain = Chain(WORLD.chain(&["X"]));
+    }
+
+    fn unanchored(case: &mut Case) {
+        case.mx().security = insecure();
+        case.mta_sts_records(&[]);
+        case.mta_sts().policy = PolicyEvidence::NotAsked;
+    }
+
+    #[test]
+    fn a_blocked_sender_is_told_why() {
+        let rows: [(&str, Change, Sender, &str); 5] = [
+            (
+                "down",
+                |c| c.ends(SessionEnd::Unreachable("refused".into())),
+                Sender::Opportunistic,
+                "unreachable",
+            ),
+            (
+                "MTA-STS",
+                foreign_certificate,
+                Sender::MtaSts,
+                "missing from the chain",
+            ),
+            (
+                "not named",
+                |c| c.policy(&BOTH.replace("mx: mx", "mx: other")),
+                Sender::MtaSts,
+                "does not name it",
+            ),
+            (
+                "DANE",
+                |c| c.tlsa(&["3 1 1 sha256(spki(X))"]),
+                Sender::Dane,
+                "does not satisfy its TLSA",
+            ),
+            (
+                "MX",
+                |c| c.mx().security = Security::Bogus("expired".into()),
+                Sender::Dane,
+                "MX RRset is bogus",
+            ),
+        ];
+        for (why, change, sender, words) in rows {
+            let findings = Case::with(change).assess().findings;
+            let about = format!("sender={sender}");
+            let blocked = findings
+                .iter()
+                .find(|finding| finding.code == Code::DeliveryBlocked && finding.about == about);
+            let detail = &blocked.expect(why).detail;
+            assert!(detail.contains(words), "{why}: {detail}");
+        }
+    }
+
+    #[test]
+    fn all_is_well() {
+        let assessment = Case::good().assess();
+        let worse: Vec<_> = assessment
+            .findings
+            .iter()
+            .filter(|finding| finding.severity > Severity::Info)
+            .collect();
+        assert!(worse.is_empty(), "{worse:?}");
+        assert!(assessment.success);
+        let delivery = &assessment.delivery.unwrap()[&Sender::DaneAndMtaSts];
+        assert_eq!(delivery.protection, Protection::Authenticated);
     }
 }

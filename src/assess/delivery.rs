@@ -732,6 +732,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn expected_is_that_of_the_best_group_that_takes_mail() {
         use Expected as L;
         use Sender as S;

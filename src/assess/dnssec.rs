@@ -50,7 +50,7 @@ fn look<T>(context: &Context<'_>, lookup: &Lookup<T>, known: &mut Known, finding
     match &lookup.security {
         Security::Secure | Security::Insecure(_) => {}
         Security::Bogus(cause) => {
-            findings.add(Code::DnssecBogus, Severity::Critical, about.clone(), cause)
+            findings.add(Code::DnssecBogus, Severity::Critical, about.clone(), cause);
         }
         Security::Indeterminate(failure) => {
             if !context.is_fact(lookup) {
@@ -144,4 +144,130 @@ pub(super) fn words(seconds: i64) -> String {
     };
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {unit}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::fail;
+    use crate::evidence::dns::SignatureLife;
+    use crate::protocol::pkix::testing::NOW;
+
+    const HOUR: i64 = 3_600;
+
+    #[test]
+    fn says_what_is_wrong_with_signatures() {
+        check_rows(&[
+            (
+                "bogus",
+                |c| c.mx().security = Security::Bogus("the signature does not verify".to_owned()),
+                Code::DnssecBogus,
+                Severity::Critical,
+            ),
+            (
+                "failing",
+                |c| fail(&mut c.host().a),
+                Code::DnssecIndeterminate,
+                Severity::Warning,
+            ),
+            (
+                "ends soon",
+                |c| signature(c, 30 * 24, 71),
+                Code::DnssecSignatureExpiring,
+                Severity::Warning,
+            ),
+            (
+                "RSASHA1",
+                |c| {
+                    c.mx().weaknesses = vec![Weakness::Algorithm {
+                        zone: "example.com".to_owned(),
+                        algorithm: "RSASHA1".to_owned(),
+                    }];
+                },
+                Code::DnssecWeakAlgorithm,
+                Severity::Warning,
+            ),
+            (
+                "SHA-1 DS",
+                |c| {
+                    c.mx().weaknesses = vec![Weakness::DsDigestSha1 {
+                        zone: "example.com".to_owned(),
+                    }];
+                },
+                Code::DnssecWeakAlgorithm,
+                Severity::Warning,
+            ),
+            (
+                "unsupported",
+                |c| {
+                    c.mx().weaknesses = vec![Weakness::Unsupported {
+                        zone: "example.com".to_owned(),
+                        what: "algorithm 200".to_owned(),
+                    }];
+                },
+                Code::DnssecUnsupportedAlgorithm,
+                Severity::Info,
+            ),
+            (
+                "ten iterations",
+                |c| iterations(c, 10),
+                Code::DnssecNsec3Iterations,
+                Severity::Info,
+            ),
+            (
+                "hundred iterations",
+                |c| iterations(c, 100),
+                Code::DnssecNsec3Iterations,
+                Severity::Warning,
+            ),
+        ]);
+    }
+
+    fn iterations(case: &mut Case, iterations: u16) {
+        case.mx().weaknesses = vec![Weakness::Nsec3Iterations {
+            zone: "example.com".to_owned(),
+            iterations,
+        }];
+    }
+
+    fn signature(case: &mut Case, life: i64, left: i64) {
+        case.mx().own_signature = Some(SignatureLife {
+            inception: NOW.plus((left - life) * HOUR),
+            expiration: NOW.plus(left * HOUR),
+        });
+    }
+
+    #[test]
+    fn short_lived_signatures_have_a_shorter_margin() {
+        for (why, life, left, expected) in [
+            ("a month, four days left", 30 * 24, 96, false),
+            ("a month, three days left", 30 * 24, 71, true),
+            ("live signer, two days: half of it left", 48, 24, false),
+            ("live signer, two days: a tenth left", 48, 5, true),
+        ] {
+            let mut case = Case::good();
+            signature(&mut case, life, left);
+            assert_eq!(
+                case.codes().contains_key(&Code::DnssecSignatureExpiring),
+                expected,
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn our_own_deadline_is_nobody_elses_fault() {
+        let mut case = Case::good();
+        fail(case.mx());
+        let Security::Indeterminate(failure) = &mut case.mx().security else {
+            unreachable!("just made so")
+        };
+        failure.kind = FailureKind::Deadline;
+        let assessment = case.assess();
+        assert!(!case.codes().contains_key(&Code::DnssecIndeterminate));
+        assert!(assessment.complete.contains(&(Check::Dnssec, false)));
+        assert!(!assessment.success);
+    }
 }

@@ -153,7 +153,7 @@ impl HostVerdict {
                         address
                             .certificates
                             .first()
-                            .map(|certificate| certificate.is_valid()),
+                            .map(certificate::CertificateVerdict::is_valid),
                     ),
                     matches: dane::match_fact(&self.dane, address.address),
                 })
@@ -180,15 +180,15 @@ impl Context<'_> {
         })
     }
 
-    /// A failure in words; none when it is our own deadline, which says nothing of the domain.
-    fn sayable_failure<T>(&self, lookup: &Lookup<T>) -> Option<String> {
-        let failure = lookup.failure()?;
-        (failure.kind != FailureKind::Deadline).then(|| failure.to_string())
-    }
-
     fn runs(&self, stage: Stage) -> bool {
         self.evidence.stages.contains(&stage)
     }
+}
+
+/// A failure in words; none when it is our own deadline, which says nothing of the domain.
+fn sayable_failure<T>(lookup: &Lookup<T>) -> Option<String> {
+    let failure = lookup.failure()?;
+    (failure.kind != FailureKind::Deadline).then(|| failure.to_string())
 }
 
 /// Findings and completeness as the checks hand them in.
@@ -375,15 +375,15 @@ fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &
         assessment.tlsrpt = Some(tlsrpt::assess(context, seen, mode, findings));
     }
     let facts: Vec<HostFacts> = hosts.iter().map(HostVerdict::facts).collect();
-    let delivery = delivery::deliver(
-        DomainFacts {
-            mx: mx_fact,
-            policy: policy_fact,
-        },
-        &facts,
-    );
+    let domain = DomainFacts {
+        mx: mx_fact,
+        policy: policy_fact,
+    };
+    let delivery = delivery::deliver(domain, &facts);
     coordination::assess(
+        context,
         assessment.mx,
+        domain,
         assessment.mta_sts.as_ref(),
         &hosts,
         &delivery,

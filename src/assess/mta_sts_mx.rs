@@ -1,4 +1,4 @@
-//! check="mta_sts_mx": MX hosts against the policy (RFC 8461 §4.1, §4.2, §5).
+//! `check="mta_sts_mx"`: MX hosts against the policy (RFC 8461 §4.1, §4.2, §5).
 //!
 //! Matched is the name in the MX record, never the target of its alias. The certificate is checked against that name.
 
@@ -9,8 +9,9 @@ use crate::assess::Findings;
 use crate::assess::HostVerdict;
 use crate::assess::certificate::CertificateVerdict;
 use crate::assess::delivery::ConnectionFact;
+use crate::assess::mx;
 use crate::assess::smtp::AddressVerdict;
-use crate::assess::smtp::is_verdict;
+use crate::assess::smtp::is_reached;
 use crate::evidence::smtp::KeyOffer;
 use crate::finding::Check;
 use crate::finding::Code;
@@ -50,7 +51,6 @@ pub(super) fn assess(
     if policy.mode == Mode::None {
         return;
     }
-    let _ = context;
     let standing: Vec<(u16, Standing)> = hosts
         .iter()
         .map(|host| (host.preference.unwrap_or(0), Standing::of(host)))
@@ -90,15 +90,10 @@ pub(super) fn assess(
             );
         }
     }
-    let complete = hosts.iter().all(|host| {
-        host.authorized == Some(false)
-            || host.addresses.is_empty()
-            || host
-                .addresses
-                .iter()
-                .any(|address| is_verdict(address.outcome))
-    });
-    findings.complete(Check::MtaStsMx, complete);
+    let reached = hosts
+        .iter()
+        .all(|host| host.authorized == Some(false) || is_reached(host));
+    findings.complete(Check::MtaStsMx, mx::is_known(context) && reached);
 }
 
 #[derive(PartialEq, Eq)]
@@ -185,4 +180,105 @@ fn assess_host(
         }
     }
     refusals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::WORLD;
+    use crate::assess::testing::add_address;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::session_at;
+    use crate::evidence::smtp::SessionEnd;
+    use crate::evidence::tls::Chain;
+
+    const BOTH: &str = "version: STSv1\nmode: enforce\nmx: mx.example.com\nmx: mx2.example.com\nmax_age: 1209600\n";
+    const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
+    const OTHER: &str = "version: STSv1\nmode: enforce\nmx: *.example.net\nmax_age: 1209600\n";
+
+    #[test]
+    fn says_which_hosts_fail_the_policy() {
+        use Code as C;
+        use Severity as S;
+        check_rows(&[
+            (
+                "not named",
+                |c| c.policy(OTHER),
+                C::MtaStsMxNotAuthorized,
+                S::Critical,
+            ),
+            (
+                "none is named",
+                |c| c.policy(OTHER),
+                C::MtaStsNoMxAuthorized,
+                S::Critical,
+            ),
+            (
+                "not named, testing",
+                |c| c.policy(&OTHER.replace("enforce", "testing")),
+                C::MtaStsNoMxAuthorized,
+                S::Warning,
+            ),
+            (
+                "a backup is not named",
+                |c| {
+                    c.add_backup();
+                },
+                C::MtaStsMxNotAuthorized,
+                S::Warning,
+            ),
+            (
+                "no MX for it",
+                |c| c.policy(&format!("{BOTH}mx: old.example.com\n")),
+                C::MtaStsPatternUnused,
+                S::Info,
+            ),
+            (
+                "self-signed",
+                untrusted,
+                C::MtaStsMxCertInvalid,
+                S::Critical,
+            ),
+            (
+                "self-signed, testing",
+                |c| {
+                    untrusted(c);
+                    c.policy(TESTING);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Warning,
+            ),
+            (
+                "another address is fine",
+                |c| {
+                    add_address(c.host());
+                    untrusted(c);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Warning,
+            ),
+            (
+                "no STARTTLS",
+                |c| c.ends(SessionEnd::NoStartTls),
+                C::MtaStsMxNoTls,
+                S::Critical,
+            ),
+        ]);
+    }
+
+    fn untrusted(case: &mut Case) {
+        session_at(case.host(), 0).tls.as_mut().unwrap().chain = Chain(WORLD.chain(&["X"]));
+    }
+
+    #[test]
+    fn a_worse_mx_does_not_soften_a_better_one() {
+        let mut case = Case::good();
+        case.policy(BOTH);
+        case.add_backup();
+        // The certificate of the good case names mx.example.com alone: the backup fails, the better one is left.
+        assert_eq!(case.codes()[&Code::MtaStsMxCertInvalid], Severity::Warning);
+        untrusted(&mut case);
+        assert_eq!(case.codes()[&Code::MtaStsMxCertInvalid], Severity::Critical);
+    }
 }

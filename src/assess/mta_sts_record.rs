@@ -1,7 +1,8 @@
-//! check="mta_sts_record": the TXT record at `_mta-sts.<domain>` (RFC 8461 §3.1).
+//! `check="mta_sts_record"`: the TXT record at `_mta-sts.<domain>` (RFC 8461 §3.1).
 
 use crate::assess::Context;
 use crate::assess::Findings;
+use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
 use crate::evidence::dns::Answer;
 use crate::evidence::mta_sts::MtaStsEvidence;
@@ -64,7 +65,7 @@ pub(super) fn assess(
         lookup.answer != Answer::Unknown || context.is_fact(lookup),
     );
     if lookup.answer == Answer::Unknown {
-        if let Some(failure) = context.sayable_failure(lookup) {
+        if let Some(failure) = sayable_failure(lookup) {
             findings.add(
                 Code::MtaStsRecordLookupFailed,
                 Severity::Warning,
@@ -134,5 +135,79 @@ pub(super) fn assess(
             }
             MtaStsRecordVerdict::of_nothing(RecordStatus::Invalid)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::fail;
+    use crate::evidence::mta_sts::PolicyEvidence;
+
+    const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
+
+    #[test]
+    fn says_what_is_wrong_with_the_record() {
+        check_rows(&[
+            (
+                "none",
+                |c| {
+                    c.mta_sts_records(&[]);
+                    c.mta_sts().policy = PolicyEvidence::NotAsked;
+                },
+                Code::MtaStsRecordAbsent,
+                Severity::Info,
+            ),
+            (
+                "none, but a policy",
+                |c| c.mta_sts_records(&[]),
+                Code::MtaStsPolicyWithoutRecord,
+                Severity::Warning,
+            ),
+            (
+                "near miss, enforce served",
+                |c| c.mta_sts_records(&["v=stsv1; id=1;"]),
+                Code::MtaStsRecordInvalid,
+                Severity::Critical,
+            ),
+            (
+                "no id, testing served",
+                |c| {
+                    c.mta_sts_records(&["v=STSv1;"]);
+                    c.policy(TESTING);
+                },
+                Code::MtaStsRecordInvalid,
+                Severity::Warning,
+            ),
+            (
+                "bad id",
+                |c| c.mta_sts_records(&["v=STSv1; id=2024-01;"]),
+                Code::MtaStsRecordIdInvalid,
+                Severity::Critical,
+            ),
+            (
+                "two",
+                |c| c.mta_sts_records(&["v=STSv1; id=1;", "v=STSv1; id=2;"]),
+                Code::MtaStsRecordMultiple,
+                Severity::Critical,
+            ),
+            (
+                "failing",
+                |c| fail(&mut c.mta_sts().record),
+                Code::MtaStsRecordLookupFailed,
+                Severity::Warning,
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_failure_is_not_absent() {
+        let assessment = Case::with(|c| fail(&mut c.mta_sts().record)).assess();
+        assert_eq!(
+            assessment.mta_sts_record.unwrap().status,
+            RecordStatus::Unknown
+        );
     }
 }

@@ -10,8 +10,10 @@ use crate::assess::Findings;
 use crate::assess::HostVerdict;
 use crate::assess::certificate;
 use crate::assess::certificate::CertificateVerdict;
+use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
 use crate::assess::delivery::PolicyFact;
+use crate::assess::mx;
 use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::smtp::ProtocolError;
 use crate::evidence::smtp::SessionEnd;
@@ -147,8 +149,18 @@ fn observed(
 }
 
 /// Whether an address reached a verdict; a bad one is one too.
-pub(super) const fn is_verdict(outcome: SmtpOutcome) -> bool {
+const fn is_verdict(outcome: SmtpOutcome) -> bool {
     !matches!(connection(outcome), ConnectionFact::Unknown)
+}
+
+/// Whether some address of a host reached a verdict; a host that has none is one itself.
+pub(super) fn is_reached(host: &HostVerdict) -> bool {
+    host.address != AddressFact::Unknown
+        && (host.addresses.is_empty()
+            || host
+                .addresses
+                .iter()
+                .any(|address| is_verdict(address.outcome)))
 }
 
 /// Says what is wrong with the addresses.
@@ -168,14 +180,10 @@ pub(super) fn assess(
         }
         assess_agreement(host, findings);
     }
-    let complete = hosts.iter().all(|host| {
-        host.addresses.is_empty()
-            || host
-                .addresses
-                .iter()
-                .any(|address| is_verdict(address.outcome))
-    });
-    findings.complete(Check::Smtp, complete);
+    findings.complete(
+        Check::Smtp,
+        mx::is_known(context) && hosts.iter().all(is_reached),
+    );
 }
 
 fn assess_address(
@@ -340,5 +348,197 @@ fn assess_agreement(host: &HostVerdict, findings: &mut Findings) {
             host.name.as_str(),
             detail,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::WORLD;
+    use crate::assess::testing::add_address;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::session;
+    use crate::evidence::mta_sts::PolicyEvidence;
+    use crate::evidence::smtp::LegacyTls;
+    use crate::evidence::smtp::SmtpPhase;
+    use crate::evidence::tls::Chain;
+    use crate::protocol::smtp::Reply;
+
+    fn reply(code: u16) -> Reply {
+        Reply {
+            code,
+            lines: vec!["no".to_owned()],
+        }
+    }
+
+    fn legacy() -> SessionEnd {
+        SessionEnd::TlsLegacy(LegacyTls {
+            version: "TLS 1.0".to_owned(),
+            cipher_suite: "TLS_RSA_WITH_AES_128_CBC_SHA".to_owned(),
+        })
+    }
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn says_how_sessions_end() {
+        use Code as C;
+        use SessionEnd as E;
+        use Severity as S;
+        check_rows(&[
+            (
+                "refused",
+                |c| c.ends(E::Unreachable("refused".into())),
+                C::SmtpConnectFailed,
+                S::Warning,
+            ),
+            (
+                "one of two refused",
+                |c| {
+                    add_address(c.host());
+                    c.ends(E::Unreachable("refused".into()));
+                },
+                C::SmtpAddressUnreachable,
+                S::Warning,
+            ),
+            (
+                "silent",
+                |c| c.ends(E::Timeout(SmtpPhase::Greeting)),
+                C::SmtpTimeout,
+                S::Warning,
+            ),
+            (
+                "554",
+                |c| c.ends(E::Rejected(reply(554))),
+                C::SmtpGreetingRejected,
+                S::Warning,
+            ),
+            (
+                "421",
+                |c| c.ends(E::Throttled(reply(421))),
+                C::SmtpThrottled,
+                S::Info,
+            ),
+            (
+                "garbage",
+                |c| c.ends(E::ProtocolError(ProtocolError::Endless)),
+                C::SmtpProtocolError,
+                S::Warning,
+            ),
+            (
+                "injection",
+                |c| c.ends(E::ProtocolError(ProtocolError::Injection)),
+                C::SmtpStarttlsInjection,
+                S::Critical,
+            ),
+            (
+                "no STARTTLS",
+                |c| c.ends(E::NoStartTls),
+                C::SmtpStarttlsNotOffered,
+                S::Warning,
+            ),
+            (
+                "454",
+                |c| c.ends(E::StartTlsRefused(reply(454))),
+                C::SmtpStarttlsRefused,
+                S::Warning,
+            ),
+            (
+                "alert",
+                |c| c.ends(E::TlsFailed("alert".into())),
+                C::SmtpTlsFailed,
+                S::Warning,
+            ),
+            (
+                "old, and nobody minds",
+                |c| {
+                    nothing_published(c);
+                    c.ends(legacy());
+                },
+                C::SmtpTlsLegacyOnly,
+                S::Warning,
+            ),
+            (
+                "old under enforce",
+                |c| c.ends(legacy()),
+                C::SmtpTlsLegacyOnly,
+                S::Critical,
+            ),
+            (
+                "one of two without TLS",
+                |c| {
+                    add_address(c.host());
+                    c.ends(E::NoStartTls);
+                },
+                C::SmtpAddressesDisagree,
+                S::Warning,
+            ),
+            (
+                "two certificates, both fine",
+                |c| {
+                    nothing_published(c);
+                    add_address(c.host());
+                    session(c.host()).tls.as_mut().unwrap().chain =
+                        Chain(WORLD.chain(&["Lold", "I"]));
+                },
+                C::SmtpAddressesDisagree,
+                S::Info,
+            ),
+            (
+                "REQUIRETLS before TLS",
+                |c| requiretls(session(c.host()).ehlo.as_mut()),
+                C::SmtpRequiretlsUnusable,
+                S::Info,
+            ),
+            (
+                "REQUIRETLS for nobody",
+                |c| {
+                    nothing_published(c);
+                    requiretls(session(c.host()).ehlo_in_tls.as_mut());
+                },
+                C::SmtpRequiretlsUnusable,
+                S::Info,
+            ),
+        ]);
+    }
+
+    fn requiretls(ehlo: Option<&mut crate::evidence::smtp::Ehlo>) {
+        ehlo.unwrap().keywords.push("REQUIRETLS".to_owned());
+    }
+
+    fn nothing_published(case: &mut Case) {
+        case.mta_sts_records(&[]);
+        case.mta_sts().policy = PolicyEvidence::NotAsked;
+        case.no_tlsa();
+    }
+
+    #[test]
+    fn a_refusal_of_us_says_nothing_of_them() {
+        use SessionEnd as E;
+        for (why, end) in [
+            ("421", E::Throttled(reply(421))),
+            ("554", E::Rejected(reply(554))),
+            ("silent", E::Timeout(SmtpPhase::Greeting)),
+        ] {
+            let mut case = Case::good();
+            case.ends(end);
+            let assessment = case.assess();
+            let address = &assessment.hosts[0].addresses[0];
+            assert_eq!(
+                (address.reachable, address.tls_established),
+                (None, None),
+                "{why}"
+            );
+            assert_ne!(address.starttls_offered, Some(false), "{why}");
+            assert!(assessment.complete.contains(&(Check::Smtp, false)), "{why}");
+            let codes = case.codes();
+            for code in [
+                Code::SmtpStarttlsNotOffered,
+                Code::DaneStarttlsMissing,
+                Code::DeliveryBlocked,
+            ] {
+                assert!(!codes.contains_key(&code), "{why}: {code}");
+            }
+        }
     }
 }

@@ -49,6 +49,7 @@ use crate::evidence::tls::KeyProof;
 use crate::evidence::tlsrpt::TlsRptEvidence;
 use crate::finding::Code;
 use crate::finding::Severity;
+use crate::protocol::pkix::TrustRoots;
 use crate::protocol::pkix::testing::HOST;
 use crate::protocol::pkix::testing::NOW;
 use crate::protocol::pkix::testing::World;
@@ -66,6 +67,7 @@ pub(super) const OTHER_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2))
 pub(super) struct Case {
     pub(super) evidence: Evidence,
     pub(super) thresholds: Thresholds,
+    pub(super) roots: TrustRoots,
 }
 
 /// What to change about a [`Case`].
@@ -110,6 +112,7 @@ impl Case {
         };
         let day = Duration::from_secs(86_400);
         Self {
+            roots: WORLD.roots(),
             evidence,
             thresholds: Thresholds {
                 cert_expiry: 14 * day,
@@ -128,10 +131,9 @@ impl Case {
     }
 
     pub(super) fn assess(&self) -> Assessment {
-        let roots = WORLD.roots();
         let criteria = Criteria {
             thresholds: &self.thresholds,
-            roots: &roots,
+            roots: &self.roots,
             fail_on: Severity::Critical,
         };
         assess(&self.evidence, criteria)

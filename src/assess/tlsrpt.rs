@@ -3,6 +3,7 @@
 use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::mta_sts_record::RecordStatus;
+use crate::assess::sayable_failure;
 use crate::evidence::dns::Answer;
 use crate::evidence::tlsrpt::TlsRptEvidence;
 use crate::finding::Check;
@@ -45,7 +46,7 @@ pub(super) fn assess(
         lookup.answer != Answer::Unknown || context.is_fact(lookup),
     );
     if lookup.answer == Answer::Unknown {
-        if let Some(failure) = context.sayable_failure(lookup) {
+        if let Some(failure) = sayable_failure(lookup) {
             findings.add(Code::TlsrptLookupFailed, Severity::Warning, "", failure);
         }
         return TlsRptVerdict::of_nothing(RecordStatus::Unknown);
@@ -108,5 +109,79 @@ pub(super) fn assess(
             }
             TlsRptVerdict::of_nothing(RecordStatus::Invalid)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assess::testing::Case;
+    use crate::assess::testing::check_rows;
+    use crate::assess::testing::fail;
+
+    fn failing(case: &mut Case) {
+        fail(&mut case.evidence.tlsrpt.as_mut().unwrap().record);
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_the_record() {
+        check_rows(&[
+            (
+                "none",
+                |c| c.tlsrpt_records(&[]),
+                Code::TlsrptRecordAbsent,
+                Severity::Info,
+            ),
+            (
+                "none beside mode testing",
+                |c| {
+                    c.tlsrpt_records(&[]);
+                    c.policy(
+                        "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n",
+                    );
+                },
+                Code::TlsrptRecordAbsent,
+                Severity::Warning,
+            ),
+            (
+                "near miss",
+                |c| c.tlsrpt_records(&["v=TLSRPT; rua=mailto:a@example.com"]),
+                Code::TlsrptRecordInvalid,
+                Severity::Warning,
+            ),
+            (
+                "no rua",
+                |c| c.tlsrpt_records(&["v=TLSRPTv1; x=y"]),
+                Code::TlsrptRecordInvalid,
+                Severity::Warning,
+            ),
+            (
+                "no scheme",
+                |c| c.tlsrpt_records(&["v=TLSRPTv1; rua=a@example.com"]),
+                Code::TlsrptRuaInvalid,
+                Severity::Warning,
+            ),
+            (
+                "two",
+                |c| {
+                    c.tlsrpt_records(&[
+                        "v=TLSRPTv1; rua=mailto:a@example.com",
+                        "v=TLSRPTv1; rua=mailto:b@example.com",
+                    ]);
+                },
+                Code::TlsrptRecordMultiple,
+                Severity::Warning,
+            ),
+            (
+                "failing",
+                failing,
+                Code::TlsrptLookupFailed,
+                Severity::Warning,
+            ),
+        ]);
+        assert_eq!(
+            Case::with(failing).assess().tlsrpt.unwrap().status,
+            RecordStatus::Unknown
+        );
     }
 }

@@ -74,7 +74,7 @@ impl Config {
                 line: refusal.line,
                 key: refusal.key,
             },
-            problem: refusal.problem,
+            problem: Box::new(refusal.problem),
         })?;
         resolve::resolve(written, overrides).map_err(|wrong| wrong.inside(Some((path, &text))))
     }
@@ -118,7 +118,7 @@ pub enum Error {
         /// Where.
         place: Place,
         /// What.
-        problem: Problem,
+        problem: Box<Problem>,
     },
     /// A flag.
     #[error("{flag}: {problem}")]

@@ -72,7 +72,7 @@ impl Wrong {
                 line,
                 key: path.to_string(),
             },
-            problem: self.problem,
+            problem: Box::new(self.problem),
         }
     }
 }

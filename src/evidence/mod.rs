@@ -28,9 +28,9 @@ pub struct Evidence {
     pub stages: Vec<Stage>,
     /// MX, hosts, addresses, TLSA and SMTP.
     pub routing: mail_routing::MailRouting,
-    /// MTA-STS; none when its stage is off.
+    /// MTA-STS; none when its stage is off, and where nothing is asked: null MX, or no such domain.
     pub mta_sts: Option<mta_sts::MtaStsEvidence>,
-    /// TLS-RPT; none when its stage is off.
+    /// TLS-RPT; none as above.
     pub tlsrpt: Option<tlsrpt::TlsRptEvidence>,
     /// Our own state.
     pub monitor: monitor::Monitor,

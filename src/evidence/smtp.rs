@@ -58,14 +58,15 @@ pub struct SmtpObservation {
     pub observed_at: UnixTime,
     /// The sessions, the one that leaves the choice to the server first. SNI is the MX host name.
     pub sessions: Vec<SmtpSession>,
-    /// Where the TLSA base domain is not the MX host name: the same with that SNI, for DANE alone.
+    /// Where the TLSA base domain is not the MX host name: the same with that SNI, for DANE alone. Empty when the first
+    /// session ended before TLS, which it would under any name.
     pub dane_sessions: Vec<SmtpSession>,
 }
 
 /// One SMTP session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SmtpSession {
-    /// The server name sent in the TLS handshake.
+    /// The server name sent in the TLS handshake; empty when the name is no host name and so none was sent.
     pub sni: String,
     /// Which leaf keys were offered.
     pub offer: KeyOffer,

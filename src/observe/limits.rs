@@ -4,12 +4,16 @@
 //! knock at its doors, so special-use addresses (RFC 6890) are refused before connecting, also where IPv6 merely wraps
 //! them.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 
 use crate::closed_set::closed_set;
 use crate::config;
+use crate::config::IpVersion;
+use crate::config::SpecialUse;
+use crate::evidence::smtp::NotAttempted;
 
 /// How many hosts and addresses one probe looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +74,52 @@ pub fn special_use(address: IpAddr) -> Option<SpecialUseKind> {
         IpAddr::V4(v4) => special_use_v4(v4),
         IpAddr::V6(v6) => special_use_v6(v6),
     }
+}
+
+/// Each distinct address of a host in order, and whether it is spoken to.
+///
+/// A host with more addresses than `most` gets as many of either family as can be. The lowest ones are taken: DNS shuffles
+/// its answers, and each probe should look at the same addresses.
+pub fn admit(
+    addresses: impl IntoIterator<Item = IpAddr>,
+    most: usize,
+    policy: SpecialUse,
+    families: &[IpVersion],
+) -> Vec<(IpAddr, Result<(), NotAttempted>)> {
+    let distinct: BTreeSet<IpAddr> = addresses.into_iter().collect();
+    let refused = |address| {
+        if policy == SpecialUse::Deny && special_use(address).is_some() {
+            Some(NotAttempted::SpecialUse)
+        } else if families.contains(&IpVersion::of(address)) {
+            None
+        } else {
+            Some(NotAttempted::FamilyDisabled)
+        }
+    };
+    let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = distinct
+        .iter()
+        .copied()
+        .filter(|&address| refused(address).is_none())
+        .partition(IpAddr::is_ipv4);
+    let of_v6 = v6.len().min(most / 2);
+    let of_v4 = v4.len().min(most - of_v6);
+    let of_v6 = v6.len().min(most - of_v4);
+    let admitted: BTreeSet<IpAddr> = v4
+        .into_iter()
+        .take(of_v4)
+        .chain(v6.into_iter().take(of_v6))
+        .collect();
+    distinct
+        .into_iter()
+        .map(|address| {
+            let verdict = match refused(address) {
+                Some(reason) => Err(reason),
+                None if admitted.contains(&address) => Ok(()),
+                None => Err(NotAttempted::OverLimit),
+            };
+            (address, verdict)
+        })
+        .collect()
 }
 
 fn special_use_v4(address: Ipv4Addr) -> Option<SpecialUseKind> {
@@ -204,12 +254,75 @@ mod tests {
     }
 
     #[test]
+    fn which_addresses_are_spoken_to() {
+        use IpVersion::V4;
+        use IpVersion::V6;
+        use NotAttempted as Not;
+        use SpecialUse::Allow;
+        use SpecialUse::Deny;
+        let both = &[V4, V6][..];
+        let over = Err(Not::OverLimit);
+        for (why, addresses, most, policy, families, expected) in [
+            (
+                "in order, each once",
+                vec!["9.9.9.9", "2620:fe::9", "9.9.9.9", "1.1.1.1"],
+                8,
+                Deny,
+                both,
+                vec![Ok(()), Ok(()), Ok(())],
+            ),
+            (
+                "either family gets its share",
+                vec!["1.1.1.1", "1.1.1.2", "1.1.1.3", "2620:fe::1", "2620:fe::2"],
+                2,
+                Deny,
+                both,
+                vec![Ok(()), over, over, Ok(()), over],
+            ),
+            (
+                "what one family leaves, the other takes",
+                vec!["1.1.1.1", "2620:fe::1", "2620:fe::2", "2620:fe::3"],
+                3,
+                Deny,
+                both,
+                vec![Ok(()), Ok(()), Ok(()), over],
+            ),
+            (
+                "a single one",
+                vec!["1.1.1.1", "2620:fe::1"],
+                1,
+                Deny,
+                both,
+                vec![Ok(()), over],
+            ),
+            (
+                "refused ones take no place",
+                vec!["10.0.0.1", "1.1.1.1", "2620:fe::1"],
+                1,
+                Deny,
+                &[V4],
+                // 1.1.1.1 comes before 10.0.0.1.
+                vec![Ok(()), Err(Not::SpecialUse), Err(Not::FamilyDisabled)],
+            ),
+            ("allowed", vec!["10.0.0.1"], 1, Allow, both, vec![Ok(())]),
+            ("none", vec![], 8, Deny, both, vec![]),
+        ] {
+            let addresses = addresses.iter().map(|text| text.parse().unwrap());
+            let verdicts: Vec<_> = admit(addresses, most, policy, families)
+                .into_iter()
+                .map(|(_, verdict)| verdict)
+                .collect();
+            assert_eq!(verdicts, expected, "{why}");
+        }
+    }
+
+    #[test]
     fn strangers_get_less() {
         let limits = |max_mx_hosts, max_addresses_per_host| config::Limits {
             max_concurrent_probes: 1,
             max_mx_hosts,
             max_addresses_per_host,
-            special_use_addresses: config::SpecialUse::Deny,
+            special_use_addresses: SpecialUse::Deny,
         };
         let caps = |hosts, addresses_per_host| Caps {
             hosts,

@@ -1,9 +1,419 @@
 //! Every socket in the program but the listener: fills evidence, judges nothing.
+//!
+//! A probe asks for the MX records first, because they may say that there is nothing else to ask. Then everything runs side
+//! by side: the hosts with their addresses, TLSA records and SMTP sessions; the MTA-STS record and the policy; the TLS-RPT
+//! record. One deadline bounds it all: what has not been learned by then is in the evidence as not learned, and the rest
+//! stays. There is no error: what the network does is what we came for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use moka::future::Cache;
+use tokio::time::Instant;
+use tokio::time::timeout_at;
+
+use crate::clock;
+use crate::clock::UnixTime;
+use crate::config;
+use crate::config::Config;
+use crate::config::IpVersion;
+use crate::config::Module;
+use crate::config::SpecialUse;
+use crate::domain_name::DomainName;
+use crate::evidence::Cost;
+use crate::evidence::Evidence;
+use crate::evidence::Phase;
+use crate::evidence::Stage;
+use crate::evidence::dns::Answer;
+use crate::evidence::dns::Failure;
+use crate::evidence::dns::FailureKind;
+use crate::evidence::dns::Lookup;
+use crate::evidence::dns::RecordType;
+use crate::evidence::mail_routing::MailRouting;
+use crate::evidence::monitor::Monitor;
+use crate::evidence::mta_sts::MtaStsEvidence;
+use crate::evidence::mta_sts::PolicyEvidence;
+use crate::evidence::mta_sts::PolicyFetch;
+use crate::evidence::tlsrpt::TlsRptEvidence;
+use crate::observe::dns::ProbeQueries;
+use crate::observe::dns::Resolver;
+use crate::observe::dns::ResolverError;
+use crate::observe::limits::Caps;
+use crate::observe::policy_host::FetchSettings;
+use crate::observe::policy_host::PolicyHostAddresses;
+use crate::observe::routing::NextHops;
+use crate::observe::smtp::sharing::SmtpObserver;
+use crate::protocol::mta_sts::record;
+use crate::protocol::mta_sts::record::RecordReading;
+use crate::protocol::pkix::TrustRoots;
+use crate::protocol::txt::TxtRecord;
+use crate::telemetry::Telemetry;
 
 pub mod dns;
 pub mod limits;
 pub mod policy_host;
+mod routing;
 pub mod smtp;
+pub mod tls;
+mod tlsa_base;
+
 #[cfg(test)]
 mod testing;
-pub mod tls;
+#[cfg(test)]
+mod tests;
+
+/// Looks at domains. Holds what probes share: the resolver with its cache, and the SMTP observations.
+pub struct Observer {
+    resolver: Resolver,
+    smtp: SmtpObserver,
+    mta_sts: config::MtaSts,
+    special_use: SpecialUse,
+    families: Vec<IpVersion>,
+    caps: Caps,
+    roots: Arc<TrustRoots>,
+    clock: Clock,
+    /// Domains whose policy was read in the last month: their host is asked also when the record has gone.
+    policies: Cache<DomainName, ()>,
+}
+
+/// Tells the time by which certificates and signatures are judged.
+pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
+
+/// Why there is nobody to look; in the operator's words.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserverError {
+    /// No resolver.
+    #[error("cannot look anything up in DNS")]
+    Resolver(#[from] ResolverError),
+}
+
+const POLICIES: u64 = 100_000;
+const POLICY_REMEMBERED: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+
+impl Observer {
+    /// Needs a running tokio runtime; sends nothing before the first probe.
+    pub fn new(config: &Config, telemetry: Arc<Telemetry>) -> Result<Self, ObserverError> {
+        Self::with_clock(config, telemetry, Arc::new(clock::now))
+    }
+
+    /// The same under another clock.
+    pub fn with_clock(
+        config: &Config,
+        telemetry: Arc<Telemetry>,
+        clock: Clock,
+    ) -> Result<Self, ObserverError> {
+        Ok(Self {
+            resolver: Resolver::with_clock(
+                &config.dns,
+                Arc::clone(&telemetry),
+                Arc::clone(&clock),
+            )?,
+            smtp: SmtpObserver::with_clock(&config.smtp, telemetry, Arc::clone(&clock)),
+            mta_sts: config.mta_sts.clone(),
+            special_use: config.limits.special_use_addresses,
+            families: config.smtp.families.clone(),
+            caps: Caps::of(&config.limits),
+            roots: Arc::clone(&config.roots),
+            clock,
+            policies: Cache::builder()
+                .max_capacity(POLICIES)
+                .time_to_live(POLICY_REMEMBERED)
+                .build(),
+        })
+    }
+
+    /// The resolver, for single look-ups.
+    pub fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    /// Looks at `domain` as `module` says, for at most `timeout`.
+    pub async fn observe(
+        &self,
+        domain: &DomainName,
+        module: &Module,
+        timeout: Duration,
+    ) -> Evidence {
+        self.observe_within(domain, module, timeout, self.caps)
+            .await
+    }
+
+    /// The same with other bounds on hosts and addresses.
+    pub async fn observe_within(
+        &self,
+        domain: &DomainName,
+        module: &Module,
+        timeout: Duration,
+        caps: Caps,
+    ) -> Evidence {
+        let begin = Instant::now();
+        let probe = Probe {
+            observer: self,
+            domain,
+            stages: &module.stages,
+            caps,
+            observed_at: (self.clock)(),
+            deadline: begin + timeout,
+            queries: Arc::default(),
+            phases: Phases::default(),
+        };
+        let learned = Box::pin(probe.run()).await;
+        let resolver_answered = probe.resolver_answered(&learned).await;
+        let end = Instant::now();
+        Evidence {
+            domain: domain.clone(),
+            observed_at: probe.observed_at,
+            stages: module.stages.clone(),
+            routing: learned.routing,
+            mta_sts: learned.mta_sts,
+            tlsrpt: learned.tlsrpt,
+            monitor: Monitor {
+                resolver_answered,
+                port25_egress: None,
+                ipv6_route: None,
+                dnssec_upstream: None,
+            },
+            cost: Cost {
+                seconds: end.duration_since(begin).as_secs_f64(),
+                timeout_seconds: timeout.as_secs_f64(),
+                // Whatever waits, waits until the deadline.
+                timed_out: end >= probe.deadline,
+                dns_queries: probe.queries.sent(),
+                phases: probe.phases.seconds(),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").finish_non_exhaustive()
+    }
+}
+
+/// One probe on its way.
+struct Probe<'a> {
+    observer: &'a Observer,
+    domain: &'a DomainName,
+    stages: &'a [Stage],
+    caps: Caps,
+    observed_at: UnixTime,
+    deadline: Instant,
+    queries: Arc<ProbeQueries>,
+    phases: Phases,
+}
+
+struct Learned {
+    routing: MailRouting,
+    mta_sts: Option<MtaStsEvidence>,
+    tlsrpt: Option<TlsRptEvidence>,
+}
+
+impl Learned {
+    /// Whether some look-up told less than it was asked for.
+    fn has_failure(&self) -> bool {
+        let routing = &self.routing;
+        let hosts = routing.hosts.iter().any(|host| {
+            let mut tlsa = host.tlsa.asked.iter();
+            host.a.failure().is_some()
+                || host.aaaa.failure().is_some()
+                || tlsa.any(|question| question.lookup.failure().is_some())
+        });
+        let mta_sts = self.mta_sts.iter();
+        let tlsrpt = self.tlsrpt.iter();
+        hosts
+            || routing.mx.failure().is_some()
+            || mta_sts
+                .map(|mta_sts| &mta_sts.record)
+                .any(|record| record.failure().is_some())
+            || tlsrpt
+                .map(|tlsrpt| &tlsrpt.record)
+                .any(|record| record.failure().is_some())
+    }
+}
+
+impl Probe<'_> {
+    /// Whether the upstream answered anything in this probe. With all else in the cache the failing look-up is the only
+    /// question, so that another one has to be asked: else the verdict on it would hang on what the cache holds.
+    async fn resolver_answered(&self, learned: &Learned) -> bool {
+        if self.queries.answered() > 0 {
+            return true;
+        }
+        let control = self.observer.resolver.is_answered(&self.queries);
+        learned.has_failure()
+            && tokio::time::timeout_at(self.deadline, control)
+                .await
+                .unwrap_or(false)
+    }
+
+    async fn run(&self) -> Learned {
+        let begin = Instant::now();
+        let name = self.domain.as_str();
+        let ask = Box::pin(self.observer.resolver.mx(name, &self.queries));
+        let mx = self.in_time(name, RecordType::Mx, ask).await;
+        self.phases.add(Phase::Mx, begin);
+        let hosts = match NextHops::of(self.domain, &mx) {
+            NextHops::NoMail => {
+                let routing = MailRouting {
+                    mx,
+                    hosts: Vec::new(),
+                    hosts_over_limit: 0,
+                };
+                return Learned {
+                    routing,
+                    mta_sts: None,
+                    tlsrpt: None,
+                };
+            }
+            NextHops::Hosts(hosts) => hosts,
+        };
+        let (mut routing, mta_sts, tlsrpt) = tokio::join!(
+            Box::pin(self.routing(mx, hosts)),
+            Box::pin(self.mta_sts()),
+            self.tlsrpt(),
+        );
+        self.unsigned_tlsa(&mut routing).await;
+        Learned {
+            routing,
+            mta_sts,
+            tlsrpt,
+        }
+    }
+
+    fn runs(&self, stage: Stage) -> bool {
+        self.stages.contains(&stage)
+    }
+
+    async fn mta_sts(&self) -> Option<MtaStsEvidence> {
+        if !self.runs(Stage::MtaSts) {
+            return None;
+        }
+        let begin = Instant::now();
+        let record = self.txt(&format!("_mta-sts.{}", self.domain)).await;
+        self.phases.add(Phase::MtaStsRecord, begin);
+        let policies = &self.observer.policies;
+        // Senders that hold a policy go by it whatever the record says, so one that was there once is still looked at.
+        let anyway =
+            self.observer.mta_sts.always_fetch || policies.get(self.domain).await.is_some();
+        let policy = match &record.answer {
+            _ if anyway => self.policy().await,
+            Answer::Unknown => PolicyEvidence::RecordUnknown,
+            Answer::NoData | Answer::NxDomain => PolicyEvidence::NotAsked,
+            Answer::Data(records) => match record::read(records) {
+                RecordReading::Absent => PolicyEvidence::NotAsked,
+                RecordReading::Valid(_)
+                | RecordReading::Invalid { .. }
+                | RecordReading::Multiple(_)
+                | RecordReading::NearMiss(_) => self.policy().await,
+            },
+        };
+        Some(MtaStsEvidence { record, policy })
+    }
+
+    async fn policy(&self) -> PolicyEvidence {
+        let begin = Instant::now();
+        let host = policy_host::policy_host(self.domain);
+        let (a, aaaa) = tokio::join!(self.a(&host), self.aaaa(&host));
+        let addresses = PolicyHostAddresses {
+            a,
+            aaaa,
+            resolve_time: begin.elapsed(),
+        };
+        let settings = FetchSettings {
+            mta_sts: &self.observer.mta_sts,
+            special_use: self.observer.special_use,
+            roots: &self.observer.roots,
+            now: self.observed_at,
+            deadline: self.deadline,
+        };
+        let fetch: PolicyFetch = policy_host::fetch(self.domain, addresses, settings).await;
+        self.phases.add(Phase::MtaStsPolicy, begin);
+        if fetch.outcome.is_ok() {
+            let policies = &self.observer.policies;
+            policies.insert(self.domain.clone(), ()).await;
+        }
+        PolicyEvidence::Asked(Box::new(fetch))
+    }
+
+    async fn tlsrpt(&self) -> Option<TlsRptEvidence> {
+        if !self.runs(Stage::TlsRpt) {
+            return None;
+        }
+        let begin = Instant::now();
+        let record = self.txt(&format!("_smtp._tls.{}", self.domain)).await;
+        self.phases.add(Phase::TlsRpt, begin);
+        Some(TlsRptEvidence { record })
+    }
+
+    async fn a(&self, name: &str) -> Lookup<Ipv4Addr> {
+        let ask = Box::pin(self.observer.resolver.a(name, &self.queries));
+        self.in_time(name, RecordType::A, ask).await
+    }
+
+    async fn aaaa(&self, name: &str) -> Lookup<Ipv6Addr> {
+        let ask = Box::pin(self.observer.resolver.aaaa(name, &self.queries));
+        self.in_time(name, RecordType::Aaaa, ask).await
+    }
+
+    async fn txt(&self, name: &str) -> Lookup<TxtRecord> {
+        let ask = Box::pin(self.observer.resolver.txt(name, &self.queries));
+        self.in_time(name, RecordType::Txt, ask).await
+    }
+
+    /// A look-up, or that the deadline came first. It comes boxed: walking a chain of trust takes a large future.
+    async fn in_time<T>(
+        &self,
+        name: &str,
+        rtype: RecordType,
+        ask: Pin<Box<impl Future<Output = Lookup<T>>>>,
+    ) -> Lookup<T> {
+        match timeout_at(self.deadline, ask).await {
+            Ok(lookup) => lookup,
+            Err(_) => Lookup::failed(
+                name.to_owned(),
+                rtype,
+                Failure {
+                    kind: FailureKind::Deadline,
+                    asked: format!("{rtype} {name}"),
+                    attempts: 0,
+                    detail: "no answer before the probe's deadline".to_owned(),
+                },
+            ),
+        }
+    }
+}
+
+/// When each phase began and ended; parts of one run side by side.
+#[derive(Debug, Default)]
+struct Phases(Mutex<BTreeMap<Phase, (Instant, Instant)>>);
+
+impl Phases {
+    /// A part of `phase` began at `begin` and ends now.
+    fn add(&self, phase: Phase, begin: Instant) {
+        let end = Instant::now();
+        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        spans
+            .entry(phase)
+            .and_modify(|(first, last)| {
+                *first = begin.min(*first);
+                *last = end.max(*last);
+            })
+            .or_insert((begin, end));
+    }
+
+    /// From the beginning of its first part to the end of its last.
+    fn seconds(&self) -> Vec<(Phase, f64)> {
+        let spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        spans
+            .iter()
+            .map(|(&phase, (begin, end))| (phase, end.duration_since(*begin).as_secs_f64()))
+            .collect()
+    }
+}

@@ -128,14 +128,11 @@ pub fn sni(name: &str) -> Option<&str> {
     server_name(name).map(|_| name)
 }
 
-/// 32 bytes that nobody can guess, as a hello wants them.
-pub fn random() -> [u8; 32] {
+/// 32 bytes that nobody can guess, as a hello wants them; none when the system has no random numbers.
+pub fn random() -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
-    PROVIDER
-        .secure_random
-        .fill(&mut bytes)
-        .expect("the system has random numbers");
-    bytes
+    PROVIDER.secure_random.fill(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// What reqwest needs to speak to a policy host, and what is recorded while it does.

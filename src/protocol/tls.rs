@@ -30,6 +30,16 @@ pub fn group_name(number: u16) -> String {
     name_of(number, GROUPS)
 }
 
+/// Whether a handshake with this outcome is one that current clients no longer make: below TLS 1.2 (RFC 8996 §4, §5), or
+/// without forward secrecy by elliptic curves and authenticated encryption (RFC 9325 §4.2).
+pub fn is_obsolete(version: u16, cipher_suite: u16) -> bool {
+    version < 0x0303
+        || !matches!(
+            cipher_suite,
+            0x1301..=0x1303 | 0xC02B | 0xC02C | 0xC02F | 0xC030 | 0xCCA8 | 0xCCA9
+        )
+}
+
 fn name_of(number: u16, names: &[(u16, &str)]) -> String {
     names
         .iter()
@@ -144,6 +154,20 @@ mod tests {
             ("unknown group", group_name(0x0A0A), "0x0A0A"),
         ] {
             assert_eq!(got, expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn knows_what_is_obsolete() {
+        for (why, version, suite, expected) in [
+            ("TLS 1.3", 0x0304, 0x1301, false),
+            ("TLS 1.2 as it should be", 0x0303, 0xC02F, false),
+            ("a good suite's number in TLS 1.0", 0x0301, 0xC02F, true),
+            ("CBC", 0x0303, 0xC013, true),
+            ("RSA key transport", 0x0303, 0x009C, true),
+            ("finite field", 0x0303, 0x009E, true),
+        ] {
+            assert_eq!(is_obsolete(version, suite), expected, "{why}");
         }
     }
 

@@ -8,6 +8,7 @@ use crate::evidence::mta_sts::PolicyEvidence;
 use crate::finding::Finding;
 use crate::finding::Severity;
 
+pub mod catalogue_docs;
 pub mod html;
 pub mod json;
 pub mod metrics;

@@ -37,7 +37,7 @@ pub fn render(report: &Report) -> String {
     }
     if let Some(delivery) = &report.assessment.delivery {
         out.push('\n');
-        table(&mut out, delivery_table(delivery));
+        table(&mut out, &delivery_table(delivery));
     }
     findings(report, &mut out);
     seen(report, &mut out);
@@ -49,7 +49,7 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 /// Indented, without trailing blanks.
-fn table(out: &mut String, table: Table) {
+fn table(out: &mut String, table: &Table) {
     for row in table.lines() {
         line(out, format_args!("  {}", row.trim_end()));
     }
@@ -236,7 +236,11 @@ fn seen(report: &Report, out: &mut String) {
     ]);
     if let Some(verdict) = &assessment.mta_sts {
         let policy = verdict.policy.as_ref().map_or_else(String::new, |policy| {
-            let patterns: Vec<&str> = policy.mx.iter().map(|pattern| pattern.as_str()).collect();
+            let patterns: Vec<&str> = policy
+                .mx
+                .iter()
+                .map(super::super::protocol::mta_sts::pattern::Pattern::as_str)
+                .collect();
             format!(", max_age {} s, mx {}", policy.max_age, patterns.join(" "))
         });
         facts.add_row(["MTA-STS".to_owned(), format!("{}{policy}", verdict.status)]);
@@ -257,7 +261,7 @@ fn seen(report: &Report, out: &mut String) {
         };
         facts.add_row(["TLS-RPT".to_owned(), format!("{}{to}", verdict.status)]);
     }
-    table(out, facts);
+    table(out, &facts);
     if !assessment.hosts.is_empty() {
         out.push('\n');
         let mut hosts = plain_table();
@@ -272,7 +276,7 @@ fn seen(report: &Report, out: &mut String) {
         for host in &assessment.hosts {
             host_rows(host, &mut hosts);
         }
-        table(out, hosts);
+        table(out, &hosts);
     }
     let cost = &evidence.cost;
     let cut = if cost.timed_out {

@@ -346,3 +346,40 @@ fn flags_win() {
         "{error}"
     );
 }
+
+#[test]
+fn says_which_named_file_is_of_no_use() {
+    let folder = tempfile::tempdir().unwrap();
+    for (why, key, content, expected) in [
+        (
+            "no anchor at all",
+            "dns: {trust_anchor_file: FILE}",
+            "; nothing\n",
+            "config.yaml:1: dns.trust_anchor_file: FILE: no DS or DNSKEY record in it: put the root's in, or leave dns.trust_anchor_file out to use the built-in ones",
+        ),
+        (
+            "no anchor but text",
+            "dns: {trust_anchor_file: FILE}",
+            "hello\n",
+            "config.yaml:1: dns.trust_anchor_file: FILE: line 1: not a DS or DNSKEY record: write DS or DNSKEY records as zone files do, like \". IN DS 20326 8 2 E06D44B8…\"",
+        ),
+        (
+            "no certificate at all",
+            "tls: {ca_file: FILE}",
+            "",
+            "config.yaml:1: tls.ca_file: FILE: it holds no certificate: expected at least one -----BEGIN CERTIFICATE----- block",
+        ),
+        (
+            "a block that is no certificate",
+            "tls: {ca_file: FILE}",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "config.yaml:1: tls.ca_file: FILE: certificate 1 in it cannot be read: TrailingData(SignedData)",
+        ),
+    ] {
+        let file = folder.path().join("named");
+        std::fs::write(&file, content).unwrap();
+        let file = file.to_str().unwrap();
+        let error = try_load(&key.replace("FILE", file)).unwrap_err();
+        assert_eq!(error.replace(file, "FILE"), expected, "{why}");
+    }
+}

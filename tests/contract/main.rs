@@ -1,4 +1,8 @@
 //! What must agree with what, without any I/O beyond this repository.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod architecture;
+mod catalogue;
 mod config;
+mod docs;
+mod metrics;

@@ -1,1 +1,21 @@
-//! end_to_end
+//! The exporter over real sockets on loopback, against the little mail internet of `tests/lab`.
+//!
+//! Scenario files say: given this domain, exactly these findings and these gauges. They are read off the design's check
+//! catalogue and decision tables, and off what the program does only where that is written down nowhere.
+//!
+//! `monitor` probes in this process, `exporter` runs the program and talks to it over HTTP, `exposition` reads what it
+//! exports.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod cli;
+mod coordination;
+mod dane;
+mod demo;
+mod dnssec;
+mod exporter;
+mod exposition;
+mod http;
+mod monitor;
+mod mta_sts;
+mod smtp;
+mod trouble;

@@ -19,7 +19,7 @@ impl ProbeQueries {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Of these, answered by a DNS message.
+    /// Of these, answered with NOERROR or NXDOMAIN.
     pub fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
     }

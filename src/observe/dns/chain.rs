@@ -101,6 +101,14 @@ impl Chain {
         }
     }
 
+    /// Whether the upstream answers anything now: asked past every cache.
+    pub(super) async fn is_answered(&self, asking: &Asking<'_>) -> bool {
+        self.upstream
+            .ask(&Name::root(), RecordType::NS, asking)
+            .await
+            .is_ok()
+    }
+
     /// One message; equal questions under way are asked once.
     pub(super) async fn message(
         &self,

@@ -79,6 +79,19 @@ impl Hops {
         (self.clock)()
     }
 
+    /// Whether the upstream answers anything now, whatever is remembered.
+    pub(super) async fn is_answered(&self, queries: &ProbeQueries) -> bool {
+        self.chain.is_answered(&self.asking(queries)).await
+    }
+
+    fn asking<'a>(&'a self, queries: &'a ProbeQueries) -> Asking<'a> {
+        Asking {
+            queries,
+            now: self.now(),
+            clock: &self.clock,
+        }
+    }
+
     /// From memory, or asked for and judged.
     pub(super) async fn hop(
         &self,
@@ -86,12 +99,8 @@ impl Hops {
         rtype: rr::RecordType,
         queries: &ProbeQueries,
     ) -> Arc<Hop> {
-        let now = (self.clock)();
-        let asking = Asking {
-            queries,
-            now,
-            clock: &self.clock,
-        };
+        let asking = self.asking(queries);
+        let now = asking.now;
         self.telemetry.dns_cache_requests.increment();
         let make = async {
             let hop = self.make_hop(name, rtype, &asking).await;

@@ -79,6 +79,12 @@ impl Resolver {
         })
     }
 
+    /// Whether the upstream answers anything now, whatever the caches hold: what tells a domain whose look-ups fail from a
+    /// resolver that is down, when nothing else had to be asked.
+    pub async fn is_answered(&self, queries: &ProbeQueries) -> bool {
+        self.hops.is_answered(queries).await
+    }
+
     /// MX.
     pub async fn mx(&self, name: &str, queries: &ProbeQueries) -> Lookup<MxRecord> {
         self.lookup(

@@ -220,9 +220,10 @@ impl Upstream {
             Ok(Err(error)) => read_error(error, &query),
             Err(_) => Err((FailureKind::Timeout, "no answer".to_owned())),
         };
-        let is_answered = !matches!(outcome, Err((FailureKind::Timeout | FailureKind::Io, _)));
-        server.is_open.store(is_answered, Ordering::Relaxed);
-        if is_answered {
+        let is_heard = !matches!(outcome, Err((FailureKind::Timeout | FailureKind::Io, _)));
+        server.is_open.store(is_heard, Ordering::Relaxed);
+        // A resolver that lost its own way to the Internet answers everything, with SERVFAIL.
+        if outcome.is_ok() {
             asking.queries.count_answered();
         }
         outcome.map_err(|(kind, detail)| {

@@ -24,10 +24,11 @@ use crate::protocol::tls::hello;
 use crate::protocol::tls::hello::FlightProgress;
 use crate::protocol::tls::hello::KeyExchange;
 use crate::protocol::tls::hello::ServerFlight;
+use crate::protocol::tls::is_obsolete;
 use crate::protocol::tls::version_name;
 
-/// What an obsolete server would speak; none when it refuses this hello too, or does not get that far.
-pub(super) async fn ask(target: SessionTarget<'_>) -> Option<(LegacyTls, Handshake)> {
+/// What the server would speak; none when it refuses this hello too, or does not get that far.
+pub(super) async fn ask(target: SessionTarget<'_>) -> Option<Spoken> {
     let deadline = Instant::now() + target.session_timeout;
     // What the first session saw stands; this one is about the hello alone.
     let mut unused = Seen::default();
@@ -35,7 +36,7 @@ pub(super) async fn ask(target: SessionTarget<'_>) -> Option<(LegacyTls, Handsha
     let mut stream = until_tls(target, stream, deadline, &mut unused)
         .await
         .ok()?;
-    let hello = hello::client_hello(tls::sni(target.sni), tls::random());
+    let hello = hello::client_hello(tls::sni(target.sni), tls::random()?);
     let exchange = async {
         stream.write_all(&hello).await.ok()?;
         let flight = server_flight(&mut stream).await;
@@ -46,6 +47,15 @@ pub(super) async fn ask(target: SessionTarget<'_>) -> Option<(LegacyTls, Handsha
     };
     let flight = timeout_at(deadline, exchange).await.ok()??;
     as_evidence(flight)
+}
+
+/// What the server would speak.
+#[derive(Debug)]
+pub(super) struct Spoken {
+    /// The answer to the hand-made hello.
+    pub(super) shown: Handshake,
+    /// Set when it is obsolete; else the first handshake failed for another reason.
+    pub(super) legacy: Option<LegacyTls>,
 }
 
 /// A fatal alert in a record of TLS 1.0: what a client says that finds nothing acceptable.
@@ -69,13 +79,16 @@ async fn server_flight(stream: &mut TcpStream) -> Option<ServerFlight> {
     }
 }
 
-fn as_evidence(flight: ServerFlight) -> Option<(LegacyTls, Handshake)> {
-    let version = version_name(flight.version?);
-    let cipher_suite = cipher_suite_name(flight.cipher_suite?);
+fn as_evidence(flight: ServerFlight) -> Option<Spoken> {
+    let (version, cipher_suite) = (flight.version?, flight.cipher_suite?);
+    let legacy = is_obsolete(version, cipher_suite).then(|| LegacyTls {
+        version: version_name(version),
+        cipher_suite: cipher_suite_name(cipher_suite),
+    });
     let shown = Handshake {
         chain: Chain(flight.chain),
-        version: version.clone(),
-        cipher_suite: cipher_suite.clone(),
+        version: version_name(version),
+        cipher_suite: cipher_suite_name(cipher_suite),
         key_exchange: match flight.key_exchange {
             KeyExchange::KeyTransport => "none".to_owned(),
             KeyExchange::Group(number) => group_name(number),
@@ -83,9 +96,5 @@ fn as_evidence(flight: ServerFlight) -> Option<(LegacyTls, Handshake)> {
         },
         proof: KeyProof::NotSeen,
     };
-    let legacy = LegacyTls {
-        version,
-        cipher_suite,
-    };
-    Some((legacy, shown))
+    Some(Spoken { shown, legacy })
 }

@@ -12,7 +12,6 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use moka::future::Cache;
 
-use crate::clock;
 use crate::config;
 use crate::config::KeyAlgorithms;
 use crate::domain_name::MxHost;
@@ -20,6 +19,7 @@ use crate::evidence::smtp::KeyOffer;
 use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpObservation;
 use crate::evidence::smtp::SmtpSession;
+use crate::observe::Clock;
 use crate::observe::smtp::session::OwnTrouble;
 use crate::observe::smtp::session::SessionTarget;
 use crate::observe::smtp::session::session;
@@ -45,10 +45,10 @@ pub(super) struct Subject {
 pub(super) type Digest = [u8; 32];
 
 /// Makes observations and remembers which keys servers lack.
-#[derive(Debug)]
 pub(super) struct Observing {
     pub(super) settings: config::Smtp,
     telemetry: Arc<Telemetry>,
+    clock: Clock,
     lacking: Cache<Asked, Lack>,
 }
 
@@ -75,10 +75,11 @@ const LACK_TTL: Duration = Duration::from_secs(60 * 60);
 const LACK_ENTRIES: u64 = 50_000;
 
 impl Observing {
-    pub(super) fn new(settings: config::Smtp, telemetry: Arc<Telemetry>) -> Self {
+    pub(super) fn new(settings: config::Smtp, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
         Self {
             settings,
             telemetry,
+            clock,
             lacking: Cache::builder()
                 .max_capacity(LACK_ENTRIES)
                 .time_to_live(LACK_TTL)
@@ -88,7 +89,7 @@ impl Observing {
 
     /// All sessions with an address, one after the other.
     pub(super) async fn observe(&self, subject: &Subject) -> Result<SmtpObservation, OwnTrouble> {
-        let observed_at = clock::now();
+        let observed_at = (self.clock)();
         let first = self
             .speak(subject, &subject.host, KeyOffer::ServerChoice)
             .await?;

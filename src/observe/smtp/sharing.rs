@@ -26,12 +26,14 @@ use tokio::time::Instant;
 use tokio::time::timeout;
 use tokio::time::timeout_at;
 
+use crate::clock;
 use crate::config;
 use crate::domain_name::MxHost;
 use crate::evidence::smtp::NotAttempted;
 use crate::evidence::smtp::SmtpEvidence;
 use crate::evidence::smtp::SmtpObservation;
 use crate::evidence::smtp::SmtpSession;
+use crate::observe::Clock;
 use crate::observe::smtp::observation::Observing;
 use crate::observe::smtp::observation::Subject;
 use crate::observe::smtp::observation::tlsa_digest;
@@ -61,14 +63,23 @@ pub struct ObservationRequest<'a> {
 impl SmtpObserver {
     /// Nothing is opened before the first request.
     pub fn new(config: &config::Smtp, telemetry: Arc<Telemetry>) -> Self {
+        Self::with_clock(config, telemetry, Arc::new(clock::now))
+    }
+
+    /// The same under another clock: observations are dated by it.
+    pub fn with_clock(config: &config::Smtp, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
         Self {
-            shared: Arc::new(Shared::new(config, Arc::clone(&telemetry))),
+            shared: Arc::new(Shared::new(config, Arc::clone(&telemetry), clock)),
             telemetry,
             tasks: Mutex::default(),
         }
     }
 
     /// What is seen at an address, at the latest when `deadline` comes.
+    ///
+    /// # Panics
+    ///
+    /// When the observation panicked: all who wait for it hear of the bug.
     pub async fn observe(
         &self,
         request: ObservationRequest<'_>,
@@ -205,10 +216,10 @@ const LAST_RESORT: Duration = Duration::from_secs(60 * 60);
 const FINISHED_BYTES: u64 = 64 * 1024 * 1024;
 
 impl Shared {
-    fn new(settings: &config::Smtp, telemetry: Arc<Telemetry>) -> Self {
+    fn new(settings: &config::Smtp, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
         Self {
             slots: Slots::new(settings),
-            observing: Observing::new(settings.clone(), telemetry),
+            observing: Observing::new(settings.clone(), telemetry, clock),
             finished: Cache::builder()
                 .max_capacity(FINISHED_BYTES)
                 .weigher(|_, finished: &Finished| weight(&finished.observation))

@@ -18,8 +18,8 @@ use crate::report::metrics::StateSet;
 
 /// Declares the constants, and the list of them in the order written.
 macro_rules! families {
-    ($(#[$list_meta:meta])* $list:ident; $($(#[$meta:meta])* $name:ident: $kind:ty = ($($argument:expr),+ $(,)?);)+) => {
-        $($(#[$meta])* pub static $name: $kind = <$kind>::new($($argument),+);)+
+    ($(#[$list_meta:meta])* $list:ident; $($(#[$meta:meta])* $name:ident: $kind:ty = ($full:literal, $($argument:expr),+ $(,)?);)+) => {
+        $(#[doc = concat!("`", $full, "`")] $(#[$meta])* pub static $name: $kind = <$kind>::new($full, $($argument),+);)+
 
         $(#[$list_meta])*
         pub fn $list() -> Vec<Family> {

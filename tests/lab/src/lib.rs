@@ -30,11 +30,12 @@
 //! [`World`] tells where everything is, what clients did, and changes things while it runs. In
 //! reading order: `declare` is what a test writes, `plan` turns it into addresses, certificates and
 //! records, `dns` and `serve` run it, `start` opens the sockets, `world` answers questions, and
-//! `changes` is what may be changed later.
+//! `changes` is what may be changed later. [`demo`] is a world to look around in.
 
 mod certificate;
 mod changes;
 mod declare;
+pub mod demo;
 mod dns;
 mod lock;
 mod plan;
