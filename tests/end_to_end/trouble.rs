@@ -65,7 +65,7 @@ fn assert_unknown(samples: &Samples, why: &str) {
 async fn an_upstream_that_is_stopped() {
     let world = World::builder().domain(good("good.example"));
     let monitor = Monitor::configured(world, |config| {
-        config.dns.timeout = Duration::from_millis(200)
+        config.dns.timeout = Duration::from_millis(200);
     })
     .await;
     monitor.world.stop_dns();
