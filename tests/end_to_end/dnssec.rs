@@ -293,6 +293,7 @@ async fn failing_zones() {
             domain.dns_broken(DnsFault::Garbage)
         })
         .finds(failed)
+        .finds(["critical delivery_blocked"])
         .exports(unknown)
         .lacks(lacks),
     ])

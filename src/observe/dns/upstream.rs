@@ -5,6 +5,7 @@
 //! if there is one, before it counts as failed. Queries say DO (send signatures) and CD (do not validate for us).
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -29,6 +30,8 @@ use hickory_resolver::config::ConnectionConfig;
 use hickory_resolver::config::NameServerConfig;
 use hickory_resolver::config::ResolverOpts;
 use hickory_resolver::config::ServerOrderingStrategy;
+use tokio::sync::Mutex;
+use tokio::sync::MutexGuard;
 use tokio::sync::Semaphore;
 
 use super::resolver::Asking;
@@ -76,6 +79,24 @@ struct Server {
     pool: NameServerPool<TokioRuntimeProvider>,
     /// Until this time (Unix seconds) others are asked first.
     avoid_until: AtomicI64,
+    /// Of an encrypted server, while no connection is known to stand: who holds it opens one, the others wait for that
+    /// instead of opening their own.
+    opening: Option<Mutex<()>>,
+    is_open: AtomicBool,
+}
+
+/// A server as configured.
+struct Target {
+    label: String,
+    config: NameServerConfig,
+    transport: Transport,
+}
+
+enum Transport {
+    /// UDP, or a TCP connection for what is truncated.
+    Plain,
+    /// One long-lived connection.
+    Encrypted,
 }
 
 impl Upstream {
@@ -97,14 +118,19 @@ impl Upstream {
         let context = Arc::new(PoolContext::new(options, tls_config()?));
         let servers = configs
             .into_iter()
-            .map(|(label, server)| Server {
-                label,
+            .map(|target| Server {
+                label: target.label,
                 pool: NameServerPool::from_config(
-                    [server],
+                    [target.config],
                     Arc::clone(&context),
                     TokioRuntimeProvider::default(),
                 ),
                 avoid_until: AtomicI64::new(i64::MIN),
+                opening: match target.transport {
+                    Transport::Plain => None,
+                    Transport::Encrypted => Some(Mutex::new(())),
+                },
+                is_open: AtomicBool::new(false),
             })
             .collect::<Vec<_>>();
         Ok(Self {
@@ -172,6 +198,7 @@ impl Upstream {
         rtype: RecordType,
         asking: &Asking<'_>,
     ) -> Result<Reply, (FailureKind, String)> {
+        let _opening = turn(server, self.timeout).await;
         let _permit = self
             .permits
             .acquire()
@@ -193,6 +220,8 @@ impl Upstream {
             Ok(Err(error)) => read_error(error, &query),
             Err(_) => Err((FailureKind::Timeout, "no answer".to_owned())),
         };
+        let is_heard = !matches!(outcome, Err((FailureKind::Timeout | FailureKind::Io, _)));
+        server.is_open.store(is_heard, Ordering::Relaxed);
         // A resolver that lost its own way to the Internet answers everything, with SERVFAIL.
         if outcome.is_ok() {
             asking.queries.count_answered();
@@ -205,6 +234,16 @@ impl Upstream {
             (kind, format!("{}: {detail}{within}", server.label))
         })
     }
+}
+
+/// Waits until a connection stands, or until it is this caller's turn to open one.
+async fn turn(server: &Server, patience: Duration) -> Option<MutexGuard<'_, ()>> {
+    let opening = server.opening.as_ref()?;
+    if server.is_open.load(Ordering::Relaxed) {
+        return None;
+    }
+    let turn = tokio::time::timeout(patience, opening.lock()).await.ok()?;
+    (!server.is_open.load(Ordering::Relaxed)).then_some(turn)
 }
 
 fn read(message: Message, query: &Query) -> Result<Reply, (FailureKind, String)> {
@@ -233,6 +272,10 @@ fn read_error(error: NetError, query: &Query) -> Result<Reply, (FailureKind, Str
         NetError::Proto(_) | NetError::Truncated | NetError::ForeignClassRecord { .. } => {
             Err((FailureKind::Malformed, error.to_string()))
         }
+        NetError::NoConnections => Err((
+            FailureKind::Io,
+            "no connection: refused, or its certificate is not accepted".to_owned(),
+        )),
         // Everything else is about connections: the operating system, TLS, HTTP.
         _ => Err((FailureKind::Io, error.to_string())),
     }
@@ -278,18 +321,22 @@ fn code_failure(code: ResponseCode) -> (FailureKind, String) {
     }
 }
 
-fn system_servers() -> Result<Vec<(String, NameServerConfig)>, ResolverError> {
+fn system_servers() -> Result<Vec<Target>, ResolverError> {
     // Search lists and ndots in it are of no use here: every name is absolute.
     let (system, _) = hickory_resolver::system_conf::read_system_conf()
         .map_err(|error| ResolverError::SystemConfig(error.to_string()))?;
     Ok(system
         .name_servers()
         .iter()
-        .map(|server| (format!("{}:53", server.ip), server.clone()))
+        .map(|server| Target {
+            label: format!("{}:53", server.ip),
+            config: server.clone(),
+            transport: Transport::Plain,
+        })
         .collect())
 }
 
-fn server_config(server: &DnsServer) -> (String, NameServerConfig) {
+fn server_config(server: &DnsServer) -> Target {
     let (address, label, connections) = match server {
         DnsServer::Plain(address) => (
             address,
@@ -321,10 +368,14 @@ fn server_config(server: &DnsServer) -> (String, NameServerConfig) {
             connection
         })
         .collect();
-    (
+    Target {
         label,
-        NameServerConfig::new(address.ip(), true, connections),
-    )
+        config: NameServerConfig::new(address.ip(), true, connections),
+        transport: match server {
+            DnsServer::Plain(_) => Transport::Plain,
+            DnsServer::Tls { .. } | DnsServer::Https { .. } => Transport::Encrypted,
+        },
+    }
 }
 
 /// Encrypted upstreams are judged by the Mozilla roots and those of the system: a resolver of one's own may have either.
