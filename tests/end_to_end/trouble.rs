@@ -73,8 +73,6 @@ async fn an_upstream_that_is_stopped() {
     assert_unknown(&monitor.probe("good.example").await, "a second time");
 }
 
-// The fix belongs into observe: only NOERROR and NXDOMAIN tell that a resolver works, and with a warm cache it takes a
-// question of its own to find out.
 /// A resolver that has lost its own way to the Internet answers everything, with SERVFAIL.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_has_no_upstream() {
