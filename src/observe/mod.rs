@@ -247,10 +247,7 @@ impl Probe<'_> {
             return true;
         }
         let control = self.observer.resolver.is_answered(&self.queries);
-        learned.has_failure()
-            && tokio::time::timeout_at(self.deadline, control)
-                .await
-                .unwrap_or(false)
+        learned.has_failure() && timeout_at(self.deadline, control).await.unwrap_or(false)
     }
 
     async fn run(&self) -> Learned {

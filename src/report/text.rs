@@ -20,6 +20,7 @@ use crate::assess::smtp::AddressVerdict;
 use crate::evidence::dns::Lookup;
 use crate::finding::Finding;
 use crate::finding::Severity;
+use crate::finding::catalogue::NO_RULE;
 use crate::report::Report;
 use crate::report::metrics::exposition::label_text;
 
@@ -198,14 +199,12 @@ fn findings(report: &Report, out: &mut String) {
             out,
             format_args!("           {}", printable(&finding.detail)),
         );
-        line(
-            out,
-            format_args!(
-                "           {DIM}→ {} ({}){DIM:#}",
-                printable(finding.advice()),
-                code.entry().rule
-            ),
-        );
+        let rule = match code.entry().rule {
+            NO_RULE => String::new(),
+            rule => format!(" ({rule})"),
+        };
+        let advice = printable(finding.advice());
+        line(out, format_args!("           {DIM}→ {advice}{rule}{DIM:#}"));
     }
 }
 

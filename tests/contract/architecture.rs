@@ -469,3 +469,19 @@ fn the_rules_notice() {
         }
     }
 }
+
+/// Whoever reads an RFC's number in the source finds in docs/architecture.md what it is about.
+#[test]
+fn every_rfc_is_listed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    for (path, text) in sources(&root.join("src")) {
+        for rest in text.split("RFC ").skip(1) {
+            let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            assert!(
+                number.is_empty() || page.contains(&format!("| RFC {number} | ")),
+                "{path} names RFC {number}: list it in docs/architecture.md"
+            );
+        }
+    }
+}

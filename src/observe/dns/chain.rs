@@ -12,11 +12,11 @@ use futures_util::future::select;
 use hickory_proto::rr::Name;
 use hickory_proto::rr::RecordType;
 
+use super::asking::Asking;
 use super::cut::Below;
 use super::cut::Step;
 use super::memory::Kept;
 use super::memory::Memory;
-use super::resolver::Asking;
 use super::upstream::Reply;
 use super::upstream::Upstream;
 use super::zone::Fail;

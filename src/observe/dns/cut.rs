@@ -4,9 +4,9 @@ use hickory_proto::dnssec::rdata::DS;
 use hickory_proto::rr::Name;
 use hickory_proto::rr::RecordType;
 
+use super::denials::DenialFault;
+use super::denials::verified_denials;
 use super::upstream::Reply;
-use super::verdict::DenialFault;
-use super::verdict::verified_denials;
 use super::zone::Fail;
 use super::zone::Fault;
 use super::zone::Trust;

@@ -34,7 +34,7 @@ use tokio::sync::Mutex;
 use tokio::sync::MutexGuard;
 use tokio::sync::Semaphore;
 
-use super::resolver::Asking;
+use super::asking::Asking;
 use super::resolver::ResolverError;
 use crate::config;
 use crate::config::DnsServer;
@@ -104,7 +104,7 @@ impl Upstream {
         config: &config::Dns,
         telemetry: Arc<Telemetry>,
     ) -> Result<Self, ResolverError> {
-        let configs = if config.servers.is_empty() {
+        let targets: Vec<Target> = if config.servers.is_empty() {
             system_servers()?
         } else {
             config.servers.iter().map(server_config).collect()
@@ -115,8 +115,8 @@ impl Upstream {
         options.num_concurrent_reqs = 1;
         options.max_active_requests = PARALLEL.saturating_mul(2);
         options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
-        let context = Arc::new(PoolContext::new(options, tls_config()?));
-        let servers = configs
+        let context = Arc::new(PoolContext::new(options, tls_config(&targets)?));
+        let servers = targets
             .into_iter()
             .map(|target| Server {
                 label: target.label,
@@ -379,10 +379,13 @@ fn server_config(server: &DnsServer) -> Target {
 }
 
 /// Encrypted upstreams are judged by the Mozilla roots and those of the system: a resolver of one's own may have either.
-fn tls_config() -> Result<TlsConfig, ResolverError> {
+fn tls_config(targets: &[Target]) -> Result<TlsConfig, ResolverError> {
     let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let is_needed = |target: &Target| matches!(target.transport, Transport::Encrypted);
+    if targets.iter().any(is_needed) {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
