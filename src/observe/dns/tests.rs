@@ -488,7 +488,7 @@ async fn a_denial_comes_with_a_soa_that_is_signed() {
             |message| {
                 message
                     .authorities
-                    .retain(|record| record.record_type() != RecordType::SOA)
+                    .retain(|record| record.record_type() != RecordType::SOA);
             },
             "bogus no name",
         ),
@@ -497,7 +497,7 @@ async fn a_denial_comes_with_a_soa_that_is_signed() {
             |message| {
                 message
                     .authorities
-                    .retain(|record| !is_soa_signature(record))
+                    .retain(|record| !is_soa_signature(record));
             },
             "bogus no name",
         ),

@@ -34,7 +34,7 @@ use tokio::runtime::Runtime;
 use super::proxy::Proxy;
 use super::sign::Signed;
 use super::sign::sign;
-use super::zones::Server;
+use super::zone::Server;
 use super::zones::zones;
 use crate::certificates::Authority;
 use crate::certificates::Issue;
@@ -141,23 +141,15 @@ impl Lab {
         }
     }
 
-    /// A configuration of the resolver under test.
-    pub(crate) fn configuration(&self, server: DnsServer) -> config::Dns {
-        config::Dns {
-            servers: vec![server],
-            trust_anchors: Arc::new(
-                TrustAnchors::parse(&self.anchor).expect("ldns writes DNSKEY records"),
-            ),
-            timeout: Duration::from_secs(3),
-            attempts: 2,
-            cache_size: 8 << 20,
-            cache_max_ttl: Duration::from_secs(3600),
-        }
+    /// A configuration of the resolver under test with plain upstreams.
+    pub(crate) fn configuration(&self, upstreams: &[SocketAddr]) -> config::Dns {
+        let servers = upstreams.iter().copied().map(DnsServer::Plain).collect();
+        configuration(&self.anchor, servers)
     }
 
     /// A resolver under test with nothing in its memory.
     pub(crate) fn cold_resolver(&self, upstream: SocketAddr) -> Resolver {
-        let configuration = self.configuration(DnsServer::Plain(upstream));
+        let configuration = self.configuration(&[upstream]);
         Resolver::new(&configuration, Arc::new(Telemetry::default())).expect("a plain server")
     }
 
@@ -296,6 +288,18 @@ impl Lab {
         let file = folder.join("unbound.conf");
         fs::write(&file, text).expect("the folder is ours");
         self.run(name, &format!("unbound -d -p -c {}", file.display()));
+    }
+}
+
+/// A configuration of the resolver under test.
+pub(crate) fn configuration(anchor: &str, servers: Vec<DnsServer>) -> config::Dns {
+    config::Dns {
+        servers,
+        trust_anchors: Arc::new(TrustAnchors::parse(anchor).expect("ldns writes DNSKEY records")),
+        timeout: Duration::from_secs(3),
+        attempts: 2,
+        cache_size: 8 << 20,
+        cache_max_ttl: Duration::from_secs(3600),
     }
 }
 

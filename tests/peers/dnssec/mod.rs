@@ -1,16 +1,21 @@
 //! DNSSEC verdicts against real servers: zones that ldns signed and NSD serves, sound and broken in every way that the
 //! walk has a rule for; Unbound as the upstream; a proxy in between that drops, strips and forges.
 //!
-//! In reading order: `zones` is what is served, `faults` what goes wrong on the way, `cases` what is right to say of it;
-//! `sign`, `proxy` and `lab` set it up; `witness` asks `unbound-host`. The resolver under test runs in this process.
+//! In reading order: `zones` is what is served (in the words of `zone`), `faults` what goes wrong on the way, `cases` what is right to say of it;
+//! `sign` and `edit` write the zones, `proxy` and `forgery` change the answers, `lab` starts it all; `witness` asks `unbound-host`. The resolver under test runs in this process.
 
 mod cases;
+mod edit;
 mod faults;
+mod forgery;
 mod lab;
 mod proxy;
 mod sign;
 mod upstreams;
 mod witness;
+mod zone;
+// Tables: an entry a line.
+#[rustfmt::skip]
 mod zones;
 
 use std::sync::Mutex;
@@ -26,9 +31,12 @@ use mailtls_exporter::observe::dns::Resolver;
 use self::cases::Case;
 use self::cases::Kind;
 use self::cases::cases;
+use self::faults::FAULTS;
+use self::faults::Fault;
 use self::lab::Lab;
 use self::witness::DIFFERENCES;
 use self::witness::UnboundHost;
+use self::zones::zones;
 
 /// Cases under way at once: those that wait for a time-out take no time from the others.
 const PARALLEL: usize = 32;
@@ -60,7 +68,7 @@ fn complaint(case: &Case, lookup: &Lookup<String>) -> Option<String> {
             case.name,
             lookup.status(),
             lookup.security.cause().unwrap_or_default(),
-            words(case.accepted),
+            words(&case.accepted),
             case.answer,
         )
     })
@@ -95,6 +103,50 @@ fn complaints<'a>(judged: impl IntoIterator<Item = &'a (Case, Lookup<String>)>) 
 
 fn assert_none(what: &str, all: &[String]) {
     assert!(all.is_empty(), "{} {what}:\n{}", all.len(), all.join("\n"));
+}
+
+/// A zone or a fault that no case asks about tests nothing.
+#[test]
+fn every_zone_and_every_fault_is_asked_about() {
+    let asked: Vec<String> = cases()
+        .iter()
+        .map(|case| case.name.to_lowercase())
+        .collect();
+    let is_asked = |zone: &str| {
+        let below = format!(".{zone}");
+        zone.is_empty()
+            || asked
+                .iter()
+                .any(|name| name == zone || name.ends_with(&below))
+    };
+    let zones = zones();
+    let unasked: Vec<String> = zones
+        .iter()
+        .map(|zone| zone.name)
+        .chain(FAULTS.iter().map(|fault| fault.zone))
+        .filter(|zone| !is_asked(zone))
+        .map(str::to_owned)
+        .collect();
+    assert_none("zones without a case", &unasked);
+    let is_served = |fault: &&Fault| zones.iter().any(|zone| zone.name == fault.zone);
+    assert!(
+        FAULTS.iter().all(|fault| is_served(&fault)),
+        "each fault has its zone"
+    );
+    let mut ids: Vec<&str> = cases().iter().map(|case| case.id).collect();
+    ids.sort_unstable();
+    let twice: Vec<String> = ids
+        .windows(2)
+        .filter(|two| two[0] == two[1])
+        .map(|two| two[0].to_owned())
+        .collect();
+    assert_none("names of cases that are there twice", &twice);
+    let stale: Vec<String> = DIFFERENCES
+        .iter()
+        .map(|(id, ..)| (*id).to_owned())
+        .filter(|id| !ids.contains(&id.as_str()))
+        .collect();
+    assert_none("differences of cases that are gone", &stale);
 }
 
 /// Each case, and the same beside `unbound-host`.
@@ -218,12 +270,4 @@ fn times_to_live_are_capped() {
             lookup.ttl
         );
     }
-}
-
-#[test]
-#[ignore]
-fn hold() {
-    let lab = Lab::get();
-    eprintln!("LAB {}", lab.proxy().address);
-    std::thread::sleep(std::time::Duration::from_secs(600));
 }

@@ -9,7 +9,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hickory_proto::dnssec::rdata::DNSSECRData;
 use hickory_proto::op::Edns;
 use hickory_proto::op::Message;
 use hickory_proto::op::MessageType;
@@ -17,13 +16,8 @@ use hickory_proto::op::OpCode;
 use hickory_proto::op::Query;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::Name;
-use hickory_proto::rr::RData;
 use hickory_proto::rr::Record;
 use hickory_proto::rr::RecordType;
-use hickory_proto::rr::rdata::A;
-use hickory_proto::rr::rdata::CNAME;
-use hickory_proto::rr::rdata::NULL;
-use mailtls_exporter::protocol::dnssec::parse_name;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -34,11 +28,11 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::faults::Act;
-use super::faults::Change;
 use super::faults::FAULTS;
 use super::faults::Fault;
 use super::faults::Of;
-use super::faults::Piece;
+use super::forgery::forged_address;
+use super::forgery::name;
 
 /// How long the resolver behind may take.
 const PATIENCE: Duration = Duration::from_secs(9);
@@ -53,8 +47,11 @@ pub(crate) struct Proxy {
     tasks: Vec<AbortHandle>,
 }
 
+/// The resolver that genuine answers come from.
+pub(super) struct Behind(SocketAddr);
+
 struct Inner {
-    behind: SocketAddr,
+    behind: Behind,
     is_healed: AtomicBool,
     asked: Mutex<BTreeSet<String>>,
     questions: Mutex<Vec<String>>,
@@ -80,7 +77,7 @@ impl Proxy {
         let udp = Arc::new(UdpSocket::bind(address).await?);
         let tcp = TcpListener::bind(address).await?;
         let inner = Arc::new(Inner {
-            behind,
+            behind: Behind(behind),
             is_healed: AtomicBool::new(false),
             asked: Mutex::default(),
             questions: Mutex::default(),
@@ -189,7 +186,12 @@ impl Inner {
             .push(format!("{rtype} {name}"));
         let zone = FAULTS.iter().find(|fault| fault.covers(&name, rtype));
         let Some(fault) = zone else {
-            return self.forward(wire, transport).await.into_iter().collect();
+            return self
+                .behind
+                .forward(wire, transport)
+                .await
+                .into_iter()
+                .collect();
         };
         match Box::pin(self.act(&fault.act, wire, &query, transport)).await {
             Back::Nothing => Vec::new(),
@@ -243,14 +245,22 @@ impl Inner {
                 }
                 Back::Message(Box::new(truncated(&response(query))))
             }
-            Act::Genuine => Back::Bytes(self.forward(wire, transport).await.into_iter().collect()),
+            Act::Genuine => Back::Bytes(
+                self.behind
+                    .forward(wire, transport)
+                    .await
+                    .into_iter()
+                    .collect(),
+            ),
             Act::Garbage => {
                 let mut bytes = wire.get(..2).unwrap_or_default().to_vec();
                 bytes.extend([0x81, 0x80, 0, 1, 0, 9, 0, 0, 0, 0, 0xc0, 0xff, 0xee]);
                 Back::Bytes(vec![bytes])
             }
             Act::OtherQuestion => Back::Message(Box::new(
-                self.look("cn.otherquestion.test", RecordType::A).await,
+                self.behind
+                    .look("cn.otherquestion.test", RecordType::A)
+                    .await,
             )),
             Act::ForgeryFirst => {
                 let mut forged = response(query);
@@ -260,17 +270,23 @@ impl Inner {
                     .iter()
                     .map(|asked| Record::from_rdata(asked.name().clone(), 300, forged_address()))
                     .collect();
-                let genuine = self.forward(wire, transport).await;
+                let genuine = self.behind.forward(wire, transport).await;
                 let forged = forged.to_vec().expect("one record");
                 let forged = (transport == Transport::Udp).then_some(forged);
                 Back::Bytes(forged.into_iter().chain(genuine).collect())
             }
             Act::Referral => {
-                let servers = self.look("referral.test", RecordType::NS).await.answers;
+                let servers = self
+                    .behind
+                    .look("referral.test", RecordType::NS)
+                    .await
+                    .answers;
                 composed(query, ResponseCode::NoError, Vec::new(), servers)
             }
-            Act::Change(change) => match self.genuine(wire, transport).await {
-                Some(message) => Back::Message(Box::new(self.changed(message, *change).await)),
+            Act::Change(change) => match self.behind.genuine(wire, transport).await {
+                Some(message) => {
+                    Back::Message(Box::new(self.behind.changed(message, *change).await))
+                }
                 None => Back::Nothing,
             },
             Act::Say {
@@ -278,131 +294,17 @@ impl Inner {
                 answers,
                 authorities,
             } => {
-                let answers = self.pieces(answers, query).await;
-                let authorities = self.pieces(authorities, query).await;
+                let answers = self.behind.pieces(answers, query).await;
+                let authorities = self.behind.pieces(authorities, query).await;
                 composed(query, *code, answers, authorities)
             }
         }
     }
+}
 
-    async fn changed(&self, mut message: Message, change: Change) -> Message {
-        match change {
-            Change::Capitals => message
-                .answers
-                .iter_mut()
-                .for_each(|record| shout(&mut record.data)),
-            Change::Unsign => {
-                message.answers.retain(is_unsigned);
-                message.authorities.retain(is_unsigned);
-            }
-            Change::SwapCode => {
-                message.metadata.response_code = match message.metadata.response_code {
-                    ResponseCode::NoError => ResponseCode::NXDomain,
-                    _ => ResponseCode::NoError,
-                };
-            }
-            Change::Stray => message.answers.push(Record::from_rdata(
-                name("evil.unsigned.test"),
-                300,
-                forged_address(),
-            )),
-            Change::OneMore => {
-                if let Some(owner) = message.answers.first().map(|record| record.name.clone()) {
-                    message
-                        .answers
-                        .insert(0, Record::from_rdata(owner, 300, forged_address()));
-                }
-            }
-            Change::NoAuthority => message.authorities.clear(),
-            Change::Authority(of) => {
-                message.authorities = self.of(of, RecordType::A).await.authorities;
-            }
-            Change::NoSoa => message
-                .authorities
-                .retain(|record| covered(record) != RecordType::SOA),
-            Change::NoApexNsec => message.authorities.retain(|record| {
-                covered(record) != RecordType::NSEC || record.name.iter().len() > 2
-            }),
-            Change::Week => {
-                let sections = [&mut message.answers, &mut message.authorities];
-                sections
-                    .into_iter()
-                    .flatten()
-                    .for_each(|record| record.ttl = 604_800);
-            }
-            Change::ClaimAuthentic => message.metadata.authentic_data = true,
-            Change::OtherTarget => {
-                message.answers.retain(|record| {
-                    matches!(covered(record), RecordType::CNAME | RecordType::DNAME)
-                });
-                for record in &mut message.answers {
-                    if record.record_type() == RecordType::CNAME {
-                        record.data = RData::CNAME(CNAME(name("mx.unsigned.test")));
-                    }
-                }
-                message
-                    .answers
-                    .extend(self.look("mx.unsigned.test", RecordType::A).await.answers);
-            }
-        }
-        message
-    }
-
-    async fn pieces(&self, pieces: &[Piece], query: &Message) -> Vec<Record> {
-        let question = query.queries.first().expect("it was looked at before");
-        let (owner, rtype) = (question.name(), question.query_type());
-        let mut records: Vec<Record> = Vec::new();
-        for piece in pieces {
-            match piece {
-                Piece::Answers(of) => records.extend(self.of(*of, rtype).await.answers),
-                Piece::Renamed(of) => {
-                    let mut renamed = self.of(*of, rtype).await.answers;
-                    renamed
-                        .iter_mut()
-                        .for_each(|record| record.name = owner.clone());
-                    records.extend(renamed);
-                }
-                Piece::Authorities(of) => records.extend(self.of(*of, rtype).await.authorities),
-                Piece::Unsigned(of) => {
-                    let authorities = self.of(*of, rtype).await.authorities;
-                    records.extend(authorities.into_iter().filter(is_unsigned));
-                }
-                Piece::Soa(of) => {
-                    let authorities = self.of(*of, rtype).await.authorities;
-                    records.extend(
-                        authorities
-                            .into_iter()
-                            .filter(|record| covered(record) == RecordType::SOA),
-                    );
-                }
-                Piece::Moved { of, from, to } => {
-                    let (from, to) = (name(from), name(to));
-                    let mut moved = self.of(*of, rtype).await.authorities;
-                    moved.retain(|record| record.name == from);
-                    moved.iter_mut().for_each(|record| record.name = to.clone());
-                    records.extend(moved);
-                }
-                Piece::Address => {
-                    records.push(Record::from_rdata(owner.clone(), 300, forged_address()))
-                }
-                Piece::Cname(target) => {
-                    let data = RData::CNAME(CNAME(name(target)));
-                    records.push(Record::from_rdata(owner.clone(), 300, data));
-                }
-                Piece::Dname { owner, target } => {
-                    let data = raw(RecordType::from(39), wire_name(&name(target)));
-                    records.push(Record::from_rdata(name(owner), 300, data));
-                }
-                Piece::Signature { signer } => {
-                    let first = records.first().expect("something to sign");
-                    records.push(meaningless_signature(&first.clone(), &name(signer)));
-                }
-            }
-        }
-        records
-    }
-
-    async fn of(&self, of: Of, rtype: RecordType) -> Message {
+impl Behind {
+    /// The genuine answer to the question of a piece; `rtype` is what is asked for now.
+    pub(super) async fn of(&self, of: Of, rtype: RecordType) -> Message {
         match of {
             Of::Asked(text, rtype) => self.look(text, rtype).await,
             Of::SameType(text) => self.look(text, rtype).await,
@@ -410,7 +312,7 @@ impl Inner {
     }
 
     /// The genuine answer to a question of our own.
-    async fn look(&self, text: &str, rtype: RecordType) -> Message {
+    pub(super) async fn look(&self, text: &str, rtype: RecordType) -> Message {
         let mut query = Message::new(4711, MessageType::Query, OpCode::Query);
         query.metadata.recursion_desired = true;
         query.metadata.checking_disabled = true;
@@ -435,7 +337,7 @@ impl Inner {
             match transport {
                 Transport::Udp => {
                     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-                    socket.connect(self.behind).await?;
+                    socket.connect(self.0).await?;
                     socket.send(wire).await?;
                     let mut buffer = vec![0; 65_535];
                     let length = socket.recv(&mut buffer).await?;
@@ -443,7 +345,7 @@ impl Inner {
                     Ok(buffer)
                 }
                 Transport::Tcp => {
-                    let mut stream = TcpStream::connect(self.behind).await?;
+                    let mut stream = TcpStream::connect(self.0).await?;
                     stream.write_all(&framed(wire)).await?;
                     let length = stream.read_u16().await?;
                     let mut buffer = vec![0; usize::from(length)];
@@ -460,10 +362,6 @@ impl Fault {
     fn covers(&self, asked: &Name, rtype: RecordType) -> bool {
         self.when.holds(rtype) && name(self.zone).zone_of(asked)
     }
-}
-
-fn name(text: &str) -> Name {
-    parse_name(text).expect("the tables hold names")
 }
 
 fn response(query: &Message) -> Message {
@@ -496,74 +394,4 @@ fn truncated(message: &Message) -> Message {
     empty.additionals.clear();
     empty.metadata.truncation = true;
     empty
-}
-
-/// The type of a record; of a signature the type that it covers.
-fn covered(record: &Record) -> RecordType {
-    match &record.data {
-        RData::DNSSEC(DNSSECRData::RRSIG(signature)) => signature.input().type_covered,
-        _ => record.record_type(),
-    }
-}
-
-fn is_unsigned(record: &Record) -> bool {
-    !matches!(
-        record.record_type(),
-        RecordType::RRSIG | RecordType::NSEC | RecordType::NSEC3
-    )
-}
-
-fn forged_address() -> RData {
-    RData::A(A(Ipv4Addr::new(127, 6, 6, 6)))
-}
-
-fn raw(code: RecordType, bytes: Vec<u8>) -> RData {
-    RData::Unknown {
-        code,
-        rdata: NULL::with(bytes),
-    }
-}
-
-fn wire_name(name: &Name) -> Vec<u8> {
-    let mut wire = Vec::new();
-    for label in name.iter() {
-        wire.push(u8::try_from(label.len()).expect("a label has at most 63 bytes"));
-        wire.extend(label);
-    }
-    wire.push(0);
-    wire
-}
-
-/// An RRSIG of algorithm 13 until 2036 that holds zeros.
-fn meaningless_signature(over: &Record, signer: &Name) -> Record {
-    let mut data = u16::from(over.record_type()).to_be_bytes().to_vec();
-    data.push(13);
-    data.push(u8::try_from(over.name.num_labels()).expect("few labels"));
-    data.extend(300_u32.to_be_bytes());
-    data.extend(2_100_000_000_u32.to_be_bytes());
-    data.extend(1_577_836_800_u32.to_be_bytes());
-    data.extend(1234_u16.to_be_bytes());
-    data.extend(wire_name(signer));
-    data.extend([0; 64]);
-    Record::from_rdata(over.name.clone(), 300, raw(RecordType::RRSIG, data))
-}
-
-/// The names in it in capitals.
-fn shout(data: &mut RData) {
-    let loud = |name: &Name| {
-        let labels: Vec<Vec<u8>> = name.iter().map(<[u8]>::to_ascii_uppercase).collect();
-        Name::from_labels(labels.iter().map(Vec::as_slice)).expect("as long as before")
-    };
-    match data {
-        RData::CNAME(target) => target.0 = loud(&target.0),
-        RData::PTR(target) => target.0 = loud(&target.0),
-        RData::MX(mx) => mx.exchange = loud(&mx.exchange),
-        RData::SRV(srv) => srv.target = loud(&srv.target),
-        RData::NAPTR(naptr) => naptr.replacement = loud(&naptr.replacement),
-        // DNAME, RP, AFSDB, KX: names, and numbers too small to be letters.
-        RData::Unknown { code, rdata } if matches!(u16::from(*code), 17 | 18 | 36 | 39) => {
-            *rdata = NULL::with(rdata.anything.to_ascii_uppercase());
-        }
-        _ => {}
-    }
 }

@@ -11,17 +11,16 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 
-use super::zones::Algorithm;
-use super::zones::Denial;
-use super::zones::Ds;
-use super::zones::Edit;
-use super::zones::Key;
-use super::zones::Life;
-use super::zones::Pair;
-use super::zones::Parent;
-use super::zones::Role;
-use super::zones::Server;
-use super::zones::Zone;
+use super::zone::Algorithm;
+use super::zone::Denial;
+use super::zone::Ds;
+use super::zone::Key;
+use super::zone::Life;
+use super::zone::Pair;
+use super::zone::Parent;
+use super::zone::Role;
+use super::zone::Server;
+use super::zone::Zone;
 use crate::certificates::moment;
 use crate::namespace::Ran;
 
@@ -99,7 +98,7 @@ pub(super) fn sign(
         .expect("there is a root");
     Signed {
         zones: served,
-        anchor: signer.key_record(root, &root.keys[0]),
+        anchor: signer.key_record(root, root.keys[0]),
     }
 }
 
@@ -210,7 +209,7 @@ impl Signer {
             text += &child.ds;
         }
         for key in zone.keys.iter().filter(|key| key.role == Role::Published) {
-            text += &self.key_record(zone, key);
+            text += &self.key_record(zone, *key);
         }
         fs::write(&file, text).expect("the folder is ours");
         if zone.keys.is_empty() {
@@ -268,7 +267,7 @@ impl Signer {
         }
         command.arg(file);
         for key in zone.keys.iter().filter(|key| key.role == Role::Signs) {
-            command.arg(self.key_files(zone, key));
+            command.arg(self.key_files(zone, *key));
         }
         Ran::of(&mut command).expect("ldns-signzone");
         fs::read_to_string(&output)
@@ -279,7 +278,7 @@ impl Signer {
     }
 
     /// The DNSKEY record of a key in a zone, in zone-file form.
-    fn key_record(&self, zone: &Zone, key: &Key) -> String {
+    fn key_record(&self, zone: &Zone, key: Key) -> String {
         let shared = &self.pool[&(key.algorithm, key.pair)];
         let text =
             fs::read_to_string(format!("{}.key", shared.display())).expect("ldns-keygen wrote it");
@@ -291,7 +290,7 @@ impl Signer {
     }
 
     /// The files of a key, under the name of the zone: their base name.
-    fn key_files(&self, zone: &Zone, key: &Key) -> PathBuf {
+    fn key_files(&self, zone: &Zone, key: Key) -> PathBuf {
         let shared = &self.pool[&(key.algorithm, key.pair)];
         let base = self.folder.join("keys").join(format!(
             "{}~{:?}~{:?}~{}",
@@ -307,7 +306,7 @@ impl Signer {
     fn ds_records(&self, zone: &Zone) -> String {
         let mut text = String::new();
         for key in zone.keys.iter().filter(|key| key.parent == Parent::Names) {
-            let of = |digest| self.ds(zone, key, digest);
+            let of = |digest| self.ds(zone, *key, digest);
             let (sha1, sha256, sha384) = (|| of("-1"), || of("-2"), || of("-4"));
             let records = match zone.ds {
                 Ds::Missing => vec![],
@@ -344,7 +343,7 @@ impl Signer {
         text
     }
 
-    fn ds(&self, zone: &Zone, key: &Key, digest: &str) -> DsRecord {
+    fn ds(&self, zone: &Zone, key: Key, digest: &str) -> DsRecord {
         let mut command = Command::new("ldns-key2ds");
         // -f: for keys without the SEP bit too.
         command
@@ -409,118 +408,4 @@ impl Algorithm {
             Self::Ed448 => "ED448",
         }
     }
-}
-
-type Line = Vec<String>;
-
-// owner TTL class type data…; of a signature, the data begins with the type it covers and ends with the signature.
-const OWNER: usize = 0;
-const TTL: usize = 1;
-const TYPE: usize = 3;
-const COVERED: usize = 4;
-const ALGORITHM: usize = 5;
-const SIGNATURE: usize = 12;
-
-impl Edit {
-    /// The lines after the edit; `expired` signs the zone for a time past.
-    fn apply(self, lines: Vec<Line>, expired: &mut dyn FnMut() -> Vec<Line>) -> Vec<Line> {
-        match self {
-            Self::Unsign { owner, rtype } => keep(lines, |line| !signs(line, owner, rtype)),
-            Self::UnsignBy {
-                owner,
-                rtype,
-                algorithm,
-            } => keep(lines, |line| {
-                !(signs(line, owner, rtype) && line[ALGORITHM] == algorithm)
-            }),
-            Self::Corrupt { owner, rtype } => each(lines, |line| {
-                if signs(line, owner, rtype) {
-                    corrupt(line);
-                }
-            }),
-            Self::CorruptBy {
-                owner,
-                rtype,
-                algorithm,
-            } => each(lines, |line| {
-                if signs(line, owner, rtype) && line[ALGORITHM] == algorithm {
-                    corrupt(line);
-                }
-            }),
-            Self::CorruptCopy { owner, rtype } => {
-                let copies: Vec<Line> = lines
-                    .iter()
-                    .filter(|line| signs(line, owner, rtype))
-                    .cloned()
-                    .collect();
-                lines.into_iter().chain(each(copies, corrupt)).collect()
-            }
-            Self::Without(types) => keep(lines, |line| {
-                let is = |place: usize| {
-                    line.get(place)
-                        .is_some_and(|word| types.contains(&word.as_str()))
-                };
-                !(is(TYPE) || line.get(TYPE).is_some_and(|word| word == "RRSIG") && is(COVERED))
-            }),
-            Self::Field {
-                owner,
-                rtype,
-                field,
-                value,
-            } => each(lines, |line| {
-                if signs(line, owner, rtype) {
-                    value.clone_into(&mut line[field as usize]);
-                }
-            }),
-            Self::Ttl { owner, rtype, ttl } => each(lines, |line| {
-                if signs(line, owner, rtype) || line[OWNER] == owner && line[TYPE] == rtype {
-                    line[TTL] = ttl.to_string();
-                }
-            }),
-            Self::ExpiredOnly(rtype) => {
-                let old = keep(expired(), |line| covers(line, rtype));
-                keep(lines, |line| !covers(line, rtype))
-                    .into_iter()
-                    .chain(old)
-                    .collect()
-            }
-            Self::ExpiredToo => {
-                let old = keep(expired(), |line| {
-                    line.get(TYPE).is_some_and(|word| word == "RRSIG")
-                });
-                lines.into_iter().chain(old).collect()
-            }
-        }
-    }
-}
-
-fn keep(mut lines: Vec<Line>, is_kept: impl Fn(&Line) -> bool) -> Vec<Line> {
-    lines.retain(is_kept);
-    lines
-}
-
-fn each(mut lines: Vec<Line>, change: impl Fn(&mut Line)) -> Vec<Line> {
-    lines
-        .iter_mut()
-        .filter(|line| line.len() > TYPE)
-        .for_each(change);
-    lines
-}
-
-fn covers(line: &Line, rtype: &str) -> bool {
-    line.len() > SIGNATURE && line[TYPE] == "RRSIG" && line[COVERED] == rtype
-}
-
-fn signs(line: &Line, owner: &str, rtype: &str) -> bool {
-    covers(line, rtype) && line[OWNER] == owner
-}
-
-fn corrupt(line: &mut Line) {
-    let signature = &mut line[SIGNATURE];
-    let other = if signature.as_bytes()[10] == b'A' {
-        "B"
-    } else {
-        "A"
-    };
-    signature.replace_range(10..11, other);
 }

@@ -11,68 +11,19 @@ use super::lab::Lab;
 use crate::namespace::Ran;
 
 /// Where the two differ rightly: case, our verdict, its verdict, why.
+#[rustfmt::skip]
 pub(crate) const DIFFERENCES: &[(&str, DnssecStatus, DnssecStatus, &str)] = &[
-    (
-        "hi101-nx",
-        DnssecStatus::Insecure,
-        DnssecStatus::Secure,
-        ITERATIONS,
-    ),
-    (
-        "hi101-nodata",
-        DnssecStatus::Insecure,
-        DnssecStatus::Secure,
-        ITERATIONS,
-    ),
-    (
-        "hi150-nx",
-        DnssecStatus::Insecure,
-        DnssecStatus::Secure,
-        ITERATIONS,
-    ),
-    (
-        "sha1beside",
-        DnssecStatus::Bogus,
-        DnssecStatus::Secure,
-        "RFC 4509 §3: SHA-1 digests do not count beside SHA-256",
-    ),
-    (
-        "revoked",
-        DnssecStatus::Bogus,
-        DnssecStatus::Secure,
-        REVOKED,
-    ),
-    (
-        "revokedzsk",
-        DnssecStatus::Bogus,
-        DnssecStatus::Secure,
-        REVOKED,
-    ),
+    ("hi101-nx", DnssecStatus::Insecure, DnssecStatus::Secure, ITERATIONS),
+    ("hi101-nodata", DnssecStatus::Insecure, DnssecStatus::Secure, ITERATIONS),
+    ("hi150-nx", DnssecStatus::Insecure, DnssecStatus::Secure, ITERATIONS),
+    ("sha1beside", DnssecStatus::Bogus, DnssecStatus::Secure, "RFC 4509 §3: SHA-1 digests do not count beside SHA-256"),
+    ("revoked", DnssecStatus::Bogus, DnssecStatus::Secure, REVOKED),
+    ("revokedzsk", DnssecStatus::Bogus, DnssecStatus::Secure, REVOKED),
     ("a-nosoa", DnssecStatus::Bogus, DnssecStatus::Secure, NO_SOA),
-    (
-        "a-nosoa-nodata",
-        DnssecStatus::Bogus,
-        DnssecStatus::Secure,
-        NO_SOA,
-    ),
-    (
-        "a-rcode-pos",
-        DnssecStatus::Bogus,
-        DnssecStatus::Secure,
-        "RFC 4035 §5.4: what is proven, NODATA, is not what the RCODE says",
-    ),
-    (
-        "a-rcode-data",
-        DnssecStatus::Secure,
-        DnssecStatus::Bogus,
-        "RFC 4035 §5.3: the RRset verifies, and nobody signs the RCODE",
-    ),
-    (
-        "a-unrelated",
-        DnssecStatus::Indeterminate,
-        DnssecStatus::Bogus,
-        "RFC 4033 §5: nothing was said about the name, so nothing is known",
-    ),
+    ("a-nosoa-nodata", DnssecStatus::Bogus, DnssecStatus::Secure, NO_SOA),
+    ("a-rcode-pos", DnssecStatus::Bogus, DnssecStatus::Secure, "RFC 4035 §5.4: what is proven, NODATA, is not what the RCODE says"),
+    ("a-rcode-data", DnssecStatus::Secure, DnssecStatus::Bogus, "RFC 4035 §5.3: the RRset verifies, and nobody signs the RCODE"),
+    ("a-unrelated", DnssecStatus::Indeterminate, DnssecStatus::Bogus, "RFC 4033 §5: nothing was said about the name, so nothing is known"),
 ];
 
 const ITERATIONS: &str =

@@ -1,206 +1,22 @@
 //! The zones, a line each: how each is signed, what its parent says of it, what is broken in it.
 //!
 //! A zone that does not say otherwise is signed with a key-signing and a zone-signing key of algorithm 13, denies with
-//! NSEC, has a SHA-256 DS record in its parent, signatures from yesterday for a month, and the records of [`MAIL`].
+//! NSEC, has a SHA-256 DS record in its parent, signatures from yesterday for a month, and the records of a mail domain.
 
-/// A key algorithm, by what ldns calls it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub(crate) enum Algorithm {
-    RsaSha1,
-    RsaSha1Nsec3,
-    RsaSha256,
-    /// The same with a key of 1024 bits.
-    RsaSha256Short,
-    RsaSha512,
-    EcdsaP256,
-    EcdsaP384,
-    Ed25519,
-    Ed448,
-}
-
-/// One key of a zone.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Key {
-    pub(crate) algorithm: Algorithm,
-    pub(crate) pair: Pair,
-    /// DNSKEY flags: 256 zone key, 257 with the SEP bit, 385 revoked too.
-    pub(crate) flags: u16,
-    pub(crate) role: Role,
-    pub(crate) parent: Parent,
-}
-
-/// Which key pair of an algorithm: all zones share these three.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub(crate) enum Pair {
-    First,
-    Second,
-    ZoneSigning,
-}
-
-/// What a key does in its zone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Role {
-    Signs,
-    /// In the DNSKEY set only.
-    Published,
-    /// Not in the zone at all.
-    Absent,
-}
-
-/// Whether the parent has a DS record for a key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Parent {
-    Names,
-    Ignores,
-}
-
-/// How absence is proven.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Denial {
-    Nsec,
-    Nsec3 {
-        iterations: u16,
-    },
-    /// NSEC3 with the opt-out flag.
-    OptOut,
-}
-
-/// When the signatures hold.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Life {
-    AMonth,
-    Expired,
-    NotYet,
-    TwoDays,
-}
-
-/// The DS records for a key that the parent names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ds {
-    Sha256,
-    Sha1,
-    Sha384,
-    /// None at all.
-    Missing,
-    WrongDigest,
-    UnknownAlgorithm,
-    UnknownDigest,
-    /// Both of the above, no other.
-    UnknownBoth,
-    /// A good one, one with an unknown algorithm, one with an unknown digest.
-    GoodAndUnknown,
-    /// A good one and one for the same key with a wrong digest.
-    GoodAndWrong,
-    Sha1AndSha256,
-    /// SHA-1 right, SHA-256 wrong.
-    Sha1AndWrongSha256,
-    /// SHA-384 right, SHA-256 wrong.
-    Sha384AndWrongSha256,
-}
-
-/// Where a zone is served.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Server {
-    Root,
-    TopLevel,
-    Others,
-    /// Nothing listens there.
-    Nobody,
-    /// Queries get there, answers never come.
-    Hole,
-}
-
-/// A change to the zone after it was signed; `owner` as the file spells it, with the final dot.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Edit {
-    /// Without the signatures over one RRset.
-    Unsign {
-        owner: &'static str,
-        rtype: &'static str,
-    },
-    /// Without those of them that one algorithm (its number) made.
-    UnsignBy {
-        owner: &'static str,
-        rtype: &'static str,
-        algorithm: &'static str,
-    },
-    /// A character of the signatures is another.
-    Corrupt {
-        owner: &'static str,
-        rtype: &'static str,
-    },
-    /// The same for those of one algorithm.
-    CorruptBy {
-        owner: &'static str,
-        rtype: &'static str,
-        algorithm: &'static str,
-    },
-    /// A corrupted copy of each signature beside it.
-    CorruptCopy {
-        owner: &'static str,
-        rtype: &'static str,
-    },
-    /// Without all records of these types and the signatures over them.
-    Without(&'static [&'static str]),
-    /// Another value in one field of the signatures over an RRset.
-    Field {
-        owner: &'static str,
-        rtype: &'static str,
-        field: Field,
-        value: &'static str,
-    },
-    /// Another TTL for an RRset and its signatures.
-    Ttl {
-        owner: &'static str,
-        rtype: &'static str,
-        ttl: u32,
-    },
-    /// Signatures over RRsets of this type expired ten days ago.
-    ExpiredOnly(&'static str),
-    /// Beside each signature one that expired ten days ago.
-    ExpiredToo,
-}
-
-/// A field of a signature, numbered as in a line of a zone file.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Field {
-    Algorithm = 5,
-    Labels = 6,
-    OriginalTtl = 7,
-    Tag = 10,
-    Signer = 11,
-}
-
-/// One zone.
-pub(crate) struct Zone {
-    /// Without the final dot; the root is empty.
-    pub(crate) name: &'static str,
-    pub(crate) keys: Vec<Key>,
-    pub(crate) denial: Denial,
-    pub(crate) life: Life,
-    pub(crate) ds: Ds,
-    pub(crate) server: Server,
-    /// Seconds.
-    pub(crate) ttl: u32,
-    pub(crate) records: String,
-    pub(crate) edits: Vec<Edit>,
-}
-
-use Algorithm::*;
-use Field as F;
-
-/// What a mail domain has.
-const MAIL: &str = r#"
-@ MX 10 mx
-mx A 127.0.0.25
-mx AAAA ::1
-_25._tcp.mx TLSA 3 1 1 5a4e7c1c2b60c9e25fbd0f0c1ac3f2a5c2a3e8a1d8bb6a6db4c32f0d9a7e4b11
-@ TXT "v=spf1 -all"
-_mta-sts TXT "v=STSv1; id=1"
-_smtp._tls TXT "v=TLSRPTv1; rua=mailto:r@example.test"
-notlsa A 127.0.0.26
-cn CNAME mx
-"#;
+use super::cases::labels;
+use super::zone::Algorithm::*;
+use super::zone::Denial;
+use super::zone::Ds;
+use super::zone::Edit;
+use super::zone::Field;
+use super::zone::Key;
+use super::zone::Life;
+use super::zone::Server;
+use super::zone::Zone;
+use super::zone::ksk;
+use super::zone::second_ksk;
+use super::zone::zone;
+use super::zone::zsk;
 
 const WILDCARDS: &str = r"
 *.w MX 10 mx
@@ -209,144 +25,6 @@ wmx A 127.0.0.25
 *.cw CNAME mx.secure.test.
 *.a A 127.0.0.27
 ";
-
-/// A key-signing key that the parent names.
-const fn ksk(algorithm: Algorithm) -> Key {
-    Key {
-        algorithm,
-        pair: Pair::First,
-        flags: 257,
-        role: Role::Signs,
-        parent: Parent::Names,
-    }
-}
-
-/// Another one.
-const fn second_ksk(algorithm: Algorithm) -> Key {
-    Key {
-        pair: Pair::Second,
-        ..ksk(algorithm)
-    }
-}
-
-/// A zone-signing key.
-const fn zsk(algorithm: Algorithm) -> Key {
-    Key {
-        pair: Pair::ZoneSigning,
-        flags: 256,
-        parent: Parent::Ignores,
-        ..ksk(algorithm)
-    }
-}
-
-impl Key {
-    const fn without_ds(self) -> Self {
-        Self {
-            parent: Parent::Ignores,
-            ..self
-        }
-    }
-
-    const fn with_ds(self) -> Self {
-        Self {
-            parent: Parent::Names,
-            ..self
-        }
-    }
-
-    const fn published(self) -> Self {
-        Self {
-            role: Role::Published,
-            ..self
-        }
-    }
-
-    const fn absent(self) -> Self {
-        Self {
-            role: Role::Absent,
-            ..self
-        }
-    }
-
-    const fn revoked(self) -> Self {
-        Self { flags: 385, ..self }
-    }
-}
-
-fn zone(name: &'static str) -> Zone {
-    Zone {
-        name,
-        keys: vec![ksk(EcdsaP256), zsk(EcdsaP256)],
-        denial: Denial::Nsec,
-        life: Life::AMonth,
-        ds: Ds::Sha256,
-        server: Server::Others,
-        ttl: 300,
-        records: MAIL.to_owned(),
-        edits: Vec::new(),
-    }
-}
-
-impl Zone {
-    fn algorithm(self, algorithm: Algorithm) -> Self {
-        self.keys([ksk(algorithm), zsk(algorithm)])
-    }
-
-    fn keys(mut self, keys: impl Into<Vec<Key>>) -> Self {
-        self.keys = keys.into();
-        self
-    }
-
-    fn unsigned(self) -> Self {
-        self.keys([])
-    }
-
-    fn nsec3(self) -> Self {
-        self.iterations(0)
-    }
-
-    fn iterations(mut self, iterations: u16) -> Self {
-        self.denial = Denial::Nsec3 { iterations };
-        self
-    }
-
-    fn life(mut self, life: Life) -> Self {
-        self.life = life;
-        self
-    }
-
-    fn ds(mut self, ds: Ds) -> Self {
-        self.ds = ds;
-        self
-    }
-
-    fn at(mut self, server: Server) -> Self {
-        self.server = server;
-        self
-    }
-
-    fn ttl(mut self, ttl: u32) -> Self {
-        self.ttl = ttl;
-        self
-    }
-
-    /// Beside those of a mail domain.
-    fn records(mut self, records: &str) -> Self {
-        self.records += records;
-        self
-    }
-
-    /// SOA and NS only.
-    fn bare(mut self) -> Self {
-        self.records.clear();
-        self
-    }
-
-    fn edit(mut self, edit: Edit) -> Self {
-        self.edits.push(edit);
-        self
-    }
-}
 
 /// All zones; which is whose parent follows from the names.
 pub(crate) fn zones() -> Vec<Zone> {
@@ -363,28 +41,19 @@ pub(crate) fn zones() -> Vec<Zone> {
 
 fn parents() -> Vec<Zone> {
     vec![
-        zone("")
-            .algorithm(RsaSha256)
-            .bare()
-            .at(Server::Root)
-            .ttl(3600),
-        zone("test")
-            .algorithm(RsaSha256)
-            .bare()
-            .at(Server::TopLevel)
-            .ttl(600),
+        zone("").algorithm(RsaSha256).bare().at(Server::Root).ttl(3600),
+        zone("test").algorithm(RsaSha256).bare().at(Server::TopLevel).ttl(600),
         zone("n3").nsec3().bare().at(Server::TopLevel).ttl(600),
-        Zone {
-            denial: Denial::OptOut,
-            ..zone("oo").bare().at(Server::TopLevel).ttl(600)
-        },
+        Zone { denial: Denial::OptOut, ..zone("oo").bare().at(Server::TopLevel).ttl(600) },
         zone("secure.n3").nsec3(),
         zone("unsigned.n3").unsigned(),
-        // b.n3 and b.oo are no zones and have no records.
+        // b.n3 and b.oo are no zones and have no records. NSD has no complete proof for one that exists by unsigned zones
+        // alone, hence the signed one.
         zone("a.b.n3").unsigned(),
         zone("secure.oo").nsec3(),
         zone("unsigned.oo").unsigned(),
         zone("a.b.oo").unsigned(),
+        zone("s.b.oo"),
         zone("sub.secure.test"),
         zone("unsub.secure.test").unsigned(),
         zone("ent.deep.secure.test").unsigned(),
@@ -417,10 +86,7 @@ fn algorithms() -> Vec<Zone> {
 }
 
 fn contents() -> Vec<Zone> {
-    let long_chain: String = (0..9)
-        .map(|i| format!("c{i} CNAME c{}\n", i + 1))
-        .chain((0..20).map(|i| format!("f{i} CNAME f{}\n", i + 1)))
-        .collect();
+    let long_chain: String = (0..9).map(|i| format!("c{i} CNAME c{}\n", i + 1)).chain((0..20).map(|i| format!("f{i} CNAME f{}\n", i + 1))).collect();
     vec![
         zone("wild.test").records(WILDCARDS),
         zone("wild3.test").nsec3().records(WILDCARDS),
@@ -465,81 +131,26 @@ fn broken() -> Vec<Zone> {
         zone("expired.test").life(Life::Expired),
         zone("notyet.test").life(Life::NotYet),
         zone("soon.test").life(Life::TwoDays),
-        zone("norrsig.test").edit(Edit::Unsign {
-            owner: "mx.norrsig.test.",
-            rtype: "A",
-        }),
+        zone("norrsig.test").edit(Edit::Unsign { owner: "mx.norrsig.test.", rtype: "A" }),
         zone("nonsec.test").edit(Edit::Without(&["NSEC", "NSEC3", "NSEC3PARAM"])),
-        zone("badsig.test").edit(Edit::Corrupt {
-            owner: "mx.badsig.test.",
-            rtype: "A",
-        }),
-        zone("badkeysig.test").edit(Edit::Corrupt {
-            owner: "badkeysig.test.",
-            rtype: "DNSKEY",
-        }),
+        zone("badsig.test").edit(Edit::Corrupt { owner: "mx.badsig.test.", rtype: "A" }),
+        zone("badkeysig.test").edit(Edit::Corrupt { owner: "badkeysig.test.", rtype: "DNSKEY" }),
         zone("stripped.test").edit(Edit::Without(&["NSEC", "RRSIG", "DNSKEY"])),
         zone("nokeys.test").edit(Edit::Without(&["DNSKEY"])),
         zone("keysigexpired.test").edit(Edit::ExpiredOnly("DNSKEY")),
         zone("soasigexpired.test").edit(Edit::ExpiredOnly("SOA")),
         zone("nsecsigexpired.test").edit(Edit::ExpiredOnly("NSEC")),
-        zone("labels.test").edit(Edit::Field {
-            owner: "mx.labels.test.",
-            rtype: "A",
-            field: F::Labels,
-            value: "2",
-        }),
-        zone("morelabels.test").edit(Edit::Field {
-            owner: "mx.morelabels.test.",
-            rtype: "A",
-            field: F::Labels,
-            value: "4",
-        }),
-        zone("origttl.test").edit(Edit::Field {
-            owner: "mx.origttl.test.",
-            rtype: "A",
-            field: F::OriginalTtl,
-            value: "3600",
-        }),
-        zone("signer.test").edit(Edit::Field {
-            owner: "mx.signer.test.",
-            rtype: "A",
-            field: F::Signer,
-            value: "test.",
-        }),
-        zone("tag.test").edit(Edit::Field {
-            owner: "mx.tag.test.",
-            rtype: "A",
-            field: F::Tag,
-            value: "1",
-        }),
-        zone("algfield.test").edit(Edit::Field {
-            owner: "mx.algfield.test.",
-            rtype: "A",
-            field: F::Algorithm,
-            value: "8",
-        }),
-        zone("unkalgsig.test").edit(Edit::Field {
-            owner: "mx.unkalgsig.test.",
-            rtype: "A",
-            field: F::Algorithm,
-            value: "200",
-        }),
-        zone("ttl0.test").edit(Edit::Ttl {
-            owner: "mx.ttl0.test.",
-            rtype: "A",
-            ttl: 0,
-        }),
-        zone("ttlhigh.test").edit(Edit::Ttl {
-            owner: "mx.ttlhigh.test.",
-            rtype: "A",
-            ttl: 86_400,
-        }),
+        zone("labels.test").edit(Edit::Field { owner: "mx.labels.test.", rtype: "A", field: Field::Labels, value: "2" }),
+        zone("morelabels.test").edit(Edit::Field { owner: "mx.morelabels.test.", rtype: "A", field: Field::Labels, value: "4" }),
+        zone("origttl.test").edit(Edit::Field { owner: "mx.origttl.test.", rtype: "A", field: Field::OriginalTtl, value: "3600" }),
+        zone("signer.test").edit(Edit::Field { owner: "mx.signer.test.", rtype: "A", field: Field::Signer, value: "test." }),
+        zone("tag.test").edit(Edit::Field { owner: "mx.tag.test.", rtype: "A", field: Field::Tag, value: "1" }),
+        zone("algfield.test").edit(Edit::Field { owner: "mx.algfield.test.", rtype: "A", field: Field::Algorithm, value: "8" }),
+        zone("unkalgsig.test").edit(Edit::Field { owner: "mx.unkalgsig.test.", rtype: "A", field: Field::Algorithm, value: "200" }),
+        zone("ttl0.test").edit(Edit::Ttl { owner: "mx.ttl0.test.", rtype: "A", ttl: 0 }),
+        zone("ttlhigh.test").edit(Edit::Ttl { owner: "mx.ttlhigh.test.", rtype: "A", ttl: 86_400 }),
         zone("twosig.test").edit(Edit::ExpiredToo),
-        zone("badandgood.test").edit(Edit::CorruptCopy {
-            owner: "mx.badandgood.test.",
-            rtype: "A",
-        }),
+        zone("badandgood.test").edit(Edit::CorruptCopy { owner: "mx.badandgood.test.", rtype: "A" }),
     ]
 }
 
@@ -565,12 +176,7 @@ fn parents_say() -> Vec<Zone> {
 
 /// Keys that come and go.
 fn rollovers() -> Vec<Zone> {
-    let both = [
-        ksk(EcdsaP256),
-        zsk(EcdsaP256),
-        ksk(RsaSha256),
-        zsk(RsaSha256),
-    ];
+    let both = [ksk(EcdsaP256), zsk(EcdsaP256), ksk(RsaSha256), zsk(RsaSha256)];
     vec![
         // Junk beside the real keys: an unparsable P-256 point, and an unknown algorithm.
         zone("roll.test").records(&format!(
@@ -581,66 +187,19 @@ fn rollovers() -> Vec<Zone> {
         zone("csk.test").keys([ksk(EcdsaP256)]),
         zone("zskonly.test").keys([zsk(EcdsaP256).with_ds()]),
         zone("revoked.test").keys([ksk(EcdsaP256).revoked(), zsk(EcdsaP256)]),
-        zone("revokedtoo.test").keys([
-            ksk(EcdsaP256),
-            second_ksk(EcdsaP256).revoked().without_ds(),
-            zsk(EcdsaP256),
-        ]),
-        zone("revokedzsk.test").keys([
-            ksk(EcdsaP256),
-            Key {
-                flags: 384,
-                ..zsk(EcdsaP256)
-            },
-        ]),
-        zone("nozonekey.test").keys([
-            ksk(EcdsaP256),
-            Key {
-                flags: 0,
-                ..zsk(EcdsaP256)
-            },
-        ]),
-        zone("rollksk.test").keys([
-            ksk(EcdsaP256).without_ds(),
-            second_ksk(EcdsaP256),
-            zsk(EcdsaP256),
-        ]),
-        zone("rollds.test").keys([
-            ksk(EcdsaP256),
-            second_ksk(EcdsaP256).absent(),
-            zsk(EcdsaP256),
-        ]),
-        zone("rolltooearly.test").keys([
-            ksk(EcdsaP256).published(),
-            second_ksk(EcdsaP256).without_ds(),
-            zsk(EcdsaP256),
-        ]),
-        zone("rollgone.test").keys([
-            ksk(EcdsaP256).absent(),
-            second_ksk(EcdsaP256).without_ds(),
-            zsk(EcdsaP256),
-        ]),
-        zone("rollzsk.test").keys([
-            ksk(EcdsaP256),
-            second_ksk(EcdsaP256).published().without_ds(),
-            zsk(EcdsaP256),
-        ]),
+        zone("revokedtoo.test").keys([ksk(EcdsaP256), second_ksk(EcdsaP256).revoked().without_ds(), zsk(EcdsaP256)]),
+        zone("revokedzsk.test").keys([ksk(EcdsaP256), Key { flags: 384, ..zsk(EcdsaP256) }]),
+        zone("nozonekey.test").keys([ksk(EcdsaP256), Key { flags: 0, ..zsk(EcdsaP256) }]),
+        zone("rollksk.test").keys([ksk(EcdsaP256).without_ds(), second_ksk(EcdsaP256), zsk(EcdsaP256)]),
+        zone("rollds.test").keys([ksk(EcdsaP256), second_ksk(EcdsaP256).absent(), zsk(EcdsaP256)]),
+        zone("rolltooearly.test").keys([ksk(EcdsaP256).published(), second_ksk(EcdsaP256).without_ds(), zsk(EcdsaP256)]),
+        zone("rollgone.test").keys([ksk(EcdsaP256).absent(), second_ksk(EcdsaP256).without_ds(), zsk(EcdsaP256)]),
+        zone("rollzsk.test").keys([ksk(EcdsaP256), second_ksk(EcdsaP256).published().without_ds(), zsk(EcdsaP256)]),
         zone("mixalg.test").keys(both),
         zone("mixalgone.test").keys([both[0], both[1], both[2].without_ds(), both[3]]),
-        zone("mixalgstrip.test").keys(both).edit(Edit::UnsignBy {
-            owner: "mx.mixalgstrip.test.",
-            rtype: "A",
-            algorithm: "13",
-        }),
-        zone("mixalgbad.test").keys(both).edit(Edit::CorruptBy {
-            owner: "mx.mixalgbad.test.",
-            rtype: "A",
-            algorithm: "13",
-        }),
-        zone("mixalgbroken.test").keys(both).edit(Edit::Corrupt {
-            owner: "mx.mixalgbroken.test.",
-            rtype: "A",
-        }),
+        zone("mixalgstrip.test").keys(both).edit(Edit::UnsignBy { owner: "mx.mixalgstrip.test.", rtype: "A", algorithm: "13" }),
+        zone("mixalgbad.test").keys(both).edit(Edit::CorruptBy { owner: "mx.mixalgbad.test.", rtype: "A", algorithm: "13" }),
+        zone("mixalgbroken.test").keys(both).edit(Edit::Corrupt { owner: "mx.mixalgbroken.test.", rtype: "A" }),
         // Signed with what we verify and with what nobody does; the parent names only the latter.
         zone("mixed448.test").keys([ksk(EcdsaP256), zsk(EcdsaP256), ksk(Ed448), zsk(Ed448)]),
     ]
@@ -648,11 +207,7 @@ fn rollovers() -> Vec<Zone> {
 
 /// Servers that do not answer.
 fn edges() -> Vec<Zone> {
-    vec![
-        zone("lame.test").at(Server::Nobody),
-        zone("hole.test").at(Server::Hole),
-        zone("lameuns.test").unsigned().at(Server::Nobody),
-    ]
+    vec![zone("lame.test").at(Server::Nobody), zone("hole.test").at(Server::Hole), zone("lameuns.test").unsigned().at(Server::Nobody)]
 }
 
 /// Those whose answers the proxy changes: see `faults`.
@@ -733,21 +288,13 @@ fn behind_faults() -> Vec<Zone> {
 
 /// Eight strings of 250 bytes: more than fits a datagram.
 fn big() -> String {
-    let strings: Vec<String> = ["a", "b", "c", "d", "e", "f", "g", "h"]
-        .iter()
-        .map(|letter| format!("\"{}\"", letter.repeat(250)))
-        .collect();
+    let strings: Vec<String> = ["a", "b", "c", "d", "e", "f", "g", "h"].iter().map(|letter| format!("\"{}\"", letter.repeat(250))).collect();
     format!("big TXT {}\n", strings.join(" "))
 }
 
 /// An RRset of about 50 KiB.
 fn huge() -> String {
-    (0..200)
-        .map(|i| format!("huge TXT \"{i} {}\"\n", "x".repeat(240)))
-        .collect()
-}
-
-/// So many one-letter labels.
-pub(crate) fn labels(count: usize) -> String {
-    vec!["a"; count].join(".")
+    let strings: Vec<String> = (0..200).map(|i| format!("{i} {}", "x".repeat(240))).collect();
+    let records = strings.iter().map(|string| ["huge TXT \"", string, "\"\n"]);
+    records.flatten().collect()
 }
