@@ -100,11 +100,14 @@ fn free(asked: &SocketAddr) -> Result<SocketAddr, String> {
 
 /// The world's own, with the domains listed.
 fn configuration(world: &World) -> String {
-    let domains = demo::domains().into_iter();
-    let listed: String = domains
-        .map(|exhibit| format!("  - domain: {}\n", exhibit.name))
-        .collect();
-    format!("{}domains:\n{listed}", world.config_yaml())
+    let mut text = world.config_yaml();
+    text.push_str("domains:\n");
+    for exhibit in demo::domains() {
+        text.push_str("  - domain: ");
+        text.push_str(exhibit.name);
+        text.push('\n');
+    }
+    text
 }
 
 fn introduce(listen: SocketAddr, file: &Path) {

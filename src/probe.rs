@@ -6,9 +6,11 @@ use std::time::Duration;
 use crate::assess::Criteria;
 use crate::assess::assess;
 use crate::config::Config;
+use crate::config::Limits;
 use crate::config::Module;
 use crate::domain_name::DomainName;
 use crate::observe::Observer;
+use crate::observe::limits::Caps;
 use crate::protocol::pkix::TrustRoots;
 use crate::report::Report;
 use crate::telemetry::Telemetry;
@@ -20,6 +22,7 @@ pub use crate::observe::ObserverError as ProberError;
 pub struct Prober {
     observer: Arc<Observer>,
     roots: Arc<TrustRoots>,
+    limits: Limits,
 }
 
 impl Prober {
@@ -28,12 +31,38 @@ impl Prober {
         Ok(Self {
             observer: Arc::new(Observer::new(config, telemetry)?),
             roots: Arc::clone(&config.roots),
+            limits: config.limits.clone(),
         })
     }
 
     /// Looks at `domain` for at most `timeout` and judges what was learned by then.
     pub async fn run(&self, domain: &DomainName, module: &Module, timeout: Duration) -> Report {
-        let evidence = self.observer.observe(domain, module, timeout).await;
+        self.run_within(domain, module, timeout, Caps::of(&self.limits))
+            .await
+    }
+
+    /// The same for a domain that anybody may have named: fewer hosts and addresses.
+    pub async fn run_unlisted(
+        &self,
+        domain: &DomainName,
+        module: &Module,
+        timeout: Duration,
+    ) -> Report {
+        self.run_within(domain, module, timeout, Caps::for_unlisted(&self.limits))
+            .await
+    }
+
+    async fn run_within(
+        &self,
+        domain: &DomainName,
+        module: &Module,
+        timeout: Duration,
+        caps: Caps,
+    ) -> Report {
+        let evidence = self
+            .observer
+            .observe_within(domain, module, timeout, caps)
+            .await;
         let thresholds = module.thresholds.clone();
         let roots = Arc::clone(&self.roots);
         let fail_on = module.fail_on;

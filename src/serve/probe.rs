@@ -67,8 +67,12 @@ async fn run(app: &App, question: &Question, timeout: Duration) -> Option<Report
     let _in_flight = app.telemetry.probes_in_flight.enter();
     counters.probes.increment();
     let began = Instant::now();
-    let probe = app.prober.run(&question.domain, &question.module, timeout);
-    let report = survive(probe).await;
+    let (domain, module) = (&question.domain, &question.module);
+    let report = if app.config.listed(domain).is_some() {
+        survive(app.prober.run(domain, module, timeout)).await
+    } else {
+        survive(app.prober.run_unlisted(domain, module, timeout)).await
+    };
     counters.duration.observe(began.elapsed());
     if report.is_none() {
         tracing::error!(domain = %question.domain, "a probe panicked");

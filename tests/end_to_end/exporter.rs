@@ -53,7 +53,8 @@ fn merged(base: &str, more: &str) -> String {
         if text.contains(&head) {
             text = text.replace(&head, &format!("{head}{}\n", body.trim_end()));
         } else {
-            text.push_str(&format!("{}\n", section.trim_end()));
+            text.push_str(section.trim_end());
+            text.push('\n');
         }
     }
     text

@@ -379,3 +379,22 @@ fn a_graceful_end() {
     assert_eq!(exporter.wait().code(), Some(0), "{}", exporter.log());
     assert!(std::net::TcpStream::connect(exporter.address).is_err());
 }
+
+/// What anybody may name costs less than what the operator listed.
+#[test]
+fn an_unlisted_domain_gets_two_addresses_a_host() {
+    let farm = || Domain::new("farm.example").mx(Mx::new("mx1").address_count(3));
+    let world = World::start_blocking([farm()]);
+    let open = Exporter::start(&configuration(&world, ""));
+    let listed = Exporter::start(&configuration(
+        &world,
+        "domains:\n  - domain: farm.example\n",
+    ));
+    for (why, exporter, spoken_to) in [("open", open, 2), ("listed", listed, 3)] {
+        let answer = exporter.get("/probe?target=farm.example").text();
+        let outcomes = answer.lines().filter(|line| {
+            line.starts_with("mailtls_smtp_outcome{") && line.contains("outcome=\"tls\"")
+        });
+        assert_eq!(outcomes.count(), spoken_to, "{why}: {answer}");
+    }
+}

@@ -6,6 +6,14 @@
 //! `monitor` probes in this process, `exporter` runs the program and talks to it over HTTP, `exposition` reads what it
 //! exports.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::too_many_lines,
+    reason = "most of these functions are tables of cases"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests measure how long things take"
+)]
 
 mod cli;
 mod coordination;

@@ -363,7 +363,7 @@ async fn special_use_addresses_are_denied_by_default() {
             .policy(Policy::enforce()),
     );
     let monitor = Monitor::configured(world, |config| {
-        config.limits.special_use_addresses = SpecialUse::Deny
+        config.limits.special_use_addresses = SpecialUse::Deny;
     })
     .await;
     let samples = monitor.probe("local.example").await;

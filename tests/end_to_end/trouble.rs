@@ -65,7 +65,7 @@ fn assert_unknown(samples: &Samples, why: &str) {
 async fn an_upstream_that_is_stopped() {
     let world = World::builder().domain(good("good.example"));
     let monitor = Monitor::configured(world, |config| {
-        config.dns.timeout = Duration::from_millis(200)
+        config.dns.timeout = Duration::from_millis(200);
     })
     .await;
     monitor.world.stop_dns();
@@ -73,8 +73,6 @@ async fn an_upstream_that_is_stopped() {
     assert_unknown(&monitor.probe("good.example").await, "a second time");
 }
 
-// The fix belongs into observe: only NOERROR and NXDOMAIN tell that a resolver works, and with a warm cache it takes a
-// question of its own to find out.
 /// A resolver that has lost its own way to the Internet answers everything, with SERVFAIL.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_has_no_upstream() {

@@ -23,7 +23,8 @@ pub struct Exhibit {
 pub fn domains() -> Vec<Exhibit> {
     [
         as_it_should_be(),
-        mta_sts(),
+        certificates_under_a_policy(),
+        policies(),
         dane(),
         dnssec(),
         smtp(),
@@ -121,7 +122,7 @@ fn as_it_should_be() -> Vec<Exhibit> {
         show(
             "null-mx.example",
             "says that it takes no mail: nothing else has a meaning, and there is no alarm",
-            |domain| domain.null_mx(),
+            Domain::null_mx,
         ),
         sts(
             "implicit.example",
@@ -140,19 +141,9 @@ fn as_it_should_be() -> Vec<Exhibit> {
     ]
 }
 
-fn mta_sts() -> Vec<Exhibit> {
+fn certificates_under_a_policy() -> Vec<Exhibit> {
     let expired = || Mx::new("mx1").cert(Cert::valid().expired());
     vec![
-        sts(
-            "testing.example",
-            "mode testing does its work: the second MX is missing in the policy",
-            |domain| {
-                domain
-                    .mx(Mx::new("mx1"))
-                    .mx(Mx::new("mx2"))
-                    .policy(Policy::testing().mx("mx1.testing.example"))
-            },
-        ),
         sts(
             "wrong-name.example",
             "the MX certificate names another host: senders that hold the policy refuse",
@@ -179,6 +170,40 @@ fn mta_sts() -> Vec<Exhibit> {
                 domain
                     .mx(Mx::new("mx1").cert(Cert::valid().expires_in(5 * DAY)))
                     .policy(Policy::enforce())
+            },
+        ),
+        sts(
+            "backup.example",
+            "the best MX is refused by MTA-STS senders, the backup still takes their mail",
+            |domain| {
+                domain
+                    .mx(expired())
+                    .mx(Mx::new("mx2").preference(20))
+                    .policy(Policy::enforce())
+            },
+        ),
+        sts(
+            "farm.example",
+            "two addresses of one host, of which one presents a self-signed certificate",
+            |domain| {
+                domain
+                    .mx(Mx::new("mx1").also_at(Cert::self_signed()))
+                    .policy(Policy::enforce())
+            },
+        ),
+    ]
+}
+
+fn policies() -> Vec<Exhibit> {
+    vec![
+        sts(
+            "testing.example",
+            "mode testing does its work: the second MX is missing in the policy",
+            |domain| {
+                domain
+                    .mx(Mx::new("mx1"))
+                    .mx(Mx::new("mx2"))
+                    .policy(Policy::testing().mx("mx1.testing.example"))
             },
         ),
         sts(
@@ -228,25 +253,6 @@ fn mta_sts() -> Vec<Exhibit> {
                     .mta_sts_record("v=STSv1; id=20240101T000000;")
                     .mta_sts_record("v=STSv1; id=20250101T000000;")
                     .tlsrpt("v=TLSRPTv1; rua=https://reports.double-records.example/tls")
-            },
-        ),
-        sts(
-            "backup.example",
-            "the best MX is refused by MTA-STS senders, the backup still takes their mail",
-            |domain| {
-                domain
-                    .mx(expired())
-                    .mx(Mx::new("mx2").preference(20))
-                    .policy(Policy::enforce())
-            },
-        ),
-        sts(
-            "farm.example",
-            "two addresses of one host, of which one presents a self-signed certificate",
-            |domain| {
-                domain
-                    .mx(Mx::new("mx1").also_at(Cert::self_signed()))
-                    .policy(Policy::enforce())
             },
         ),
     ]
