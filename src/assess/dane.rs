@@ -3,18 +3,24 @@
 //! The status of a host speaks of the host alone, whatever the security of the MX RRset: Postfix enforces TLSA even
 //! then, so that a mismatch refuses mail; but a match protects nothing against a forged MX.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::HostVerdict;
+use crate::assess::certificate::CertificateFault;
+use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
 use crate::assess::delivery::DaneFact;
 use crate::assess::delivery::Fact;
 use crate::assess::delivery::MxFact;
+use crate::assess::smtp::AddressVerdict;
 use crate::assess::smtp::connection;
+use crate::assess::smtp::is_verdict;
 use crate::closed_set::closed_set;
 use crate::domain_name::MxHost;
+use crate::evidence::Stage;
 use crate::evidence::dns::Answer;
 use crate::evidence::dns::DnssecStatus;
 use crate::evidence::dns::FailureKind;
@@ -25,6 +31,7 @@ use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpEvidence;
 use crate::evidence::smtp::SmtpObservation;
 use crate::evidence::smtp::SmtpOutcome;
+use crate::evidence::smtp::SmtpSession;
 use crate::evidence::tls::KeyProof;
 use crate::finding::Check;
 use crate::finding::Code;
@@ -98,8 +105,19 @@ pub struct DaneVerdict {
     pub usable: usize,
     /// Each chain that was held against the set.
     pub chains: Vec<ChainVerdict>,
-    /// Addresses that speak SMTP without TLS that counts, though the set demands it.
-    pub without_tls: Vec<(IpAddr, SmtpOutcome)>,
+    /// How the session with each address ended that has the SNI of the TLSA base domain.
+    pub outcomes: Vec<(IpAddr, SmtpOutcome)>,
+    /// Whether every key that an address may present was seen there.
+    pub seen: Seen,
+}
+
+/// Whether every key that the addresses of a host may present was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// All: what matches nothing is of no use now.
+    Everything,
+    /// An address or a key algorithm was not looked at, or did not answer.
+    NotEverything,
 }
 
 /// One record of a set.
@@ -124,6 +142,8 @@ pub struct ChainVerdict {
     pub matches: bool,
     /// Record by record.
     evaluation: TlsaEvaluation,
+    /// Whether the server proved to hold the leaf's key.
+    proof: KeyProof,
     /// The leaf.
     leaf: Vec<u8>,
 }
@@ -142,20 +162,43 @@ impl DaneVerdict {
             .any(|verdict| verdict.record.usage == 2 && verdict.usability == Usability::Usable)
     }
 
-    /// Whether the certificate itself (dates, path, name) fails a usage 2 record at this address.
-    pub(super) fn certificate_fails(&self, address: IpAddr, key_algorithm: KeyAlgorithm) -> bool {
+    /// Whether it is by this fault that the certificate fails a usage 2 record here. Lack of trust never is: the
+    /// record is the anchor.
+    pub(super) fn fails_by(
+        &self,
+        address: IpAddr,
+        key_algorithm: KeyAlgorithm,
+        fault: CertificateFault<'_>,
+    ) -> bool {
         self.chains
             .iter()
             .filter(|chain| {
                 !chain.matches && chain.address == address && chain.key_algorithm == key_algorithm
             })
             .flat_map(|chain| &chain.evaluation.records)
-            .any(|verdict| {
-                matches!(
-                    verdict.matches,
-                    RecordMatch::NoMatch(NoMatch::NameMismatch | NoMatch::PathInvalid(_))
-                )
+            .any(|verdict| match (&verdict.matches, fault) {
+                (RecordMatch::NoMatch(NoMatch::NameMismatch), CertificateFault::Name) => true,
+                (
+                    RecordMatch::NoMatch(NoMatch::PathInvalid(problems)),
+                    CertificateFault::Path(fault),
+                ) => !fault.is_lack_of_trust() && problems.contains(fault),
+                _ => false,
             })
+    }
+
+    /// How far a DANE sender's connection comes, which sends the base domain as SNI; none where nothing was seen.
+    pub(super) fn connection(&self, address: IpAddr) -> Option<ConnectionFact> {
+        let found = self.outcomes.iter().find(|(seen, _)| *seen == address);
+        found.map(|&(_, outcome)| connection(outcome))
+    }
+
+    /// Addresses that speak SMTP without TLS that counts, though the set demands it.
+    fn without_tls(&self) -> impl Iterator<Item = (IpAddr, SmtpOutcome)> {
+        let without = |outcome| connection(outcome) == ConnectionFact::NoTls;
+        self.outcomes
+            .iter()
+            .copied()
+            .filter(move |&(_, outcome)| without(outcome))
     }
 
     const fn without_records(status: DaneStatus, fact: DaneFact) -> Self {
@@ -166,7 +209,8 @@ impl DaneVerdict {
             records: Vec::new(),
             usable: 0,
             chains: Vec::new(),
-            without_tls: Vec::new(),
+            outcomes: Vec::new(),
+            seen: Seen::NotEverything,
         }
     }
 }
@@ -222,16 +266,23 @@ fn judge_set(
 ) -> DaneVerdict {
     let names = reference_names(context, mx, host, base);
     let mut chains = Vec::new();
-    let mut without_tls = Vec::new();
+    let mut outcomes = Vec::new();
+    let mut seen_all = Seen::Everything;
     for seen in &host.addresses {
         let SmtpEvidence::Observed(observation) = &seen.smtp else {
+            seen_all = Seen::NotEverything;
             continue;
         };
         let sessions = sessions_for_dane(host, base, observation);
-        if let Some(first) = sessions.first()
-            && connection(first.end.outcome()) == ConnectionFact::NoTls
-        {
-            without_tls.push((seen.address, first.end.outcome()));
+        // Without TLS no SNI is ever sent: then the one session tells for both names.
+        if let Some(first) = sessions.first().or(observation.sessions.first()) {
+            outcomes.push((seen.address, first.end.outcome()));
+        }
+        let ended = |session: &SmtpSession| {
+            matches!(session.end, SessionEnd::Completed | SessionEnd::NoSuchKey)
+        };
+        if sessions.len() < 2 || !sessions.iter().all(ended) {
+            seen_all = Seen::NotEverything;
         }
         for session in sessions
             .iter()
@@ -256,6 +307,7 @@ fn judge_set(
                 key_algorithm,
                 matches: evaluation.outcome == SetOutcome::Match
                     && !matches!(handshake.proof, KeyProof::Failed(_)),
+                proof: handshake.proof.clone(),
                 leaf: leaf.to_vec(),
                 evaluation,
             });
@@ -278,9 +330,12 @@ fn judge_set(
         .iter()
         .filter(|verdict| verdict.usability == Usability::Usable)
         .count();
+    let without_tls = outcomes
+        .iter()
+        .any(|&(_, outcome)| connection(outcome) == ConnectionFact::NoTls);
     let status = if usable == 0 {
         DaneStatus::Unusable
-    } else if !without_tls.is_empty() || chains.iter().any(|chain| !chain.matches) {
+    } else if without_tls || chains.iter().any(|chain| !chain.matches) {
         DaneStatus::Mismatch
     } else if chains.is_empty() {
         DaneStatus::Unknown
@@ -298,7 +353,8 @@ fn judge_set(
         records,
         usable,
         chains,
-        without_tls,
+        outcomes,
+        seen: seen_all,
     }
 }
 
@@ -307,7 +363,7 @@ fn sessions_for_dane<'a>(
     host: &HostEvidence,
     base: &MxHost,
     observation: &'a SmtpObservation,
-) -> &'a [crate::evidence::smtp::SmtpSession] {
+) -> &'a [SmtpSession] {
     if *base == host.name {
         &observation.sessions
     } else {
@@ -343,11 +399,18 @@ fn reference_names(
 
 /// Whether the server's choice at `address` satisfies the set, as a fact for senders.
 pub(super) fn match_fact(verdict: &DaneVerdict, address: IpAddr) -> Fact {
+    if verdict.without_tls().any(|(without, _)| without == address) {
+        return Fact::No;
+    }
     Fact::from(verdict.choice_matches(address))
 }
 
 /// The domain in one word.
-pub(super) fn domain_status(mx: MxFact, hosts: &[HostVerdict]) -> DaneDomainStatus {
+pub(super) fn domain_status(
+    context: &Context<'_>,
+    mx: MxFact,
+    hosts: &[HostVerdict],
+) -> DaneDomainStatus {
     let any = |statuses: &[DaneStatus]| {
         hosts
             .iter()
@@ -363,7 +426,10 @@ pub(super) fn domain_status(mx: MxFact, hosts: &[HostVerdict]) -> DaneDomainStat
         DaneDomainStatus::Broken
     } else if mx == MxFact::Nobody {
         DaneDomainStatus::Absent
-    } else if matches!(mx, MxFact::Failed | MxFact::Unknown) || any(&[DaneStatus::Unknown]) {
+    } else if matches!(mx, MxFact::Failed | MxFact::Unknown)
+        || any(&[DaneStatus::Unknown])
+        || context.evidence.routing.hosts_over_limit > 0
+    {
         DaneDomainStatus::Unknown
     } else if !any(&[DaneStatus::Match]) {
         DaneDomainStatus::Absent
@@ -400,7 +466,18 @@ pub(super) fn assess(
         findings.add(Code::DanePartial, Severity::Warning, "", detail);
     }
     let known = |host: &HostVerdict| {
-        host.dane.status != DaneStatus::Unknown || host.dane.fact == DaneFact::LookupFailed
+        let unreached = || {
+            !context.runs(Stage::Smtp)
+                || host
+                    .addresses
+                    .iter()
+                    .all(|address| is_verdict(address.outcome))
+        };
+        host.dane.status != DaneStatus::Unknown
+            || host.dane.fact == DaneFact::LookupFailed
+            || host.address == AddressFact::LookupFailed
+            // A refused connection is a verdict, too, and without its stage nobody connects.
+            || (host.dane.usable > 0 && unreached())
     };
     findings.complete(
         Check::Dane,
@@ -415,7 +492,6 @@ fn assess_lookups(
     seen: &HostEvidence,
     findings: &mut Findings,
 ) {
-    let name = host.name.as_str();
     if let Some(question) = seen.tlsa.decisive() {
         let lookup = &question.lookup;
         let owner = owner(lookup);
@@ -466,19 +542,38 @@ fn assess_lookups(
             insecure_detail(lookup),
         );
     }
-    if host.dane.status == DaneStatus::Absent
-        && mx == MxFact::Secure
-        && let Some((_, leaf)) = host.presented_leaf()
-        && let Ok(record) = tlsa::record_for(3, Selector::PublicKey, MatchingType::Sha256, leaf)
-    {
-        findings.add_advised(
-            Code::DaneReady,
-            Severity::Info,
-            name,
-            "everything is signed and no TLSA record is published",
-            format!("Publish: _25._tcp.{name}. IN TLSA {record}"),
-        );
+    if host.dane.status == DaneStatus::Absent && mx == MxFact::Secure {
+        assess_ready(host, findings);
     }
+}
+
+/// Everything is signed, and every address speaks TLS that counts: the records for every key seen there.
+fn assess_ready(host: &HostVerdict, findings: &mut Findings) {
+    let speaks_tls = |address: &AddressVerdict| address.connection() == ConnectionFact::Tls;
+    if host.addresses.is_empty() || !host.addresses.iter().all(speaks_tls) {
+        return;
+    }
+    let name = host.name.as_str();
+    let leaves = host
+        .addresses
+        .iter()
+        .flat_map(|address| &address.certificates)
+        .filter_map(|certificate| certificate.leaf.as_ref());
+    let records: BTreeSet<String> = leaves
+        .map(|leaf| tlsa::record_for_key(3, MatchingType::Sha256, &leaf.spki_der))
+        .map(|record| format!("_25._tcp.{name}. IN TLSA {record}"))
+        .collect();
+    if records.is_empty() {
+        return;
+    }
+    let records: Vec<String> = records.into_iter().collect();
+    findings.add_advised(
+        Code::DaneReady,
+        Severity::Info,
+        name,
+        "everything is signed and no TLSA record is published",
+        format!("Publish: {}", records.join("; ")),
+    );
 }
 
 fn owner(lookup: &Lookup<TlsaRecord>) -> String {
@@ -505,7 +600,7 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
         let detail = "it has TLSA records, but the MX RRset that names it is not signed: a forged MX evades them";
         findings.add(Code::DaneMxInsecure, Severity::Warning, name, detail);
     }
-    for (address, outcome) in &dane.without_tls {
+    for (address, outcome) in dane.without_tls() {
         let about = format!("{name}/{address}");
         match outcome {
             SmtpOutcome::NoStartTls | SmtpOutcome::StartTlsRefused => findings.add(
@@ -514,11 +609,13 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
                 about,
                 "TLSA records demand TLS, and the server does not speak it",
             ),
-            _ if dane.usable > 0 => findings.add(
+            _ if dane.usable > 0 => findings.add_advised(
                 Code::DaneTlsaMismatch,
                 Severity::Critical,
                 about,
                 "usable TLSA records demand TLS 1.2 or later, and the handshake fails",
+                "Repair TLS 1.2 or 1.3 on this address; the TLSA records are not the problem."
+                    .to_owned(),
             ),
             _ => {}
         }
@@ -609,34 +706,51 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
         .flatten()
         .map(ToString::to_string)
         .collect();
-    let detail = if problems.is_empty() {
-        format!(
+    if let (SetOutcome::Match, KeyProof::Failed(why)) = (chain.evaluation.outcome, &chain.proof) {
+        findings.add_advised(
+            Code::DaneTlsaMismatch,
+            Severity::Critical,
+            about,
+            format!("a TLSA record matches, but the server did not prove to hold its key: {why}"),
+            "Repair the key or the TLS library of this server; the TLSA records are not the problem.".to_owned(),
+        );
+        return;
+    }
+    let record = tlsa::record_for(3, Selector::PublicKey, MatchingType::Sha256, &chain.leaf).ok();
+    let (detail, advice) = if problems.is_empty() {
+        let detail = format!(
             "the certificate matches none of the {} usable TLSA records",
             host.dane.usable
-        )
+        );
+        let advice = record.map(|record| {
+            format!(
+                "If this certificate is the right one, publish _25._tcp.{base}. IN TLSA {record} and remove what is stale; else bring back the certificate that was."
+            )
+        });
+        (detail, advice)
     } else {
-        format!(
+        let detail = format!(
             "the trust anchor of a TLSA record is there, but the path to it is not valid: {}",
             problems.join(", ")
-        )
+        );
+        (detail, Some("Renew or repair the certificates of the chain; the TLSA records are not the problem.".to_owned()))
     };
-    match tlsa::record_for(3, Selector::PublicKey, MatchingType::Sha256, &chain.leaf) {
-        Ok(record) => findings.add_advised(
+    match advice {
+        Some(advice) => findings.add_advised(
             Code::DaneTlsaMismatch,
             Severity::Critical,
             about,
             detail,
-            format!(
-                "If this certificate is the right one, publish _25._tcp.{base}. IN TLSA {record} and remove what is stale; else bring back the certificate that was."
-            ),
+            advice,
         ),
-        Err(_) => findings.add(Code::DaneTlsaMismatch, Severity::Critical, about, detail),
+        None => findings.add(Code::DaneTlsaMismatch, Severity::Critical, about, detail),
     }
 }
 
 /// RFC 7671 §8: each combination of usage, selector and matching type should match by itself.
 fn assess_combinations(dane: &DaneVerdict, owner: &str, findings: &mut Findings) {
-    if dane.status != DaneStatus::Match {
+    // A record that matches nothing seen may be that of a key that was not seen.
+    if dane.status != DaneStatus::Match || dane.seen == Seen::NotEverything {
         return;
     }
     let kind = |record: &TlsaRecord| (record.usage, record.selector, record.matching_type);
