@@ -562,6 +562,21 @@ mod tests {
                 S::Critical,
             ),
             (
+                "not yet valid",
+                not_yet_valid,
+                C::MtaStsCertExpired,
+                S::Critical,
+            ),
+            (
+                "look-up fails, but so does everything",
+                |c| {
+                    host_lookup_fails(c);
+                    c.evidence.monitor.resolver_answered = false;
+                },
+                C::MtaStsHostLookupFailed,
+                S::Warning,
+            ),
+            (
                 "self-signed",
                 self_signed,
                 C::MtaStsCertUntrusted,
