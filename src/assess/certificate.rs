@@ -167,7 +167,7 @@ fn assess_one(
         host.certificate_severity(address.address, certificate.key_algorithm, fault)
     };
     let thresholds = &context.criteria.thresholds;
-    assess_path(context, certificate, &severity, &about, findings);
+    assess_path(context, certificate, severity, &about, findings);
     let Some(leaf) = &certificate.leaf else {
         return;
     };
