@@ -96,16 +96,16 @@ fn lower_case(code: RecordType, data: &[u8]) -> Vec<u8> {
     )
 }
 
-/// Of an untyped type whose names count in lower case: what comes before its names, in bytes, and how many there are.
+/// Of an untyped type whose names are signed in lower case (RFC 4034 §6.2): what comes before its names, in bytes, and how many there are.
 fn names_in(code: RecordType) -> Option<(usize, usize)> {
     match u16::from(code) {
-        // MD, MF, MB, MG, MR (RFC 1035 §3.3); DNAME (RFC 6672 §2.1).
+        // MD, MF, MB, MG, MR, DNAME.
         3 | 4 | 7 | 8 | 9 | 39 => Some((0, 1)),
-        // MINFO (RFC 1035 §3.3.7); RP (RFC 1183 §2.2).
+        // MINFO, RP.
         14 | 17 => Some((0, 2)),
-        // AFSDB, RT (RFC 1183 §1, §3.3); KX (RFC 2230 §3.1): a number and a name.
+        // AFSDB, RT, KX: a number and a name.
         18 | 21 | 36 => Some((2, 1)),
-        // PX (RFC 2163 §4): a number and two names.
+        // PX: a number and two names.
         26 => Some((2, 2)),
         _ => None,
     }
@@ -173,7 +173,7 @@ mod tests {
             ),
             ("cut short", 17, b"\x01A\0\x05B", b"\x01A\0\x05B"),
             (
-                "a type of which nothing is known (RFC 3597 §7)",
+                "a type of which nothing is known",
                 65_280,
                 b"\x01A\0",
                 b"\x01A\0",
