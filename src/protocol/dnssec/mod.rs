@@ -15,6 +15,7 @@ mod denial;
 mod keys;
 mod name;
 mod nsec3;
+pub(crate) mod planted;
 mod rrset;
 mod signature;
 
