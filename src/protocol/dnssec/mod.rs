@@ -20,6 +20,8 @@ mod rrset;
 mod signature;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 pub(crate) mod testing;
 
 pub use anchors::TrustAnchorError;
