@@ -1,4 +1,8 @@
 //! What holds for all names, times and labels, not only for those that somebody thought of.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "small numbers, and a test may panic"
+)]
 
 use std::cmp::Ordering;
 
