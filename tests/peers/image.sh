@@ -80,9 +80,12 @@ check() {
     ! readelf --program-headers "$root$entry_point" | grep -q INTERP || fail "$entry_point is not static"
     chroot --userspec="$user" "$root" "$entry_point" --version
 
-    # What every container engine adds to an image.
+    # What every container engine adds to an image: a resolv.conf, and devices (randomness comes from there).
     printf 'nameserver 127.0.0.1\n' >"$root/etc/resolv.conf"
-    chroot --userspec="$user" "$root" "$entry_point" --web.listen-address "127.0.0.1:$port" &
+    mkdir -p "$root/dev"
+    # Each of these becomes the next, so that the process is the binary in the end.
+    unshare --mount sh -c 'mount --rbind /dev "$0/dev" && exec chroot --userspec="$1" "$0" "$2" "$3" "$4"' \
+        "$root" "$user" "$entry_point" --web.listen-address "127.0.0.1:$port" &
     server=$!
     for _ in $(seq 20); do
         kill -0 "$server" 2>/dev/null || fail 'the binary ended'

@@ -69,6 +69,8 @@ impl Namespace {
                 "--net",
                 "--mount",
                 "--pid",
+                // Or it would leave a chroot that the tests run in.
+                "--root",
                 "--",
                 program,
             ])

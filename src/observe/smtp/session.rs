@@ -9,7 +9,10 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
@@ -137,12 +140,31 @@ pub(super) async fn connect(
         {
             Err(NotConnected::OwnTrouble(OwnTrouble(error.to_string())))
         }
+        Ok(Err(error))
+            if error.kind() == io::ErrorKind::NetworkUnreachable && !has_route(target.address) =>
+        {
+            Err(NotConnected::OwnTrouble(OwnTrouble(format!(
+                "this host has no route there: {error}"
+            ))))
+        }
         Ok(Err(error)) => Err(NotConnected::Unreachable(error.to_string())),
         Err(_) => Err(NotConnected::Unreachable(format!(
             "no answer to a connect in {} s",
             limit.duration_since(begin).as_secs()
         ))),
     }
+}
+
+/// Whether this host knows a way there at all; else an IPv6 address looks unreachable from every host without IPv6.
+/// Connecting a datagram socket looks the route up and sends nothing.
+fn has_route(address: SocketAddr) -> bool {
+    let any: IpAddr = match address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    UdpSocket::bind((any, 0))
+        .and_then(|socket| socket.connect(address))
+        .is_ok()
 }
 
 fn open_socket(target: SessionTarget<'_>) -> io::Result<TcpSocket> {
@@ -461,6 +483,11 @@ mod tests {
         let server = ScriptedServer::start(move |_| steps.clone()).await;
         let session = session(target(server.address)).await.unwrap();
         (session, server.lines())
+    }
+
+    #[test]
+    fn a_route_is_known_without_a_packet() {
+        assert!(has_route("127.0.0.1:25".parse().unwrap()));
     }
 
     #[tokio::test]
