@@ -17,6 +17,8 @@ mod verdict;
 mod zone;
 
 #[cfg(test)]
+mod mutation;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world;

@@ -35,6 +35,7 @@ use tokio::sync::MutexGuard;
 use tokio::sync::Semaphore;
 
 use super::asking::Asking;
+use super::memory::data_bytes;
 use super::resolver::ResolverError;
 use crate::config;
 use crate::config::DnsServer;
@@ -62,6 +63,16 @@ pub(super) struct Reply {
     pub(super) answers: Vec<Record>,
     /// The authority section.
     pub(super) authorities: Vec<Record>,
+}
+
+impl Reply {
+    /// Roughly what it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let records = self.answers.iter().chain(&self.authorities);
+        records
+            .map(|record| size_of::<Record>().saturating_add(data_bytes(&record.data)))
+            .fold(0, usize::saturating_add)
+    }
 }
 
 /// The configured servers.

@@ -15,9 +15,12 @@ mod denial;
 mod keys;
 mod name;
 mod nsec3;
+pub(crate) mod planted;
 mod rrset;
 mod signature;
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 pub(crate) mod testing;
 
