@@ -356,6 +356,7 @@ pub(super) fn answer<T>(name: &str, rtype: RecordType, answer: Answer<T>) -> Loo
         signature_expiry: None,
         own_signature: None,
         weaknesses: Vec::new(),
+        algorithms: Vec::new(),
         chain: Vec::new(),
         ttl: 300,
     }

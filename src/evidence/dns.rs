@@ -31,6 +31,9 @@ pub struct Lookup<T> {
     pub own_signature: Option<SignatureLife>,
     /// What was found weak or unsupported on the chain, each once.
     pub weaknesses: Vec<Weakness>,
+    /// The numbers of the algorithms met on the chain, in ascending order.
+    #[serde(default)]
+    pub algorithms: Vec<u8>,
     /// Each link from the anchor down, for people.
     pub chain: Vec<ChainLink>,
     /// Time to live of the answer, in seconds.
@@ -190,6 +193,39 @@ pub struct ChainLink {
     pub status: DnssecStatus,
     /// One sentence: DS, keys and algorithm, or what failed.
     pub detail: String,
+    /// The DS set that the zone above has for it; empty for the root, and where it has none.
+    #[serde(default)]
+    pub ds: Vec<DsSeen>,
+    /// The keys of the zone that may sign.
+    #[serde(default)]
+    pub keys: Vec<KeySeen>,
+    /// The signature over the DNSKEY set that the link rests on.
+    #[serde(default)]
+    pub signature: Option<SignatureLife>,
+}
+
+/// One DS record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DsSeen {
+    /// The tag of the key that it names.
+    pub tag: u16,
+    /// The number of the key's algorithm.
+    pub algorithm: u8,
+    /// The number of the digest.
+    pub digest: u8,
+}
+
+/// One key of a DNSKEY set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeySeen {
+    /// Not unique.
+    pub tag: u16,
+    /// 257 by custom for keys that sign keys.
+    pub flags: u16,
+    /// The number of its algorithm.
+    pub algorithm: u8,
+    /// Of an RSA key: the length of its modulus in bits.
+    pub rsa_bits: Option<usize>,
 }
 
 closed_set! {
@@ -246,6 +282,7 @@ impl<T> Lookup<T> {
             signature_expiry: None,
             own_signature: None,
             weaknesses: Vec::new(),
+            algorithms: Vec::new(),
             chain: Vec::new(),
             ttl: 0,
         }
@@ -301,6 +338,7 @@ impl<T> Lookup<T> {
             signature_expiry: self.signature_expiry,
             own_signature: self.own_signature,
             weaknesses: self.weaknesses,
+            algorithms: self.algorithms,
             chain: self.chain,
             ttl: self.ttl,
         }

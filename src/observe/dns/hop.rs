@@ -232,6 +232,7 @@ impl Hop {
                 expiry: None,
                 own: None,
                 weaknesses: Vec::new(),
+                algorithms: Vec::new(),
                 links: Vec::new(),
                 until: now,
             },

@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
-use std::str::FromStr as _;
 use std::sync::Arc;
 
 use hickory_proto::rr;
@@ -15,6 +14,7 @@ use super::hop::What;
 use super::upstream::Upstream;
 use super::verdict::Verdict;
 use super::zone::earliest;
+use super::zone::insert;
 use super::zone::stray_answer;
 use crate::clock;
 use crate::clock::UnixTime;
@@ -31,6 +31,9 @@ use crate::evidence::dns::Security;
 use crate::evidence::mail_routing::MxRecord;
 use crate::protocol::dnssec::name_text;
 use crate::protocol::dnssec::parse_name;
+use crate::protocol::dnssec::parse_type;
+use crate::protocol::dnssec::rdata_text;
+use crate::protocol::dnssec::type_text;
 use crate::protocol::tlsa::TlsaRecord;
 use crate::protocol::txt::TxtRecord;
 use crate::telemetry::Telemetry;
@@ -176,14 +179,15 @@ impl Resolver {
         rtype: &str,
         queries: &ProbeQueries,
     ) -> Option<Lookup<String>> {
-        let wire = wire_type(rtype)?;
+        let wire = parse_type(rtype)?;
+        let spelled = type_text(wire);
         let known = RecordType::ALL
             .iter()
-            .find(|known| known.as_str() == wire.to_string())
+            .find(|known| known.as_str() == spelled)
             .copied()
             .unwrap_or(RecordType::Other);
         Some(
-            self.lookup(name, known, wire, queries, |data| Some(data.to_string()))
+            self.lookup(name, known, wire, queries, |data| Some(rdata_text(data)))
                 .await,
         )
     }
@@ -199,7 +203,7 @@ impl Resolver {
         let Some(first) = parse_name(name) else {
             let failure = Failure {
                 kind: FailureKind::Malformed,
-                asked: format!("{wire} {name}"),
+                asked: format!("{} {name}", type_text(wire)),
                 attempts: 0,
                 detail: "not a DNS name, or too long for one".to_owned(),
             };
@@ -215,6 +219,7 @@ impl Resolver {
             signature_expiry: None,
             own_signature: None,
             weaknesses: Vec::new(),
+            algorithms: Vec::new(),
             chain: Vec::new(),
             ttl: u32::MAX,
         };
@@ -279,6 +284,9 @@ fn absorb<T>(lookup: &mut Lookup<T>, verdict: &Verdict, now: UnixTime) {
             lookup.weaknesses.push(weakness.clone());
         }
     }
+    for &number in &verdict.algorithms {
+        insert(&mut lookup.algorithms, number);
+    }
     for link in &verdict.links {
         if !lookup.chain.contains(link) {
             lookup.chain.push(link.clone());
@@ -301,7 +309,7 @@ fn worse(a: Security, b: Security) -> Security {
 fn alias_loop<T>(lookup: &Lookup<T>, wire: rr::RecordType) -> Failure {
     Failure {
         kind: FailureKind::AliasLoop,
-        asked: format!("{wire} {}", lookup.name),
+        asked: format!("{} {}", type_text(wire), lookup.name),
         attempts: 1,
         detail: if lookup.aliases.len() > ALIASES_MAX {
             format!("more than {ALIASES_MAX} aliases in a row")
@@ -309,16 +317,4 @@ fn alias_loop<T>(lookup: &Lookup<T>, wire: rr::RecordType) -> Failure {
             "the aliases lead back to where they began".to_owned()
         },
     }
-}
-
-/// The type of that name, unless it is one that only questions have.
-fn wire_type(text: &str) -> Option<rr::RecordType> {
-    let upper = text.to_ascii_uppercase();
-    let wire = match upper.strip_prefix("TYPE") {
-        Some(number) => rr::RecordType::from(number.parse::<u16>().ok()?),
-        None => rr::RecordType::from_str(&upper).ok()?,
-    };
-    // 128–255 are for questions and transfers (RFC 6895 §3.1).
-    let number = u16::from(wire);
-    (number != 0 && !(128..=255).contains(&number) && wire != rr::RecordType::OPT).then_some(wire)
 }

@@ -18,6 +18,7 @@ use crate::protocol::dnssec::Strength;
 use crate::protocol::dnssec::Verified;
 use crate::protocol::dnssec::ZoneKey;
 use crate::protocol::dnssec::name_text;
+use crate::protocol::dnssec::type_text;
 
 /// A zone, with what was found from the root to here.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub(super) struct Zone {
     /// The signature over this zone's DNSKEY set.
     pub(super) keys_life: Option<SignatureLife>,
     pub(super) weaknesses: Vec<Weakness>,
+    /// Numbers, each once.
+    pub(super) algorithms: Vec<u8>,
     pub(super) links: Vec<ChainLink>,
     /// It holds before this second, and never longer than what is above it.
     pub(super) until: UnixTime,
@@ -50,6 +53,7 @@ pub(super) struct Fail {
     /// The links as far as they held, and the one that did not.
     pub(super) links: Vec<ChainLink>,
     pub(super) weaknesses: Vec<Weakness>,
+    pub(super) algorithms: Vec<u8>,
     /// When the fault is a signature that expired: when.
     pub(super) expired: Option<UnixTime>,
 }
@@ -70,6 +74,7 @@ impl Zone {
             expiry: None,
             keys_life: None,
             weaknesses: Vec::new(),
+            algorithms: Vec::new(),
             links: Vec::new(),
             until,
         }
@@ -88,11 +93,7 @@ impl Zone {
             until: until.min(self.until),
             ..self.clone()
         };
-        zone.links.push(ChainLink {
-            zone: name_text(name),
-            status,
-            detail,
-        });
+        zone.links.push(link(name, status, detail));
         zone
     }
 
@@ -108,9 +109,14 @@ impl Zone {
     /// A signature of `zone` that the chain rests on.
     pub(super) fn note_signature(&mut self, zone: &Name, verified: &Verified) {
         self.note_expiry(Some(verified.validity.expiration));
+        self.note_algorithm(verified.strength.number());
         if let Some(weakness) = weak_algorithm(zone, verified.strength) {
             self.note(weakness);
         }
+    }
+
+    pub(super) fn note_algorithm(&mut self, number: u8) {
+        insert(&mut self.algorithms, number);
     }
 
     pub(super) fn note_expiry(&mut self, expiry: Option<UnixTime>) {
@@ -130,11 +136,7 @@ impl Zone {
             Fault::Indeterminate(failure) => (DnssecStatus::Indeterminate, failure.to_string()),
         };
         let mut fail = self.fail(fault);
-        fail.links.push(ChainLink {
-            zone: name_text(at),
-            status,
-            detail,
-        });
+        fail.links.push(link(at, status, detail));
         fail
     }
 
@@ -144,8 +146,27 @@ impl Zone {
             fault,
             links: self.links.clone(),
             weaknesses: self.weaknesses.clone(),
+            algorithms: self.algorithms.clone(),
             expired: None,
         }
+    }
+}
+
+fn link(zone: &Name, status: DnssecStatus, detail: String) -> ChainLink {
+    ChainLink {
+        zone: name_text(zone),
+        status,
+        detail,
+        ds: Vec::new(),
+        keys: Vec::new(),
+        signature: None,
+    }
+}
+
+/// Adds a number to an ascending list, if it is not in it.
+pub(super) fn insert(numbers: &mut Vec<u8>, number: u8) {
+    if let Err(place) = numbers.binary_search(&number) {
+        numbers.insert(place, number);
     }
 }
 
@@ -189,7 +210,7 @@ pub(super) fn life_of(verified: &Verified) -> SignatureLife {
 
 /// `A mx.example.com`.
 pub(super) fn asked(name: &Name, rtype: RecordType) -> String {
-    format!("{rtype} {}", name_text(name))
+    format!("{} {}", type_text(rtype), name_text(name))
 }
 
 /// The answer section holds something, but nothing about the name.
