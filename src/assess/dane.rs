@@ -17,7 +17,6 @@ use crate::closed_set::closed_set;
 use crate::domain_name::MxHost;
 use crate::evidence::dns::Answer;
 use crate::evidence::dns::DnssecStatus;
-use crate::evidence::dns::FailureKind;
 use crate::evidence::dns::Lookup;
 use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::mail_routing::TlsaNotAsked;
@@ -425,9 +424,7 @@ fn assess_lookups(
                 findings.add(Code::DaneTlsaBogus, Severity::Critical, owner, cause);
             }
             DnssecStatus::Indeterminate => {
-                let failure = lookup
-                    .failure()
-                    .filter(|failure| failure.kind != FailureKind::Deadline);
+                let failure = lookup.failure().filter(|failure| !failure.kind.is_ours());
                 if let Some(failure) = failure {
                     let severity = if context.is_fact(lookup) {
                         Severity::Critical

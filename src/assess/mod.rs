@@ -12,7 +12,6 @@ use crate::config::Thresholds;
 use crate::domain_name::MxHost;
 use crate::evidence::Evidence;
 use crate::evidence::Stage;
-use crate::evidence::dns::FailureKind;
 use crate::evidence::dns::Lookup;
 use crate::evidence::mail_routing::HostEvidence;
 use crate::finding::Check;
@@ -175,7 +174,7 @@ impl Context<'_> {
     fn is_fact<T>(&self, lookup: &Lookup<T>) -> bool {
         lookup.failure().is_some_and(|failure| {
             failure.attempts >= 2
-                && failure.kind != FailureKind::Deadline
+                && !failure.kind.is_ours()
                 && self.evidence.monitor.resolver_answered
         })
     }
@@ -185,10 +184,15 @@ impl Context<'_> {
     }
 }
 
-/// A failure in words; none when it is our own deadline, which says nothing of the domain.
+/// What is wrong with the monitor itself, by what it knows of its surroundings; never a finding about a domain.
+pub fn assess_itself(hands_dnssec_on: Option<bool>) -> Vec<Finding> {
+    dnssec::of_upstream(hands_dnssec_on).into_iter().collect()
+}
+
+/// A failure in words; none when it is our own trouble, which says nothing of the domain.
 fn sayable_failure<T>(lookup: &Lookup<T>) -> Option<String> {
     let failure = lookup.failure()?;
-    (failure.kind != FailureKind::Deadline).then(|| failure.to_string())
+    (!failure.kind.is_ours()).then(|| failure.to_string())
 }
 
 /// Findings and completeness as the checks hand them in.

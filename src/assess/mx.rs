@@ -215,9 +215,8 @@ fn assess_host(host: &HostEvidence, left: usize, findings: &mut Findings) {
 
 /// The failure of an address look-up that told nothing; a deadline of ours is none of theirs.
 fn failure_text<T>(lookup: &Lookup<T>) -> Option<String> {
-    use crate::evidence::dns::FailureKind;
     let failure = lookup.failure()?;
-    (matches!(lookup.answer, Answer::Unknown) && failure.kind != FailureKind::Deadline)
+    (matches!(lookup.answer, Answer::Unknown) && !failure.kind.is_ours())
         .then(|| failure.to_string())
 }
 

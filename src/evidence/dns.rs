@@ -129,6 +129,8 @@ closed_set! {
         Budget = "budget",
         /// The probe's deadline came first.
         Deadline = "deadline",
+        /// Our own upstream removes DNSSEC data.
+        Stripped = "stripped",
     }
 }
 
@@ -264,6 +266,13 @@ impl Security {
     }
 }
 
+impl FailureKind {
+    /// Our own trouble, which says nothing about the domain.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Deadline | Self::Stripped)
+    }
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.asked, self.detail)
@@ -304,6 +313,30 @@ impl<T> Lookup<T> {
     /// The word of DNSSEC.
     pub const fn status(&self) -> DnssecStatus {
         self.security.status()
+    }
+
+    /// Takes back what was called bogus, since our upstream removed what would have proven it: not known. What was answered
+    /// stays, for senders that do not validate. Whether there was anything to take back.
+    pub fn doubt(&mut self) -> bool {
+        let Security::Bogus(cause) = &self.security else {
+            return false;
+        };
+        self.security = Security::Indeterminate(Failure {
+            kind: FailureKind::Stripped,
+            asked: self.name.clone(),
+            attempts: 0,
+            detail: format!("the DNS upstream removes DNSSEC data ({cause})"),
+        });
+        self.signature_expiry = None;
+        self.own_signature = None;
+        let links = self.chain.iter_mut().map(|link| &mut link.status);
+        let aliases = self.aliases.iter_mut().map(|alias| &mut alias.status);
+        for status in links.chain(aliases) {
+            if *status == DnssecStatus::Bogus {
+                *status = DnssecStatus::Indeterminate;
+            }
+        }
+        true
     }
 
     /// The failure, when there was one.

@@ -9,6 +9,7 @@ mod asking;
 mod chain;
 mod cut;
 mod denials;
+mod handed_on;
 mod hop;
 mod memory;
 mod resolver;
@@ -22,5 +23,6 @@ mod tests;
 mod world;
 
 pub use asking::ProbeQueries;
+pub use handed_on::DnssecData;
 pub use resolver::Resolver;
 pub use resolver::ResolverError;

@@ -9,6 +9,7 @@ use hickory_proto::rr::RData;
 
 use super::asking::ProbeQueries;
 use super::chain::Chain;
+use super::handed_on::DnssecData;
 use super::hop::Hops;
 use super::hop::What;
 use super::upstream::Upstream;
@@ -86,6 +87,11 @@ impl Resolver {
     /// resolver that is down, when nothing else had to be asked.
     pub async fn is_answered(&self, queries: &ProbeQueries) -> bool {
         self.hops.is_answered(queries).await
+    }
+
+    /// Whether the upstream hands DNSSEC data on: asked on nobody's behalf.
+    pub async fn dnssec_data(&self) -> DnssecData {
+        self.hops.dnssec_data(&ProbeQueries::default()).await
     }
 
     /// MX.
