@@ -356,7 +356,6 @@ pub(super) fn answer<T>(name: &str, rtype: RecordType, answer: Answer<T>) -> Loo
         signature_expiry: None,
         own_signature: None,
         weaknesses: Vec::new(),
-        algorithms: Vec::new(),
         chain: Vec::new(),
         ttl: 300,
     }

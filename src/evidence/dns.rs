@@ -4,6 +4,8 @@
 //! DNSSEC says of it* ([`Security`]) decides about DANE. A bogus answer is still an answer; a failure is neither
 //! "absent" nor "insecure".
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -31,9 +33,6 @@ pub struct Lookup<T> {
     pub own_signature: Option<SignatureLife>,
     /// What was found weak or unsupported on the chain, each once.
     pub weaknesses: Vec<Weakness>,
-    /// The numbers of the algorithms met on the chain, in ascending order.
-    #[serde(default)]
-    pub algorithms: Vec<u8>,
     /// Each link from the anchor down, for people.
     pub chain: Vec<ChainLink>,
     /// Time to live of the answer, in seconds.
@@ -291,7 +290,6 @@ impl<T> Lookup<T> {
             signature_expiry: None,
             own_signature: None,
             weaknesses: Vec::new(),
-            algorithms: Vec::new(),
             chain: Vec::new(),
             ttl: 0,
         }
@@ -325,7 +323,7 @@ impl<T> Lookup<T> {
             kind: FailureKind::Stripped,
             asked: self.name.clone(),
             attempts: 0,
-            detail: format!("the DNS upstream removes DNSSEC data ({cause})"),
+            detail: format!("the DNS upstream of this monitor removes DNSSEC data ({cause})"),
         });
         self.signature_expiry = None;
         self.own_signature = None;
@@ -345,6 +343,16 @@ impl<T> Lookup<T> {
             Security::Indeterminate(failure) => Some(failure),
             Security::Secure | Security::Insecure(_) | Security::Bogus(_) => None,
         }
+    }
+
+    /// The numbers of the algorithms met on the chain, in DS records and keys; ascending, each once.
+    pub fn algorithms(&self) -> BTreeSet<u8> {
+        let of_link = |link: &ChainLink| {
+            let ds = link.ds.iter().map(|ds| ds.algorithm);
+            ds.chain(link.keys.iter().map(|key| key.algorithm))
+                .collect::<Vec<u8>>()
+        };
+        self.chain.iter().flat_map(of_link).collect()
     }
 
     /// The name at the end of all aliases.
@@ -371,7 +379,6 @@ impl<T> Lookup<T> {
             signature_expiry: self.signature_expiry,
             own_signature: self.own_signature,
             weaknesses: self.weaknesses,
-            algorithms: self.algorithms,
             chain: self.chain,
             ttl: self.ttl,
         }

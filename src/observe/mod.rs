@@ -52,6 +52,7 @@ use crate::observe::limits::Caps;
 use crate::observe::policy_host::FetchSettings;
 use crate::observe::policy_host::PolicyHostAddresses;
 use crate::observe::routing::NextHops;
+use crate::observe::self_check::Origin;
 use crate::observe::self_check::SelfChecks;
 use crate::observe::smtp::sharing::SmtpObserver;
 use crate::protocol::dnssec::Question;
@@ -144,6 +145,7 @@ impl Observer {
 
     /// One look-up of any type, with the queries sent for it.
     pub async fn look_up(&self, question: &Question) -> (Lookup<String>, u64) {
+        let begin = Instant::now();
         let queries = ProbeQueries::default();
         let asked = self
             .resolver
@@ -151,8 +153,11 @@ impl Observer {
         let mut lookup = Box::pin(asked)
             .await
             .expect("a question has a type that records have");
-        if lookup.status() == DnssecStatus::Bogus && self.strips().await {
-            self.count_doubts(usize::from(lookup.doubt()));
+        if lookup.status() == DnssecStatus::Bogus {
+            let origin = origin(begin, &queries);
+            if self.self_checks.explains(origin).await {
+                self.count_doubts(usize::from(lookup.doubt()));
+            }
         }
         (lookup, queries.sent())
     }
@@ -170,12 +175,6 @@ impl Observer {
     /// The same again and again, until what is known is something else than `last`.
     pub async fn check_itself_until_changed(&self, last: Option<bool>) {
         self.self_checks.wait_for_change(last).await;
-    }
-
-    /// Whether the upstream removes DNSSEC data, now that something seems bogus.
-    async fn strips(&self) -> bool {
-        self.self_checks.run_unless_recent().await;
-        self.dnssec_upstream() == Some(false)
     }
 
     fn count_doubts(&self, doubts: usize) {
@@ -209,6 +208,7 @@ impl Observer {
             stages: &module.stages,
             caps,
             observed_at: (self.clock)(),
+            begin,
             deadline: begin + timeout,
             queries: Arc::default(),
             phases: Phases::default(),
@@ -248,6 +248,15 @@ impl fmt::Debug for Observer {
     }
 }
 
+/// Where what was found since `begin` came from.
+fn origin(begin: Instant, queries: &ProbeQueries) -> Origin {
+    if queries.sent() == 0 {
+        Origin::Memory
+    } else {
+        Origin::Asked(begin)
+    }
+}
+
 /// One probe on its way.
 struct Probe<'a> {
     observer: &'a Observer,
@@ -255,6 +264,7 @@ struct Probe<'a> {
     stages: &'a [Stage],
     caps: Caps,
     observed_at: UnixTime,
+    begin: Instant,
     deadline: Instant,
     queries: Arc<ProbeQueries>,
     phases: Phases,
@@ -315,9 +325,12 @@ impl Probe<'_> {
     /// DNSSEC data on, and whoever knows that it does not, whether it does by now.
     async fn doubt(&self, learned: &mut Learned) {
         let observer = self.observer;
-        if learned.has_bogus() || observer.dnssec_upstream() == Some(false) {
-            let strips = timeout_at(self.deadline, observer.strips()).await;
-            if strips.unwrap_or(observer.dnssec_upstream() == Some(false)) {
+        let is_known_to_strip = observer.dnssec_upstream() == Some(false);
+        if learned.has_bogus() || is_known_to_strip {
+            let origin = origin(self.begin, &self.queries);
+            let explained = observer.self_checks.explains(origin);
+            let explained = timeout_at(self.deadline, explained).await;
+            if explained.unwrap_or(is_known_to_strip) {
                 observer.count_doubts(learned.doubt());
             }
         }

@@ -23,16 +23,35 @@ const ROUND: Duration = Duration::from_secs(600);
 /// The same while something is wrong or not known: whoever mends it wants to see it.
 const ROUND_IN_TROUBLE: Duration = Duration::from_secs(30);
 
-/// An answer that is no older is good enough for a probe that doubts.
+/// So old may the last answer be for what was bogus already in memory.
 const RECENT: Duration = Duration::from_secs(10);
+
+/// Bogus verdicts from before live on in memory for so long after the upstream has been mended.
+const AFTERMATH: Duration = Duration::from_secs(40);
 
 /// Asks about the monitor, and remembers what was said last.
 pub(super) struct SelfChecks {
     resolver: Resolver,
     telemetry: Arc<Telemetry>,
-    /// When it was asked last; held while asking, so that equal doubts at once cost one question.
-    asked: Mutex<Option<Instant>>,
+    /// Held while asking, so that equal doubts at once cost one question.
+    asked: Mutex<Asked>,
     changed: watch::Sender<Option<bool>>,
+}
+
+/// When it was asked last, and when it was found last that data is removed.
+#[derive(Debug, Default)]
+struct Asked {
+    at: Option<Instant>,
+    removed_at: Option<Instant>,
+}
+
+/// Where something bogus came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From queries since then.
+    Asked(Instant),
+    /// From memory alone.
+    Memory,
 }
 
 impl SelfChecks {
@@ -40,7 +59,7 @@ impl SelfChecks {
         Self {
             resolver,
             telemetry,
-            asked: Mutex::new(None),
+            asked: Mutex::default(),
             changed: watch::Sender::new(None),
         }
     }
@@ -56,12 +75,20 @@ impl SelfChecks {
         self.ask(&mut asked).await;
     }
 
-    /// Asks unless that was done in the last seconds.
-    pub(super) async fn run_unless_recent(&self) {
+    /// Whether something bogus from there may be so only because the upstream removed DNSSEC data. Asks if it was not asked
+    /// since.
+    pub(super) async fn explains(&self, bogus: Origin) -> bool {
         let mut asked = self.asked.lock().await;
-        if asked.is_none_or(|at| at.elapsed() >= RECENT) {
+        let is_new = asked.at.is_some_and(|at| match bogus {
+            Origin::Asked(since) => at >= since,
+            Origin::Memory => at.elapsed() < RECENT,
+        });
+        if !is_new {
             self.ask(&mut asked).await;
         }
+        let removed_at = asked.removed_at;
+        self.dnssec_upstream() == Some(false)
+            || removed_at.is_some_and(|at| at.elapsed() < AFTERMATH)
     }
 
     /// Asks when the time has come; returns when what is known has become something else than `last`.
@@ -84,14 +111,17 @@ impl SelfChecks {
         }
     }
 
-    async fn ask(&self, asked: &mut Option<Instant>) {
+    async fn ask(&self, asked: &mut Asked) {
+        asked.at = Some(Instant::now());
         let outcome = match self.resolver.dnssec_data().await {
             DnssecData::HandedOn => true,
-            DnssecData::Removed => false,
+            DnssecData::Removed => {
+                asked.removed_at = asked.at;
+                false
+            }
             // A resolver that does not answer at the moment has not changed its ways: what was known stays.
             DnssecData::Unknown => return,
         };
-        *asked = Some(Instant::now());
         self.answer().set(Some(outcome));
         self.changed.send_replace(Some(outcome));
     }

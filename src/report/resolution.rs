@@ -74,7 +74,7 @@ pub fn value(resolution: &Resolution) -> Value {
         "rrset": lookup.records(),
         "aliases": lookup.aliases,
         "signature_expiry": lookup.signature_expiry,
-        "algorithms": lookup.algorithms.iter().copied().map(algorithm_text).collect::<Vec<_>>(),
+        "algorithms": lookup.algorithms().into_iter().map(algorithm_text).collect::<Vec<_>>(),
         "insecure_at": insecure_at,
         "chain": lookup.chain.iter().map(link_value).collect::<Vec<_>>(),
         "queries": resolution.queries,
@@ -130,7 +130,7 @@ pub fn render(resolution: &Resolution) -> String {
     answer(lookup, &mut out);
     let expiry = lookup.signature_expiry.map_or_else(String::new, |expiry| {
         format!(
-            "the first signature {}, ",
+            "the first signature {}; ",
             ending(expiry, resolution.asked_at)
         )
     });

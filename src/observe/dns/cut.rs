@@ -230,6 +230,17 @@ impl<'a> Step<'a> {
                 let mut tags: Vec<u16> = chosen.iter().map(DS::key_tag).collect();
                 tags.sort_unstable();
                 tags.dedup();
+                // The tag of a key that is there and whose digest is another's.
+                let other = tags
+                    .iter()
+                    .find(|tag| keys.iter().any(|key| key.tag == **tag));
+                if let Some(tag) = other {
+                    return Err(self.bogus(format!(
+                        "{}: the DS at {} does not fit key {tag}: algorithm or digest differ",
+                        name_text(self.at),
+                        name_text(&parent.name)
+                    )));
+                }
                 let names = if let [tag] = tags.as_slice() {
                     format!("key {tag}, which is")
                 } else {
@@ -292,9 +303,6 @@ impl<'a> Step<'a> {
         };
         let mut unsigned = parent.descend(self.at, Trust::Insecure(at), parent.until);
         unsigned.note(Weakness::Unsupported { zone, what });
-        for ds in &self.ds {
-            unsigned.note_algorithm(ds.algorithm);
-        }
         if let Some(link) = unsigned.links.last_mut() {
             link.ds.clone_from(&self.ds);
             link.keys.clone_from(&self.keys);

@@ -239,7 +239,6 @@ impl Hop {
                 expiry: None,
                 own: None,
                 weaknesses: Vec::new(),
-                algorithms: Vec::new(),
                 links: Vec::new(),
                 until: now,
             },

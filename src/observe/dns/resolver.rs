@@ -15,7 +15,6 @@ use super::hop::What;
 use super::upstream::Upstream;
 use super::verdict::Verdict;
 use super::zone::earliest;
-use super::zone::insert;
 use super::zone::stray_answer;
 use crate::clock;
 use crate::clock::UnixTime;
@@ -225,7 +224,6 @@ impl Resolver {
             signature_expiry: None,
             own_signature: None,
             weaknesses: Vec::new(),
-            algorithms: Vec::new(),
             chain: Vec::new(),
             ttl: u32::MAX,
         };
@@ -289,9 +287,6 @@ fn absorb<T>(lookup: &mut Lookup<T>, verdict: &Verdict, now: UnixTime) {
         if !lookup.weaknesses.contains(weakness) {
             lookup.weaknesses.push(weakness.clone());
         }
-    }
-    for &number in &verdict.algorithms {
-        insert(&mut lookup.algorithms, number);
     }
     for link in &verdict.links {
         if !lookup.chain.contains(link) {

@@ -21,7 +21,6 @@ use super::zone::earliest;
 use super::zone::end_of;
 use super::zone::exhausted;
 use super::zone::expired;
-use super::zone::insert;
 use super::zone::life_of;
 use super::zone::weak_algorithm;
 use crate::clock::UnixTime;
@@ -52,7 +51,6 @@ pub(super) struct Verdict {
     pub(super) expiry: Option<UnixTime>,
     pub(super) own: Option<SignatureLife>,
     pub(super) weaknesses: Vec<Weakness>,
-    pub(super) algorithms: Vec<u8>,
     pub(super) links: Vec<ChainLink>,
     /// It holds before this second; bounded by TTLs and signatures.
     pub(super) until: UnixTime,
@@ -92,7 +90,6 @@ enum Outcome {
 struct Backing {
     lives: Vec<SignatureLife>,
     weaknesses: Vec<Weakness>,
-    algorithms: Vec<u8>,
     until: Option<UnixTime>,
 }
 
@@ -156,7 +153,6 @@ fn failed(fail: &Fail, now: UnixTime) -> Verdict {
         expiry: fail.expired,
         own: None,
         weaknesses: fail.weaknesses.clone(),
-        algorithms: fail.algorithms.clone(),
         links: fail.links.clone(),
         until: now,
     }
@@ -168,10 +164,6 @@ fn backed(zone: &Zone, security: Security, backing: Backing) -> Verdict {
         if !weaknesses.contains(&weakness) {
             weaknesses.push(weakness);
         }
-    }
-    let mut algorithms = zone.algorithms.clone();
-    for number in backing.algorithms {
-        insert(&mut algorithms, number);
     }
     let own = backing
         .lives
@@ -187,7 +179,6 @@ fn backed(zone: &Zone, security: Security, backing: Backing) -> Verdict {
             .and_then(|own| earliest(zone.expiry, Some(own.expiration))),
         own: own.filter(|_| is_secure),
         weaknesses,
-        algorithms,
         links: zone.links.clone(),
         until: backing.until.unwrap_or(UnixTime(i64::MIN)),
     }
@@ -251,7 +242,6 @@ impl Question<'_> {
             expiry: None,
             own: None,
             weaknesses: zone.weaknesses.clone(),
-            algorithms: zone.algorithms.clone(),
             links: zone.links.clone(),
             until: now.plus(i64::from(life)),
         }
@@ -401,7 +391,6 @@ impl Question<'_> {
 impl Backing {
     fn add(&mut self, zone: &Zone, ttl: u32, verified: &Verified, now: UnixTime) {
         self.lives.push(life_of(verified));
-        insert(&mut self.algorithms, verified.strength.number());
         self.until = earliest(self.until, Some(end_of(ttl, verified, now)));
         self.weaknesses
             .extend(weak_algorithm(&zone.name, verified.strength));
@@ -410,7 +399,6 @@ impl Backing {
     fn join(&mut self, other: Self) {
         self.lives.extend(other.lives);
         self.weaknesses.extend(other.weaknesses);
-        self.algorithms.extend(other.algorithms);
         self.until = earliest(self.until, other.until);
     }
 }

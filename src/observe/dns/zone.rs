@@ -30,8 +30,6 @@ pub(super) struct Zone {
     /// The signature over this zone's DNSKEY set.
     pub(super) keys_life: Option<SignatureLife>,
     pub(super) weaknesses: Vec<Weakness>,
-    /// Numbers, each once.
-    pub(super) algorithms: Vec<u8>,
     pub(super) links: Vec<ChainLink>,
     /// It holds before this second, and never longer than what is above it.
     pub(super) until: UnixTime,
@@ -53,7 +51,6 @@ pub(super) struct Fail {
     /// The links as far as they held, and the one that did not.
     pub(super) links: Vec<ChainLink>,
     pub(super) weaknesses: Vec<Weakness>,
-    pub(super) algorithms: Vec<u8>,
     /// When the fault is a signature that expired: when.
     pub(super) expired: Option<UnixTime>,
 }
@@ -74,7 +71,6 @@ impl Zone {
             expiry: None,
             keys_life: None,
             weaknesses: Vec::new(),
-            algorithms: Vec::new(),
             links: Vec::new(),
             until,
         }
@@ -109,14 +105,9 @@ impl Zone {
     /// A signature of `zone` that the chain rests on.
     pub(super) fn note_signature(&mut self, zone: &Name, verified: &Verified) {
         self.note_expiry(Some(verified.validity.expiration));
-        self.note_algorithm(verified.strength.number());
         if let Some(weakness) = weak_algorithm(zone, verified.strength) {
             self.note(weakness);
         }
-    }
-
-    pub(super) fn note_algorithm(&mut self, number: u8) {
-        insert(&mut self.algorithms, number);
     }
 
     pub(super) fn note_expiry(&mut self, expiry: Option<UnixTime>) {
@@ -146,7 +137,6 @@ impl Zone {
             fault,
             links: self.links.clone(),
             weaknesses: self.weaknesses.clone(),
-            algorithms: self.algorithms.clone(),
             expired: None,
         }
     }
@@ -160,13 +150,6 @@ fn link(zone: &Name, status: DnssecStatus, detail: String) -> ChainLink {
         ds: Vec::new(),
         keys: Vec::new(),
         signature: None,
-    }
-}
-
-/// Adds a number to an ascending list, if it is not in it.
-pub(super) fn insert(numbers: &mut Vec<u8>, number: u8) {
-    if let Err(place) = numbers.binary_search(&number) {
-        numbers.insert(place, number);
     }
 }
 

@@ -130,7 +130,7 @@ mod tests {
                     );
                 }
                 (Err(error), Err(part)) => {
-                    assert!(error.to_string().contains(part), "{why}: {error}")
+                    assert!(error.to_string().contains(part), "{why}: {error}");
                 }
                 (got, _) => panic!("{why}: {got:?}"),
             }
