@@ -26,8 +26,17 @@ use crate::protocol::pkix::PathVerdict;
 use crate::protocol::x509::Certificate;
 use crate::protocol::x509::KeyAlgorithm;
 
-/// RSA keys below this are weak (RFC 9325 §4.1 asks for 2048).
+/// RSA keys below this are weak (RFC 9325 §4.5 asks for 2048).
 const MIN_RSA_BITS: u32 = 2048;
+
+/// What can be wrong with a certificate for those who must trust it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CertificateFault<'a> {
+    /// It names another host.
+    Name,
+    /// The path to a root, or to a trust anchor.
+    Path(&'a PathProblem),
+}
 
 /// One presented chain, judged.
 #[derive(Debug, Clone)]
@@ -154,10 +163,9 @@ fn assess_one(
         "{}/{}/{}",
         host.name, address.address, certificate.key_algorithm
     );
-    // As bad as the finding that it makes: an enforced policy or a usage 2 record that fails by it.
-    let severity = host
-        .certificate_severity(address.address, certificate.key_algorithm)
-        .unwrap_or(Severity::Info);
+    let severity = |fault: CertificateFault<'_>| {
+        host.certificate_severity(address.address, certificate.key_algorithm, fault)
+    };
     let thresholds = &context.criteria.thresholds;
     assess_path(context, certificate, severity, &about, findings);
     let Some(leaf) = &certificate.leaf else {
@@ -193,7 +201,12 @@ fn assess_one(
             let names: Vec<&str> = leaf.dns_names.iter().take(5).map(String::as_str).collect();
             format!("it names {}, not {}", names.join(", "), host.name)
         };
-        findings.add(Code::CertNameMismatch, severity, about.clone(), detail);
+        findings.add(
+            Code::CertNameMismatch,
+            severity(CertificateFault::Name),
+            about.clone(),
+            detail,
+        );
     }
     if leaf.key_algorithm == KeyAlgorithm::Rsa
         && leaf.key_bits.is_some_and(|bits| bits < MIN_RSA_BITS)
@@ -241,7 +254,7 @@ fn assess_one(
 fn assess_path(
     context: &Context<'_>,
     certificate: &CertificateVerdict,
-    severity: Severity,
+    severity: impl Fn(CertificateFault<'_>) -> Severity,
     about: &str,
     findings: &mut Findings,
 ) {
@@ -272,7 +285,12 @@ fn assess_path(
                 }
                 _ => problem.to_string(),
             };
-            findings.add(code, severity, about, detail);
+            findings.add(
+                code,
+                severity(CertificateFault::Path(problem)),
+                about,
+                detail,
+            );
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::assess::delivery::Protection;
 use crate::assess::delivery::Sender;
 use crate::assess::mta_sts_policy::MtaStsVerdict;
 use crate::assess::smtp::AddressVerdict;
+use crate::evidence::Stage;
 use crate::finding::Check;
 use crate::finding::Code;
 use crate::finding::Severity;
@@ -40,7 +41,10 @@ pub(super) fn assess(
             assess_conflict(host, findings);
         }
     }
-    let published = mode == Some(Mode::Enforce) || is_tlsa_published(context);
+    // Also a policy that no usable record points to: whoever serves it means to be protected by it.
+    let served = mta_sts.and_then(|verdict| verdict.served.as_ref());
+    let published =
+        served.is_some_and(|policy| policy.mode == Mode::Enforce) || is_tlsa_published(context);
     let unprotected = |level| matches!(level, Protection::None | Protection::Encrypted);
     if published
         && delivery
@@ -62,14 +66,18 @@ pub(super) fn assess(
                 let detail = blocked_detail(*sender, domain, hosts);
                 findings.add(Code::DeliveryBlocked, Severity::Critical, about, detail);
             } else if verdict.only_by_backup {
-                let detail = format!(
-                    "a sender of kind {sender} is refused by every MX host of the best preference"
-                );
+                let best = hosts.iter().map(|host| host.preference).min();
+                let best: Vec<&HostVerdict> = hosts
+                    .iter()
+                    .filter(|host| Some(host.preference) == best)
+                    .collect();
+                let detail = refusals(*sender, domain.policy, &best);
                 findings.add(Code::DeliveryOnlyByBackup, Severity::Warning, about, detail);
             }
         }
     }
-    if mode == Some(Mode::Testing) && !hosts.is_empty() && hosts.iter().all(is_ready_to_enforce) {
+    let all_seen = !hosts.is_empty() && context.evidence.routing.hosts_over_limit == 0;
+    if mode == Some(Mode::Testing) && all_seen && hosts.iter().all(is_ready_to_enforce) {
         findings.add(
             Code::ReadyToEnforce,
             Severity::Info,
@@ -77,8 +85,14 @@ pub(super) fn assess(
             "every address of every MX host has what mode enforce needs",
         );
     }
-    let known = delivery.values().all(|sender| sender.possible.is_some());
-    findings.complete(Check::Coordination, known);
+    // What a module does not look at cannot be compared.
+    if [Stage::MtaSts, Stage::Smtp, Stage::Dane]
+        .iter()
+        .all(|&stage| context.runs(stage))
+    {
+        let known = delivery.values().all(|sender| sender.possible.is_some());
+        findings.complete(Check::Coordination, known);
+    }
 }
 
 /// Each host, and why this sender passes it over.
@@ -95,17 +109,14 @@ fn blocked_detail(sender: Sender, domain: DomainFacts, hosts: &[HostVerdict]) ->
     if hosts.is_empty() {
         return "there is no usable MX host".to_owned();
     }
-    let each: Vec<String> = hosts
+    refusals(sender, domain.policy, &hosts.iter().collect::<Vec<_>>())
+}
+
+fn refusals(sender: Sender, policy: PolicyFact, hosts: &[&HostVerdict]) -> String {
+    let each = hosts
         .iter()
-        .map(|host| {
-            format!(
-                "{}: {}",
-                host.name,
-                skip_reason(sender, domain.policy, host)
-            )
-        })
-        .collect();
-    each.join("; ")
+        .map(|host| format!("{}: {}", host.name, skip_reason(sender, policy, host)));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 fn skip_reason(sender: Sender, policy: PolicyFact, host: &HostVerdict) -> String {
@@ -187,13 +198,15 @@ fn is_ready_to_enforce(host: &HostVerdict) -> bool {
 /// RFC 8461 §2 lets neither override the other, and under enforce both must hold (RFC 8461 §5): what one accepts and the
 /// other refuses stops the senders that honour both, or one of them.
 fn assess_conflict(host: &HostVerdict, findings: &mut Findings) {
-    if host.dane.status == DaneStatus::Match && host.authorized == Some(false) {
-        findings.add(
-            Code::ConflictDaneMtaSts,
-            Severity::Critical,
-            host.name.as_str(),
-            "DANE accepts this host, the policy does not name it",
-        );
+    if host.authorized == Some(false) {
+        if host.dane.chains.iter().any(|chain| chain.matches) {
+            findings.add(
+                Code::ConflictDaneMtaSts,
+                Severity::Critical,
+                host.name.as_str(),
+                "DANE accepts this host, the policy does not name it",
+            );
+        }
         return;
     }
     for chain in &host.dane.chains {

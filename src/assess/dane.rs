@@ -3,26 +3,22 @@
 //! The status of a host speaks of the host alone, whatever the security of the MX RRset: Postfix enforces TLSA even
 //! then, so that a mismatch refuses mail; but a match protects nothing against a forged MX.
 
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 
 use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::HostVerdict;
+use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
 use crate::assess::delivery::DaneFact;
-use crate::assess::delivery::Fact;
 use crate::assess::delivery::MxFact;
-use crate::assess::smtp::connection;
-use crate::closed_set::closed_set;
+use crate::assess::smtp::AddressVerdict;
+use crate::assess::smtp::is_verdict;
 use crate::domain_name::MxHost;
-use crate::evidence::dns::Answer;
+use crate::evidence::Stage;
 use crate::evidence::dns::DnssecStatus;
 use crate::evidence::dns::Lookup;
 use crate::evidence::mail_routing::HostEvidence;
-use crate::evidence::mail_routing::TlsaNotAsked;
-use crate::evidence::smtp::SessionEnd;
-use crate::evidence::smtp::SmtpEvidence;
-use crate::evidence::smtp::SmtpObservation;
 use crate::evidence::smtp::SmtpOutcome;
 use crate::evidence::tls::KeyProof;
 use crate::finding::Check;
@@ -34,319 +30,30 @@ use crate::protocol::tlsa::NoMatch;
 use crate::protocol::tlsa::RecordMatch;
 use crate::protocol::tlsa::Selector;
 use crate::protocol::tlsa::SetOutcome;
-use crate::protocol::tlsa::TlsaEvaluation;
 use crate::protocol::tlsa::TlsaRecord;
 use crate::protocol::tlsa::Unusable;
 use crate::protocol::tlsa::Usability;
-use crate::protocol::x509::Certificate;
-use crate::protocol::x509::KeyAlgorithm;
+
+mod verdict;
+
+pub use self::verdict::ChainVerdict;
+pub use self::verdict::DaneDomainStatus;
+pub use self::verdict::DaneStatus;
+pub use self::verdict::DaneVerdict;
+pub use self::verdict::RecordVerdict;
+pub use self::verdict::Seen;
+pub(super) use self::verdict::judge;
+pub(super) use self::verdict::match_fact;
 
 /// Some senders give up on larger sets.
 const MANY_RECORDS: usize = 12;
 
-closed_set! {
-    /// Label `status` of `mailtls_dane_status`.
-    pub enum DaneStatus {
-        /// Every address and key algorithm reached satisfies the TLSA set.
-        Match = "match",
-        /// Some does not; also usable TLSA without STARTTLS or with a failing handshake.
-        Mismatch = "mismatch",
-        /// TLSA records, none usable.
-        Unusable = "unusable",
-        /// Securely denied.
-        Absent = "absent",
-        /// Addresses or TLSA not signed: DANE does not apply.
-        Insecure = "insecure",
-        /// Wrongly signed.
-        Bogus = "bogus",
-        /// Not reached, or DNS failed.
-        Unknown = "unknown",
-    }
-}
-
-closed_set! {
-    /// Label `status` of `mailtls_dane_domain_status`: the first that holds.
-    pub enum DaneDomainStatus {
-        /// Some host is `mismatch`, `bogus` or `unusable`, or the MX RRset is bogus.
-        Broken = "broken",
-        /// Some host or the MX look-up is unknown.
-        Unknown = "unknown",
-        /// No host has TLSA to be used.
-        Absent = "absent",
-        /// Hosts match, the MX RRset is unsigned.
-        Unanchored = "unanchored",
-        /// Some hosts match, the others have no TLSA.
-        Partial = "partial",
-        /// MX secure, every host `match`.
-        Protected = "protected",
-    }
-}
-
-/// DANE at one MX host.
-#[derive(Debug, Clone)]
-pub struct DaneVerdict {
-    /// One word for it.
-    pub status: DaneStatus,
-    /// What senders go by.
-    pub fact: DaneFact,
-    /// The name that gave the TLSA: SNI and first reference name.
-    pub base: Option<MxHost>,
-    /// Each record of the set.
-    pub records: Vec<RecordVerdict>,
-    /// How many of them are usable.
-    pub usable: usize,
-    /// Each chain that was held against the set.
-    pub chains: Vec<ChainVerdict>,
-    /// Addresses that speak SMTP without TLS that counts, though the set demands it.
-    pub without_tls: Vec<(IpAddr, SmtpOutcome)>,
-}
-
-/// One record of a set.
-#[derive(Debug, Clone)]
-pub struct RecordVerdict {
-    /// As published.
-    pub record: TlsaRecord,
-    /// Whether senders can use it.
-    pub usability: Usability,
-    /// Whether it matches some presented chain; none when no chain was seen.
-    pub matches: Option<bool>,
-}
-
-/// One chain held against the set.
-#[derive(Debug, Clone)]
-pub struct ChainVerdict {
-    /// Where it was presented.
-    pub address: IpAddr,
-    /// The leaf's.
-    pub key_algorithm: KeyAlgorithm,
-    /// Whether it satisfies the set.
-    pub matches: bool,
-    /// Record by record.
-    evaluation: TlsaEvaluation,
-    /// The leaf.
-    leaf: Vec<u8>,
-}
-
-impl DaneVerdict {
-    /// Whether the chain of the server's choice at `address` satisfies the set; none when none was seen.
-    pub fn choice_matches(&self, address: IpAddr) -> Option<bool> {
-        let chain = self.chains.iter().find(|chain| chain.address == address);
-        chain.map(|chain| chain.matches)
-    }
-
-    /// Whether a usable record names a trust anchor.
-    pub(super) fn has_usage_2(&self) -> bool {
-        self.records
-            .iter()
-            .any(|verdict| verdict.record.usage == 2 && verdict.usability == Usability::Usable)
-    }
-
-    /// Whether the certificate itself (dates, path, name) fails a usage 2 record at this address.
-    pub(super) fn certificate_fails(&self, address: IpAddr, key_algorithm: KeyAlgorithm) -> bool {
-        self.chains
-            .iter()
-            .filter(|chain| {
-                !chain.matches && chain.address == address && chain.key_algorithm == key_algorithm
-            })
-            .flat_map(|chain| &chain.evaluation.records)
-            .any(|verdict| {
-                matches!(
-                    verdict.matches,
-                    RecordMatch::NoMatch(NoMatch::NameMismatch | NoMatch::PathInvalid(_))
-                )
-            })
-    }
-
-    const fn without_records(status: DaneStatus, fact: DaneFact) -> Self {
-        Self {
-            status,
-            fact,
-            base: None,
-            records: Vec::new(),
-            usable: 0,
-            chains: Vec::new(),
-            without_tls: Vec::new(),
-        }
-    }
-}
-
-/// What is known of one host.
-pub(super) fn judge(context: &Context<'_>, mx: MxFact, host: &HostEvidence) -> DaneVerdict {
-    let tlsa = &host.tlsa;
-    let Some(question) = tlsa.decisive() else {
-        let (status, fact) = match tlsa.not_asked {
-            Some(TlsaNotAsked::AddressBogus) => (DaneStatus::Bogus, DaneFact::LookupFailed),
-            Some(TlsaNotAsked::NoAddress) if host.a.status() == DnssecStatus::Secure => {
-                (DaneStatus::Absent, DaneFact::Absent)
-            }
-            Some(TlsaNotAsked::NoAddress | TlsaNotAsked::AddressInsecure) => {
-                (DaneStatus::Insecure, DaneFact::Insecure)
-            }
-            Some(TlsaNotAsked::AddressFailed | TlsaNotAsked::Disabled | TlsaNotAsked::Deadline)
-            | None => (DaneStatus::Unknown, DaneFact::Unknown),
-        };
-        return DaneVerdict::without_records(status, fact);
-    };
-    let lookup = &question.lookup;
-    match (lookup.status(), &lookup.answer) {
-        (DnssecStatus::Bogus, _) => {
-            DaneVerdict::without_records(DaneStatus::Bogus, DaneFact::LookupFailed)
-        }
-        (DnssecStatus::Indeterminate, _) | (_, Answer::Unknown) => {
-            let fact = if context.is_fact(lookup) {
-                DaneFact::LookupFailed
-            } else {
-                DaneFact::Unknown
-            };
-            DaneVerdict::without_records(DaneStatus::Unknown, fact)
-        }
-        (DnssecStatus::Insecure, _) => {
-            DaneVerdict::without_records(DaneStatus::Insecure, DaneFact::Insecure)
-        }
-        (DnssecStatus::Secure, Answer::NoData | Answer::NxDomain) => {
-            DaneVerdict::without_records(DaneStatus::Absent, DaneFact::Absent)
-        }
-        (DnssecStatus::Secure, Answer::Data(records)) => {
-            judge_set(context, mx, host, &question.base, records)
-        }
-    }
-}
-
-fn judge_set(
-    context: &Context<'_>,
-    mx: MxFact,
-    host: &HostEvidence,
-    base: &MxHost,
-    set: &[TlsaRecord],
-) -> DaneVerdict {
-    let names = reference_names(context, mx, host, base);
-    let mut chains = Vec::new();
-    let mut without_tls = Vec::new();
-    for seen in &host.addresses {
-        let SmtpEvidence::Observed(observation) = &seen.smtp else {
-            continue;
-        };
-        let sessions = sessions_for_dane(host, base, observation);
-        if let Some(first) = sessions.first()
-            && connection(first.end.outcome()) == ConnectionFact::NoTls
-        {
-            without_tls.push((seen.address, first.end.outcome()));
-        }
-        for session in sessions
-            .iter()
-            .filter(|session| session.end == SessionEnd::Completed)
-        {
-            let Some(handshake) = &session.tls else {
-                continue;
-            };
-            let Some(leaf) = handshake.chain.leaf() else {
-                continue;
-            };
-            let key_algorithm =
-                Certificate::parse(leaf).map_or(KeyAlgorithm::Other, |leaf| leaf.key_algorithm);
-            if chains.iter().any(|chain: &ChainVerdict| {
-                chain.address == seen.address && chain.key_algorithm == key_algorithm
-            }) {
-                continue;
-            }
-            let evaluation = tlsa::evaluate(set, &handshake.chain.0, &names, context.now);
-            chains.push(ChainVerdict {
-                address: seen.address,
-                key_algorithm,
-                matches: evaluation.outcome == SetOutcome::Match
-                    && !matches!(handshake.proof, KeyProof::Failed(_)),
-                leaf: leaf.to_vec(),
-                evaluation,
-            });
-        }
-    }
-    let records: Vec<RecordVerdict> = set
-        .iter()
-        .enumerate()
-        .map(|(at, record)| RecordVerdict {
-            record: record.clone(),
-            usability: tlsa::usability(record),
-            matches: chains
-                .iter()
-                .filter_map(|chain| chain.evaluation.records.get(at))
-                .map(|verdict| verdict.matches.is_match())
-                .reduce(|some, this| some || this),
-        })
-        .collect();
-    let usable = records
-        .iter()
-        .filter(|verdict| verdict.usability == Usability::Usable)
-        .count();
-    let status = if usable == 0 {
-        DaneStatus::Unusable
-    } else if !without_tls.is_empty() || chains.iter().any(|chain| !chain.matches) {
-        DaneStatus::Mismatch
-    } else if chains.is_empty() {
-        DaneStatus::Unknown
-    } else {
-        DaneStatus::Match
-    };
-    DaneVerdict {
-        status,
-        fact: if usable == 0 {
-            DaneFact::Unusable
-        } else {
-            DaneFact::Usable
-        },
-        base: Some(base.clone()),
-        records,
-        usable,
-        chains,
-        without_tls,
-    }
-}
-
-/// RFC 7672 §2.2.3: the TLSA base domain is the SNI that a DANE sender sends.
-fn sessions_for_dane<'a>(
-    host: &HostEvidence,
-    base: &MxHost,
-    observation: &'a SmtpObservation,
-) -> &'a [crate::evidence::smtp::SmtpSession] {
-    if *base == host.name {
-        &observation.sessions
-    } else {
-        &observation.dane_sessions
-    }
-}
-
-/// The names of which a leaf under a usage 2 anchor must bear one (RFC 7672 §3.2.2).
-fn reference_names(
-    context: &Context<'_>,
-    mx: MxFact,
-    host: &HostEvidence,
-    base: &MxHost,
-) -> Vec<String> {
-    let evidence = context.evidence;
-    let mut names = Vec::new();
-    if host.preference.is_none() {
-        // No MX: base domain and original domain.
-        names.extend([base.to_string(), evidence.domain.to_string()]);
-    } else if mx == MxFact::Secure {
-        let next_hop = &evidence.routing.mx;
-        names.extend([
-            base.to_string(),
-            evidence.domain.to_string(),
-            next_hop.expanded_name().to_owned(),
-        ]);
-    } else {
-        names.push(host.name.to_string());
-    }
-    names.dedup();
-    names
-}
-
-/// Whether the server's choice at `address` satisfies the set, as a fact for senders.
-pub(super) fn match_fact(verdict: &DaneVerdict, address: IpAddr) -> Fact {
-    Fact::from(verdict.choice_matches(address))
-}
-
 /// The domain in one word.
-pub(super) fn domain_status(mx: MxFact, hosts: &[HostVerdict]) -> DaneDomainStatus {
+pub(super) fn domain_status(
+    context: &Context<'_>,
+    mx: MxFact,
+    hosts: &[HostVerdict],
+) -> DaneDomainStatus {
     let any = |statuses: &[DaneStatus]| {
         hosts
             .iter()
@@ -362,7 +69,10 @@ pub(super) fn domain_status(mx: MxFact, hosts: &[HostVerdict]) -> DaneDomainStat
         DaneDomainStatus::Broken
     } else if mx == MxFact::Nobody {
         DaneDomainStatus::Absent
-    } else if matches!(mx, MxFact::Failed | MxFact::Unknown) || any(&[DaneStatus::Unknown]) {
+    } else if matches!(mx, MxFact::Failed | MxFact::Unknown)
+        || any(&[DaneStatus::Unknown])
+        || context.evidence.routing.hosts_over_limit > 0
+    {
         DaneDomainStatus::Unknown
     } else if !any(&[DaneStatus::Match]) {
         DaneDomainStatus::Absent
@@ -399,7 +109,18 @@ pub(super) fn assess(
         findings.add(Code::DanePartial, Severity::Warning, "", detail);
     }
     let known = |host: &HostVerdict| {
-        host.dane.status != DaneStatus::Unknown || host.dane.fact == DaneFact::LookupFailed
+        let unreached = || {
+            !context.runs(Stage::Smtp)
+                || host
+                    .addresses
+                    .iter()
+                    .all(|address| is_verdict(address.outcome))
+        };
+        host.dane.status != DaneStatus::Unknown
+            || host.dane.fact == DaneFact::LookupFailed
+            || host.address == AddressFact::LookupFailed
+            // A refused connection is a verdict, too, and without its stage nobody connects.
+            || (host.dane.usable > 0 && unreached())
     };
     findings.complete(
         Check::Dane,
@@ -414,7 +135,6 @@ fn assess_lookups(
     seen: &HostEvidence,
     findings: &mut Findings,
 ) {
-    let name = host.name.as_str();
     if let Some(question) = seen.tlsa.decisive() {
         let lookup = &question.lookup;
         let owner = owner(lookup);
@@ -463,19 +183,38 @@ fn assess_lookups(
             insecure_detail(lookup),
         );
     }
-    if host.dane.status == DaneStatus::Absent
-        && mx == MxFact::Secure
-        && let Some((_, leaf)) = host.presented_leaf()
-        && let Ok(record) = tlsa::record_for(3, Selector::PublicKey, MatchingType::Sha256, leaf)
-    {
-        findings.add_advised(
-            Code::DaneReady,
-            Severity::Info,
-            name,
-            "everything is signed and no TLSA record is published",
-            format!("Publish: _25._tcp.{name}. IN TLSA {record}"),
-        );
+    if host.dane.status == DaneStatus::Absent && mx == MxFact::Secure {
+        assess_ready(host, findings);
     }
+}
+
+/// Everything is signed, and every address speaks TLS that counts: the records for every key seen there.
+fn assess_ready(host: &HostVerdict, findings: &mut Findings) {
+    let speaks_tls = |address: &AddressVerdict| address.connection() == ConnectionFact::Tls;
+    if host.addresses.is_empty() || !host.addresses.iter().all(speaks_tls) {
+        return;
+    }
+    let name = host.name.as_str();
+    let leaves = host
+        .addresses
+        .iter()
+        .flat_map(|address| &address.certificates)
+        .filter_map(|certificate| certificate.leaf.as_ref());
+    let records: BTreeSet<String> = leaves
+        .map(|leaf| tlsa::record_for_key(3, MatchingType::Sha256, &leaf.spki_der))
+        .map(|record| format!("_25._tcp.{name}. IN TLSA {record}"))
+        .collect();
+    if records.is_empty() {
+        return;
+    }
+    let records: Vec<String> = records.into_iter().collect();
+    findings.add_advised(
+        Code::DaneReady,
+        Severity::Info,
+        name,
+        "everything is signed and no TLSA record is published",
+        format!("Publish: {}", records.join("; ")),
+    );
 }
 
 fn owner(lookup: &Lookup<TlsaRecord>) -> String {
@@ -502,7 +241,7 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
         let detail = "it has TLSA records, but the MX RRset that names it is not signed: a forged MX evades them";
         findings.add(Code::DaneMxInsecure, Severity::Warning, name, detail);
     }
-    for (address, outcome) in &dane.without_tls {
+    for (address, outcome) in dane.without_tls() {
         let about = format!("{name}/{address}");
         match outcome {
             SmtpOutcome::NoStartTls | SmtpOutcome::StartTlsRefused => findings.add(
@@ -511,11 +250,13 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
                 about,
                 "TLSA records demand TLS, and the server does not speak it",
             ),
-            _ if dane.usable > 0 => findings.add(
+            _ if dane.usable > 0 => findings.add_advised(
                 Code::DaneTlsaMismatch,
                 Severity::Critical,
                 about,
                 "usable TLSA records demand TLS 1.2 or later, and the handshake fails",
+                "Repair TLS 1.2 or 1.3 on this address; the TLSA records are not the problem."
+                    .to_owned(),
             ),
             _ => {}
         }
@@ -606,34 +347,51 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
         .flatten()
         .map(ToString::to_string)
         .collect();
-    let detail = if problems.is_empty() {
-        format!(
+    if let (SetOutcome::Match, KeyProof::Failed(why)) = (chain.evaluation.outcome, &chain.proof) {
+        findings.add_advised(
+            Code::DaneTlsaMismatch,
+            Severity::Critical,
+            about,
+            format!("a TLSA record matches, but the server did not prove to hold its key: {why}"),
+            "Repair the key or the TLS library of this server; the TLSA records are not the problem.".to_owned(),
+        );
+        return;
+    }
+    let record = tlsa::record_for(3, Selector::PublicKey, MatchingType::Sha256, &chain.leaf).ok();
+    let (detail, advice) = if problems.is_empty() {
+        let detail = format!(
             "the certificate matches none of the {} usable TLSA records",
             host.dane.usable
-        )
+        );
+        let advice = record.map(|record| {
+            format!(
+                "If this certificate is the right one, publish _25._tcp.{base}. IN TLSA {record} and remove what is stale; else bring back the certificate that was."
+            )
+        });
+        (detail, advice)
     } else {
-        format!(
+        let detail = format!(
             "the trust anchor of a TLSA record is there, but the path to it is not valid: {}",
             problems.join(", ")
-        )
+        );
+        (detail, Some("Renew or repair the certificates of the chain; the TLSA records are not the problem.".to_owned()))
     };
-    match tlsa::record_for(3, Selector::PublicKey, MatchingType::Sha256, &chain.leaf) {
-        Ok(record) => findings.add_advised(
+    match advice {
+        Some(advice) => findings.add_advised(
             Code::DaneTlsaMismatch,
             Severity::Critical,
             about,
             detail,
-            format!(
-                "If this certificate is the right one, publish _25._tcp.{base}. IN TLSA {record} and remove what is stale; else bring back the certificate that was."
-            ),
+            advice,
         ),
-        Err(_) => findings.add(Code::DaneTlsaMismatch, Severity::Critical, about, detail),
+        None => findings.add(Code::DaneTlsaMismatch, Severity::Critical, about, detail),
     }
 }
 
 /// RFC 7671 §8: each combination of usage, selector and matching type should match by itself.
 fn assess_combinations(dane: &DaneVerdict, owner: &str, findings: &mut Findings) {
-    if dane.status != DaneStatus::Match {
+    // A record that matches nothing seen may be that of a key that was not seen.
+    if dane.status != DaneStatus::Match || dane.seen == Seen::NotEverything {
         return;
     }
     let kind = |record: &TlsaRecord| (record.usage, record.selector, record.matching_type);
@@ -687,8 +445,11 @@ mod tests {
     use crate::assess::testing::failing;
     use crate::assess::testing::insecure;
     use crate::assess::testing::session;
+    use crate::evidence::dns::Answer;
     use crate::evidence::dns::RecordType;
     use crate::evidence::dns::Security;
+    use crate::evidence::mail_routing::TlsaNotAsked;
+    use crate::evidence::smtp::SessionEnd;
     use crate::evidence::tls::Chain;
     use crate::protocol::pkix::testing::HOST;
     use crate::protocol::pkix::testing::LeafIssuer;

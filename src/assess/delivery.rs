@@ -115,6 +115,8 @@ pub struct HostFacts {
 pub struct ConnectionFacts {
     /// How far a connection comes.
     pub connection: ConnectionFact,
+    /// The same with the SNI of the TLSA base domain, for DANE senders where there is TLSA to be used.
+    pub dane_connection: ConnectionFact,
     /// Whether the certificate is valid for PKIX: path, dates, name.
     pub pkix: Fact,
     /// Whether it satisfies the TLSA records.
@@ -125,6 +127,7 @@ impl ConnectionFacts {
     /// Nothing is known.
     pub const UNKNOWN: Self = Self {
         connection: ConnectionFact::Unknown,
+        dane_connection: ConnectionFact::Unknown,
         pkix: Fact::Unknown,
         matches: Fact::Unknown,
     };
@@ -411,34 +414,35 @@ fn verdicts_at(
     authorized: Demand,
     facts: ConnectionFacts,
 ) -> BTreeSet<HostVerdict> {
-    let connections = match facts.connection {
-        ConnectionFact::Unknown => vec![
-            ConnectionFact::Unreachable,
-            ConnectionFact::NoTls,
-            ConnectionFact::Tls,
-        ],
-        known => vec![known],
-    };
     let mut found = BTreeSet::new();
-    for &connection in &connections {
-        for pkix in both(facts.pkix) {
-            for tlsa in both(facts.matches) {
-                let mta_sts = pkix.min(authorized);
-                found.insert(verdict(
-                    sender,
-                    domain,
-                    &KnownHost {
+    for &connection in ConnectionFact::worlds(&facts.connection) {
+        for &dane_connection in ConnectionFact::worlds(&facts.dane_connection) {
+            for pkix in both(facts.pkix) {
+                for tlsa in both(facts.matches) {
+                    let known = KnownHost {
                         address,
                         connection,
+                        dane_connection,
                         dane,
-                        mta_sts,
+                        mta_sts: pkix.min(authorized),
                         tlsa,
-                    },
-                ));
+                    };
+                    found.insert(verdict(sender, domain, &known));
+                }
             }
         }
     }
     found
+}
+
+impl ConnectionFact {
+    /// Everything that it may be.
+    fn worlds(known: &Self) -> &[Self] {
+        match known {
+            Self::Unknown => &[Self::Unreachable, Self::NoTls, Self::Tls],
+            Self::Unreachable | Self::NoTls | Self::Tls => std::slice::from_ref(known),
+        }
+    }
 }
 
 fn both(fact: Fact) -> Vec<Demand> {
@@ -453,6 +457,7 @@ fn both(fact: Fact) -> Vec<Demand> {
 struct KnownHost {
     address: AddressFact,
     connection: ConnectionFact,
+    dane_connection: ConnectionFact,
     dane: DaneFact,
     mta_sts: Demand,
     tlsa: Demand,
@@ -519,7 +524,7 @@ fn dane(domain: DomainFacts, host: &KnownHost) -> HostVerdict {
         DaneFact::Absent | DaneFact::Insecure => opportunistic(host),
         // RFC 7672 §2.1.2: a host whose TLSA look-up failed must not be used.
         DaneFact::LookupFailed | DaneFact::Unknown => HostVerdict::Skip,
-        _ if host.connection != ConnectionFact::Tls => HostVerdict::Skip,
+        _ if host.dane_connection != ConnectionFact::Tls => HostVerdict::Skip,
         // RFC 7672 §2.2: nothing usable still forbids cleartext.
         DaneFact::Unusable => HostVerdict::Encrypted,
         DaneFact::Usable if host.tlsa == Demand::Unmet => HostVerdict::Skip,
@@ -609,6 +614,25 @@ mod tests {
         DomainFacts { mx, policy }
     }
 
+    fn connection(value: &Value) -> ConnectionFacts {
+        let fact = |key: &str| Fact::from(value[key].as_bool());
+        let connection = match value["conn"].as_str() {
+            Some("unreachable") => ConnectionFact::Unreachable,
+            Some("rejected" | "unknown") => ConnectionFact::Unknown,
+            Some("no_starttls" | "starttls_refused" | "tls_failed" | "tls_legacy") => {
+                ConnectionFact::NoTls
+            }
+            Some("tls") => ConnectionFact::Tls,
+            other => panic!("conn {other:?}"),
+        };
+        ConnectionFacts {
+            connection,
+            dane_connection: connection,
+            pkix: fact("pkix"),
+            matches: fact("match"),
+        }
+    }
+
     fn host(value: &Value, preference: u16) -> HostFacts {
         let fact = |key: &str| Fact::from(value[key].as_bool());
         HostFacts {
@@ -619,19 +643,7 @@ mod tests {
                 Some("lookup_failed") => AddressFact::LookupFailed,
                 other => panic!("addr {other:?}"),
             },
-            connections: vec![ConnectionFacts {
-                connection: match value["conn"].as_str() {
-                    Some("unreachable") => ConnectionFact::Unreachable,
-                    Some("rejected" | "unknown") => ConnectionFact::Unknown,
-                    Some("no_starttls" | "starttls_refused" | "tls_failed" | "tls_legacy") => {
-                        ConnectionFact::NoTls
-                    }
-                    Some("tls") => ConnectionFact::Tls,
-                    other => panic!("conn {other:?}"),
-                },
-                pkix: fact("pkix"),
-                matches: fact("match"),
-            }],
+            connections: vec![connection(value)],
             authorized: fact("authorized"),
             dane: match value["dane"].as_str() {
                 Some("usable") => DaneFact::Usable,
@@ -709,15 +721,18 @@ mod tests {
 
     const SEEN: ConnectionFacts = ConnectionFacts {
         connection: ConnectionFact::Tls,
+        dane_connection: ConnectionFact::Tls,
         pkix: Fact::Yes,
         matches: Fact::Yes,
     };
     const DOWN: ConnectionFacts = ConnectionFacts {
         connection: ConnectionFact::Unreachable,
+        dane_connection: ConnectionFact::Unreachable,
         ..SEEN
     };
     const CLEAR: ConnectionFacts = ConnectionFacts {
         connection: ConnectionFact::NoTls,
+        dane_connection: ConnectionFact::NoTls,
         ..SEEN
     };
 

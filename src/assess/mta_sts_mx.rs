@@ -12,13 +12,17 @@ use crate::assess::delivery::ConnectionFact;
 use crate::assess::mx;
 use crate::assess::smtp::AddressVerdict;
 use crate::assess::smtp::is_reached;
-use crate::evidence::smtp::KeyOffer;
+use crate::domain_name::MxHost;
+use crate::evidence::Stage;
 use crate::finding::Check;
 use crate::finding::Code;
 use crate::finding::Severity;
 use crate::protocol::mta_sts::policy::Mode;
 use crate::protocol::mta_sts::policy::Policy;
 use crate::protocol::x509::KeyAlgorithm;
+
+/// So many patterns are named, each as a series of its own.
+pub(super) const PATTERNS_NAMED: usize = 20;
 
 /// A certificate that an MTA-STS sender refuses, and how bad that is.
 #[derive(Debug, Clone)]
@@ -62,12 +66,36 @@ pub(super) fn assess(
             .iter()
             .enumerate()
             .any(|(other, (theirs, standing))| {
-                other != at && *theirs <= preference && *standing == Standing::Usable
+                other != at && *theirs <= preference && *standing == Standing::MayBeUsable
             });
         let refusals = assess_host(policy.mode, &hosts[at], left, findings);
         hosts[at].refusals = refusals;
     }
-    if !hosts.is_empty() && hosts.iter().all(|host| host.authorized == Some(false)) {
+    assess_patterns(context, policy, findings);
+    let reached = hosts.iter().all(|host| {
+        host.authorized == Some(false) || !context.runs(Stage::Smtp) || is_reached(host)
+    });
+    findings.complete(Check::MtaStsMx, mx::is_known(context) && reached);
+}
+
+/// The policy against the names in the MX records: all of them, also where fewer hosts are looked at.
+fn assess_patterns(context: &Context<'_>, policy: &Policy, findings: &mut Findings) {
+    let routing = &context.evidence.routing;
+    let implicit = routing
+        .hosts
+        .iter()
+        .filter(|host| host.preference.is_none());
+    let names: Vec<&MxHost> = routing
+        .mx
+        .records()
+        .iter()
+        .map(|record| &record.host)
+        .chain(implicit.map(|host| &host.name))
+        .collect();
+    if names.is_empty() {
+        return;
+    }
+    if !names.iter().any(|name| policy.authorizes(name)) {
         let severity = if policy.mode == Mode::Enforce {
             Severity::Critical
         } else {
@@ -80,34 +108,36 @@ pub(super) fn assess(
             "the policy names none of the MX hosts",
         );
     }
-    for pattern in &policy.mx {
-        if !hosts.iter().any(|host| pattern.matches(&host.name)) {
-            findings.add(
-                Code::MtaStsPatternUnused,
-                Severity::Info,
-                pattern.to_string(),
-                "this mx line of the policy matches no MX host",
-            );
-        }
-    }
-    let reached = hosts
+    let unused = policy
+        .mx
         .iter()
-        .all(|host| host.authorized == Some(false) || is_reached(host));
-    findings.complete(Check::MtaStsMx, mx::is_known(context) && reached);
+        .filter(|pattern| !names.iter().any(|name| pattern.matches(name)));
+    // A hostile policy does not decide how many series there are.
+    for pattern in unused.take(PATTERNS_NAMED) {
+        let detail = "this mx line of the policy matches no MX host";
+        findings.add(
+            Code::MtaStsPatternUnused,
+            Severity::Info,
+            pattern.to_string(),
+            detail,
+        );
+    }
 }
 
 #[derive(PartialEq, Eq)]
 enum Standing {
-    /// Some address takes mail from an MTA-STS sender.
-    Usable,
+    /// Some address takes mail from an MTA-STS sender, or may: what is not known must not read as bad.
+    MayBeUsable,
     NotUsable,
 }
 
 impl Standing {
     fn of(host: &HostVerdict) -> Self {
-        let usable = host.authorized == Some(true) && host.addresses.iter().any(address_usable);
-        if usable {
-            Self::Usable
+        let may_be = |address: &AddressVerdict| {
+            address.connection() == ConnectionFact::Unknown || address_usable(address)
+        };
+        if host.authorized == Some(true) && host.addresses.iter().any(may_be) {
+            Self::MayBeUsable
         } else {
             Self::NotUsable
         }
@@ -162,9 +192,8 @@ fn assess_host(
             .iter()
             .filter(|certificate| !certificate.is_valid())
         {
-            // Senders that the server gives its other, valid certificate still deliver here.
-            let other_key = certificate.offer != KeyOffer::ServerChoice && address_usable(address);
-            let severity = severity(left || other_address || other_key);
+            // Also the second key: senders that know no other are refused.
+            let severity = severity(left || other_address);
             let about = format!("{name}/{}/{}", address.address, certificate.key_algorithm);
             findings.add(
                 Code::MtaStsMxCertInvalid,

@@ -7,6 +7,7 @@ use crate::assess::Findings;
 use crate::assess::delivery::PolicyFact;
 use crate::assess::dnssec::margin;
 use crate::assess::dnssec::words;
+use crate::assess::mta_sts_mx::PATTERNS_NAMED;
 use crate::assess::mta_sts_record::RecordStatus;
 use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
@@ -77,6 +78,8 @@ pub struct MtaStsVerdict {
     pub policy_valid: Option<bool>,
     /// The policy in force for new senders: valid, and a usable record points to it.
     pub policy: Option<Policy>,
+    /// The policy as served, valid, whether or not a usable record points to it.
+    pub served: Option<Policy>,
     /// The leaf certificate of the policy host, also when it was refused.
     pub host_leaf: Option<Certificate>,
 }
@@ -87,6 +90,7 @@ impl MtaStsVerdict {
             status,
             policy_valid: None,
             policy: None,
+            served: None,
             host_leaf: None,
         }
     }
@@ -173,7 +177,13 @@ pub(super) fn assess(
         Severity::Warning
     };
     if let PolicyEvidence::Asked(fetch) = evidence {
-        findings.complete(Check::MtaStsPolicy, served.outcome != Outcome::Unknown);
+        // A look-up that fails for everybody is a verdict, too.
+        let fails = matches!(fetch.outcome, Err(PolicyFetchFailure::HostLookup))
+            && is_lookup_fact(context, fetch);
+        findings.complete(
+            Check::MtaStsPolicy,
+            served.outcome != Outcome::Unknown || fails,
+        );
         assess_host_certificate(context, served.host_leaf.as_ref(), findings);
         match &fetch.outcome {
             Ok(response) => assess_response(context, response, severity, findings),
@@ -200,7 +210,11 @@ pub(super) fn assess(
             (_, Outcome::Valid) => Some(true),
             (_, Outcome::Broken) => Some(false),
         },
-        policy: served.policy.filter(|_| record == RecordStatus::Valid),
+        policy: served
+            .policy
+            .clone()
+            .filter(|_| record == RecordStatus::Valid),
+        served: served.policy,
         host_leaf: served.host_leaf,
     }
 }
@@ -232,6 +246,11 @@ fn assess_failure(
             let failures = [sayable_failure(&fetch.a), sayable_failure(&fetch.aaaa)];
             let Some(detail) = failures.into_iter().flatten().next() else {
                 return;
+            };
+            let severity = if is_lookup_fact(context, fetch) {
+                severity
+            } else {
+                Severity::Warning
             };
             (Code::MtaStsHostLookupFailed, severity, detail)
         }
@@ -294,6 +313,11 @@ fn assess_failure(
     findings.add(code, severity, "", detail);
 }
 
+/// Whether the addresses of the policy host fail for everybody.
+fn is_lookup_fact(context: &Context<'_>, fetch: &PolicyFetch) -> bool {
+    context.is_fact(&fetch.a) || context.is_fact(&fetch.aaaa)
+}
+
 fn assess_refused_certificate(
     context: &Context<'_>,
     fetch: &PolicyFetch,
@@ -309,10 +333,11 @@ fn assess_refused_certificate(
     };
     for problem in &path {
         let code = match problem {
-            PathProblem::LeafExpired | PathProblem::IssuerExpired => Code::MtaStsCertExpired,
-            PathProblem::LeafNotYetValid
-            | PathProblem::IssuerNotYetValid
-            | PathProblem::SelfSigned
+            PathProblem::LeafExpired
+            | PathProblem::IssuerExpired
+            | PathProblem::LeafNotYetValid
+            | PathProblem::IssuerNotYetValid => Code::MtaStsCertExpired,
+            PathProblem::SelfSigned
             | PathProblem::ChainIncomplete
             | PathProblem::Untrusted
             | PathProblem::WrongPurpose
@@ -412,7 +437,7 @@ fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings
     } else if max_age < WEEK {
         findings.add(Code::MtaStsMaxAgeShort, Severity::Info, "", detail);
     }
-    for pattern in &policy.mx {
+    for pattern in policy.mx.iter().take(PATTERNS_NAMED) {
         let wide = pattern.wildcard_domain().is_some_and(|domain| {
             !domain.contains('.') || domain == context.evidence.domain.as_str()
         });
@@ -535,6 +560,21 @@ mod tests {
                 |c| refused(c, "www.example.com", 90),
                 C::MtaStsCertNameMismatch,
                 S::Critical,
+            ),
+            (
+                "not yet valid",
+                not_yet_valid,
+                C::MtaStsCertExpired,
+                S::Critical,
+            ),
+            (
+                "look-up fails, but so does everything",
+                |c| {
+                    host_lookup_fails(c);
+                    c.evidence.monitor.resolver_answered = false;
+                },
+                C::MtaStsHostLookupFailed,
+                S::Warning,
             ),
             (
                 "self-signed",
@@ -708,6 +748,13 @@ mod tests {
 
     fn refused(case: &mut Case, name: &str, days_left: i64) {
         case.fetch().chain = host_chain(name, days_left);
+        case.policy_fails(PolicyFetchFailure::Certificate);
+    }
+
+    fn not_yet_valid(case: &mut Case) {
+        let mut server = Server::named(&["mta-sts.example.com"]);
+        server.not_before = in_days(1);
+        case.fetch().chain = Chain(vec![server.self_signed()]);
         case.policy_fails(PolicyFetchFailure::Certificate);
     }
 

@@ -3,10 +3,13 @@
 //! NXDOMAIN is not NODATA: only a domain that exists without MX has its own addresses as implicit MX. MX records that
 //! are there but unusable never fall back to the domain's address.
 
+use std::collections::BTreeMap;
+
 use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::MxFact;
+use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
 use crate::domain_name::MxHost;
 use crate::evidence::dns::Answer;
@@ -40,6 +43,9 @@ closed_set! {
     }
 }
 
+/// So many MX records that are addresses are named.
+const LITERALS_NAMED: usize = 20;
+
 /// Judges MX and addresses.
 pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus {
     let routing = &context.evidence.routing;
@@ -60,23 +66,15 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
             "no MX record: senders use the addresses of the domain itself",
         ),
         MxStatus::Unknown => {
-            if let Some(failure) = routing
-                .mx
-                .failure()
-                .filter(|_| routing.mx.answer == Answer::Unknown)
-            {
-                findings.add(
-                    Code::MxLookupFailed,
-                    Severity::Warning,
-                    "",
-                    failure.to_string(),
-                );
+            let unanswered = routing.mx.answer == Answer::Unknown;
+            if let Some(failure) = sayable_failure(&routing.mx).filter(|_| unanswered) {
+                findings.add(Code::MxLookupFailed, Severity::Warning, "", failure);
             }
         }
         MxStatus::Ok | MxStatus::Null | MxStatus::None | MxStatus::Invalid => {}
     }
     let records = routing.mx.records();
-    if records.len() > 1 && records.iter().any(|record| record.host.is_root()) {
+    if status == MxStatus::Invalid && records.iter().any(|record| record.host.is_root()) {
         findings.add(
             Code::MxNullWithOthers,
             Severity::Critical,
@@ -84,9 +82,11 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
             "one MX is \".\" (no mail here) beside others: some senders bounce everything",
         );
     }
+    // A hostile zone does not decide how many series there are.
     for record in records
         .iter()
         .filter(|record| record.host.is_address_literal())
+        .take(LITERALS_NAMED)
     {
         findings.add(
             Code::MxIsAddressLiteral,
@@ -99,14 +99,14 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
         .hosts
         .iter()
         .filter(|host| {
-            !matches!(
+            matches!(
                 address_fact(context, host),
-                AddressFact::LookupFailed | AddressFact::Unknown
+                AddressFact::Ok | AddressFact::Bogus | AddressFact::Unknown
             )
         })
         .count();
     for host in &routing.hosts {
-        assess_host(host, left, findings);
+        assess_host(context, host, left, findings);
     }
     if routing.hosts_over_limit > 0 {
         findings.add(
@@ -162,18 +162,31 @@ fn status(mx: &Lookup<MxRecord>, hosts: &[HostEvidence]) -> MxStatus {
     }
 }
 
-fn assess_host(host: &HostEvidence, left: usize, findings: &mut Findings) {
+fn assess_host(context: &Context<'_>, host: &HostEvidence, left: usize, findings: &mut Findings) {
     let name = host.name.as_str();
-    for failed in [failure_text(&host.a), failure_text(&host.aaaa)]
-        .into_iter()
-        .flatten()
-    {
-        let severity = if left == 0 {
+    // Only what fails for everybody can leave no host.
+    let severity = |is_fact: bool| {
+        if left == 0 && is_fact {
             Severity::Critical
         } else {
             Severity::Warning
-        };
-        findings.add(Code::MxHostLookupFailed, severity, name, failed);
+        }
+    };
+    if let Some(failed) = failure_text(&host.a) {
+        findings.add(
+            Code::MxHostLookupFailed,
+            severity(context.is_fact(&host.a)),
+            name,
+            failed,
+        );
+    }
+    if let Some(failed) = failure_text(&host.aaaa) {
+        findings.add(
+            Code::MxHostLookupFailed,
+            severity(context.is_fact(&host.aaaa)),
+            name,
+            failed,
+        );
     }
     if host.a.is_denied() && host.aaaa.is_denied() {
         let detail = if host.a.answer == Answer::NxDomain {
@@ -213,11 +226,9 @@ fn assess_host(host: &HostEvidence, left: usize, findings: &mut Findings) {
     }
 }
 
-/// The failure of an address look-up that told nothing; a deadline of ours is none of theirs.
+/// The failure of an address look-up that told nothing.
 fn failure_text<T>(lookup: &Lookup<T>) -> Option<String> {
-    let failure = lookup.failure()?;
-    (matches!(lookup.answer, Answer::Unknown) && !failure.kind.is_ours())
-        .then(|| failure.to_string())
+    sayable_failure(lookup).filter(|_| matches!(lookup.answer, Answer::Unknown))
 }
 
 /// The addresses of a host as senders see them: one family that answers is enough.
@@ -278,23 +289,31 @@ pub(super) fn mx_fact(context: &Context<'_>, status: MxStatus) -> MxFact {
     }
 }
 
+/// For so many MX names a preference is exported.
+pub(super) fn hosts_named(context: &Context<'_>) -> usize {
+    context.evidence.routing.hosts.len().max(LITERALS_NAMED)
+}
+
 /// Distinct hosts that senders may be sent to: what `mailtls_mx_hosts` counts.
 pub(super) fn distinct_hosts(context: &Context<'_>) -> usize {
     let routing = &context.evidence.routing;
     routing.hosts.len() + routing.hosts_over_limit
 }
 
-/// The lowest preference of each name among the MX records, unusable names included.
-pub(super) fn preferences(records: &[MxRecord]) -> Vec<(MxHost, u16)> {
-    let mut lowest: std::collections::BTreeMap<&MxHost, u16> = std::collections::BTreeMap::new();
-    for record in records {
+/// The lowest preference of each host, of at most as many as are looked at; those looked at are the best ones.
+pub(super) fn preferences(records: &[MxRecord], most: usize) -> Vec<(MxHost, u16)> {
+    let mut lowest: BTreeMap<&MxHost, u16> = BTreeMap::new();
+    for record in records.iter().filter(|record| !record.host.is_root()) {
         let preference = lowest.entry(&record.host).or_insert(record.preference);
         *preference = record.preference.min(*preference);
     }
-    lowest
+    let mut ordered: Vec<(MxHost, u16)> = lowest
         .into_iter()
         .map(|(host, preference)| (host.clone(), preference))
-        .collect()
+        .collect();
+    ordered.sort_by(|(a, first), (b, second)| (first, a).cmp(&(second, b)));
+    ordered.truncate(most);
+    ordered
 }
 
 #[cfg(test)]
@@ -342,6 +361,15 @@ mod tests {
             (
                 "AAAA fails, A answers",
                 |c| fail(&mut c.host().aaaa),
+                Code::MxHostLookupFailed,
+                Severity::Warning,
+            ),
+            (
+                "A fails, but so does everything",
+                |c| {
+                    fail(&mut c.host().a);
+                    c.evidence.monitor.resolver_answered = false;
+                },
                 Code::MxHostLookupFailed,
                 Severity::Warning,
             ),
@@ -457,6 +485,12 @@ mod tests {
         for (why, change, expected) in rows {
             assert_eq!(Case::with(change).assess().mx, expected, "{why}");
         }
+        let twice = Case::with(|c| {
+            c.mx().answer = Answer::Data(vec![mx(0, "."), mx(10, ".")]);
+            c.evidence.routing.hosts.clear();
+        });
+        assert_eq!(twice.assess().mx, MxStatus::Null);
+        assert!(twice.codes().is_empty(), "{:?}", twice.codes());
         // RFC 7505 §3: no alarm, and no word on anything else.
         let assessment = Case::with(null).assess();
         assert!(
@@ -543,8 +577,8 @@ mod tests {
             mx(10, "mx.EXAMPLE.com"),
             mx(30, "b.example"),
         ];
-        let expected = [("b.example", 30), ("mx.example.com", 10)];
-        let found = preferences(&records);
+        let expected = [("mx.example.com", 10), ("b.example", 30)];
+        let found = preferences(&records, 20);
         let found: Vec<(&str, u16)> = found
             .iter()
             .map(|(host, preference)| (host.as_str(), *preference))

@@ -10,6 +10,7 @@ use crate::assess::Findings;
 use crate::assess::HostVerdict;
 use crate::assess::certificate;
 use crate::assess::certificate::CertificateVerdict;
+use crate::assess::dane::DaneStatus;
 use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
 use crate::assess::delivery::PolicyFact;
@@ -111,6 +112,12 @@ fn observed(
         return unseen(address, SmtpOutcome::NotAttempted);
     };
     let outcome = session.end.outcome();
+    // What our own blocked port explains says nothing of theirs.
+    if context.evidence.monitor.port25_egress == Some(false)
+        && matches!(outcome, SmtpOutcome::Unreachable | SmtpOutcome::Timeout)
+    {
+        return unseen(address, SmtpOutcome::NotAttempted);
+    }
     AddressVerdict {
         address,
         outcome,
@@ -148,8 +155,17 @@ fn observed(
     }
 }
 
+/// Whether somebody is there, be it to say no.
+fn is_answering(address: &AddressVerdict) -> bool {
+    address.reachable == Some(true)
+        || matches!(
+            address.outcome,
+            SmtpOutcome::Throttled | SmtpOutcome::Rejected
+        )
+}
+
 /// Whether an address reached a verdict; a bad one is one too.
-const fn is_verdict(outcome: SmtpOutcome) -> bool {
+pub(super) const fn is_verdict(outcome: SmtpOutcome) -> bool {
     !matches!(connection(outcome), ConnectionFact::Unknown)
 }
 
@@ -171,12 +187,9 @@ pub(super) fn assess(
     findings: &mut Findings,
 ) {
     for host in hosts {
-        let answers = host
-            .addresses
-            .iter()
-            .any(|address| address.reachable == Some(true));
+        let answers = host.addresses.iter().any(is_answering);
         for address in &host.addresses {
-            assess_address(context, policy, host, address, answers, findings);
+            assess_address(policy, host, address, answers, findings);
         }
         assess_agreement(host, findings);
     }
@@ -187,7 +200,6 @@ pub(super) fn assess(
 }
 
 fn assess_address(
-    context: &Context<'_>,
     policy: PolicyFact,
     host: &HostVerdict,
     address: &AddressVerdict,
@@ -201,12 +213,6 @@ fn assess_address(
     let (code, severity, detail) = match &session.end {
         SessionEnd::Completed | SessionEnd::NoSuchKey => {
             assess_requiretls(host, session, &about, policy, findings);
-            return;
-        }
-        // An outcome that our own blocked port explains says nothing of theirs.
-        SessionEnd::Unreachable(_) | SessionEnd::Timeout(_)
-            if context.evidence.monitor.port25_egress == Some(false) =>
-        {
             return;
         }
         SessionEnd::Unreachable(detail) if answers => (
@@ -288,7 +294,13 @@ fn assess_requiretls(
         .is_some_and(|ehlo| ehlo.offers("REQUIRETLS"));
     let detail = if before {
         "REQUIRETLS is listed before TLS"
-    } else if inside && policy == PolicyFact::NotEnforced && host.dane.usable == 0 {
+    } else if inside
+        && policy == PolicyFact::NotEnforced
+        && matches!(
+            host.dane.status,
+            DaneStatus::Absent | DaneStatus::Insecure | DaneStatus::Unusable
+        )
+    {
         "REQUIRETLS is listed, but neither DANE nor an enforced policy lets a sender use it"
     } else {
         return;

@@ -249,6 +249,16 @@ pub(super) fn session_at(host: &mut HostEvidence, address: usize) -> &mut SmtpSe
     }
 }
 
+/// Everything seen at the first address.
+pub(super) fn observation(host: &mut HostEvidence) -> &mut SmtpObservation {
+    match &mut host.addresses[0].smtp {
+        SmtpEvidence::Observed(observation) => Arc::make_mut(observation),
+        SmtpEvidence::NotAttempted(_) | SmtpEvidence::Unfinished => {
+            panic!("this address was not observed")
+        }
+    }
+}
+
 /// Another address that behaves like the first one.
 pub(super) fn add_address(host: &mut HostEvidence) {
     let mut other = host.addresses[0].clone();
@@ -291,11 +301,25 @@ pub(super) fn host(preference: u16, name: &str) -> HostEvidence {
             address: ADDRESS,
             smtp: SmtpEvidence::Observed(Arc::new(SmtpObservation {
                 observed_at: NOW,
-                sessions: vec![completed(name.as_str(), &["L", "I", "R"])],
+                sessions: vec![
+                    completed(name.as_str(), &["L", "I", "R"]),
+                    no_rsa_key(name.as_str()),
+                ],
                 dane_sessions: Vec::new(),
             })),
         }],
         name,
+    }
+}
+
+/// The answer to a session that offers the key algorithm which the server lacks.
+pub(super) fn no_rsa_key(sni: &str) -> SmtpSession {
+    SmtpSession {
+        offer: KeyOffer::Rsa,
+        end: SessionEnd::NoSuchKey,
+        ehlo_in_tls: None,
+        tls: None,
+        ..completed(sni, &[])
     }
 }
 

@@ -99,7 +99,7 @@ pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum ObserverError {
     /// No resolver.
-    #[error("cannot look anything up in DNS")]
+    #[error("cannot look anything up in DNS: {0}")]
     Resolver(#[from] ResolverError),
 }
 

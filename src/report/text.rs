@@ -11,6 +11,7 @@ use comfy_table::presets;
 use crate::assess::HostVerdict;
 use crate::assess::certificate::CertificateVerdict;
 use crate::assess::dane::DaneStatus;
+use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::Delivery;
 use crate::assess::delivery::Expected;
 use crate::assess::delivery::Protection;
@@ -18,6 +19,7 @@ use crate::assess::delivery::Sender;
 use crate::assess::mx::MxStatus;
 use crate::assess::smtp::AddressVerdict;
 use crate::evidence::dns::Lookup;
+use crate::evidence::smtp::SmtpOutcome;
 use crate::finding::Finding;
 use crate::finding::Severity;
 use crate::finding::catalogue::NO_RULE;
@@ -60,7 +62,7 @@ pub(super) fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 /// Indented, without trailing blanks.
-pub(super) fn table(out: &mut String, table: &Table) {
+fn table(out: &mut String, table: &Table) {
     for row in table.lines() {
         line(out, format_args!("  {}", row.trim_end()));
     }
@@ -116,9 +118,21 @@ fn summary(report: &Report) -> Vec<String> {
     let unclear = delivery
         .values()
         .any(|verdict| verdict.protection == Protection::Unknown);
+    let by_policy_alone = delivery
+        .get(&Sender::MtaSts)
+        .is_some_and(|sts| sts.protection == Protection::Authenticated)
+        && delivery
+            .get(&Sender::Dane)
+            .is_some_and(|dane| dane.protection != Protection::Authenticated);
+    let first_contact = if by_policy_alone {
+        " (Once they hold the policy: not at first contact.)"
+    } else {
+        ""
+    };
     let protection = if !protected.is_empty() {
+        // RFC 8461 §10.2: at first contact an attacker who blocks the policy brings an MTA-STS sender down.
         format!(
-            "{GOOD}Protected against an active attacker: {}.{GOOD:#}",
+            "{GOOD}Protected against an active attacker: {}.{GOOD:#}{first_contact}",
             protected.join(", ")
         )
     } else if unclear {
@@ -175,7 +189,7 @@ fn delivery_table(delivery: &std::collections::BTreeMap<Sender, Delivery>) -> Ta
     table
 }
 
-pub(super) fn plain_table() -> Table {
+fn plain_table() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table
@@ -184,7 +198,12 @@ pub(super) fn plain_table() -> Table {
 fn findings(report: &Report, out: &mut String) {
     out.push('\n');
     let findings = report.findings();
-    if findings.is_empty() {
+    let blind = blind_checks(report);
+    if !blind.is_empty() {
+        let text = format!("Not found out: {}.", blind.join(", "));
+        line(out, format_args!("  {}", styled(Severity::Warning, &text)));
+    }
+    if findings.is_empty() && blind.is_empty() {
         line(
             out,
             format_args!("  {GOOD}Nothing to complain about.{GOOD:#}"),
@@ -222,10 +241,24 @@ fn print_finding(finding: &Finding, out: &mut String) {
     line(out, format_args!("           {DIM}→ {advice}{rule}{DIM:#}"));
 }
 
+/// The checks that reached no verdict: the monitor was blind, whatever else stands here.
+fn blind_checks(report: &Report) -> Vec<&'static str> {
+    let complete = report.assessment.complete.iter();
+    complete
+        .filter(|(_, reached)| !reached)
+        .map(|(check, _)| check.as_str())
+        .collect()
+}
+
 /// What a stranger's server said, without anything that a terminal would obey.
 pub(super) fn printable(text: &str) -> String {
+    let obeyed = |c: char| {
+        c.is_control()
+            // Marks of direction and width, which make a text read as another.
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if obeyed(c) { '\u{fffd}' } else { c })
         .collect()
 }
 
@@ -325,14 +358,22 @@ fn host_rows(host: &HostVerdict, table: &mut Table) {
         None => "",
     };
     if host.addresses.is_empty() {
-        table.add_row([&name, "none", "", "", host.dane.status.as_str(), policy]);
+        let address = match host.address {
+            AddressFact::LookupFailed => "look-up failed",
+            AddressFact::Unknown => "unknown",
+            AddressFact::Bogus => "bogus",
+            AddressFact::Ok | AddressFact::None | AddressFact::NoneInsecure => "none",
+        };
+        table.add_row([&name, address, "", "", host.dane.status.as_str(), policy]);
     }
     for (at, address) in host.addresses.iter().enumerate() {
-        let smtp = match address.session().and_then(|session| session.tls.as_ref()) {
-            Some(tls) if !tls.version.is_empty() => {
+        let tls = address.session().and_then(|session| session.tls.as_ref());
+        let smtp = match tls.filter(|tls| !tls.version.is_empty()) {
+            Some(tls) if address.outcome == SmtpOutcome::Tls => {
                 format!("{}, {}", tls.version, tls.key_exchange)
             }
-            _ => address.outcome.to_string(),
+            Some(tls) => format!("{} ({})", address.outcome, tls.version),
+            None => address.outcome.to_string(),
         };
         let first = at == 0;
         let dane = if first {

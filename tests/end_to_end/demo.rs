@@ -214,7 +214,10 @@ const ROWS: &[Row] = &[
         "ok broken absent valid",
         ENCRYPTED,
         NONE,
-        &["critical mta_sts_record_invalid"],
+        &[
+            "critical mta_sts_record_invalid",
+            "warning protection_downgradable",
+        ],
     ),
     row(
         "double-records.example",
@@ -224,6 +227,7 @@ const ROWS: &[Row] = &[
         NONE,
         &[
             "critical mta_sts_record_multiple",
+            "warning protection_downgradable",
             "warning tlsrpt_record_multiple",
         ],
     ),

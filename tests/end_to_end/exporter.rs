@@ -172,9 +172,10 @@ impl Exporter {
 
     /// Asks it to end.
     pub(crate) fn terminate(&self) {
-        let killed = Command::new("kill")
-            .arg("-TERM")
-            .arg(self.child.id().to_string())
+        // The shell's own kill: a bare Debian has no other.
+        let killed = Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -TERM {}", self.child.id()))
             .status();
         assert!(killed.unwrap().success());
     }

@@ -91,7 +91,10 @@ async fn records() {
                     .mta_sts_record("v=stsv1; id=1;")
             },
         )
-        .finds(["critical mta_sts_record_invalid"])
+        .finds([
+            "critical mta_sts_record_invalid",
+            "warning protection_downgradable",
+        ])
         .exports([
             BROKEN,
             "mailtls_mta_sts_record_status{status=\"invalid\"} 1",
@@ -110,7 +113,10 @@ async fn records() {
                 .policy(Policy::enforce())
                 .mta_sts_record("v=STSv1; id=2024-01-01;")
         })
-        .finds(["critical mta_sts_record_id_invalid"])
+        .finds([
+            "critical mta_sts_record_id_invalid",
+            "warning protection_downgradable",
+        ])
         .exports([BROKEN]),
         sts("two records are none", "two.example", |domain| {
             domain

@@ -134,20 +134,20 @@ families! {
         "mailtls_smtp_observation_timestamp_seconds",
         "When this address was spoken to; earlier than the probe when shared from another probe.", ["mx", "address"]);
     SMTP_CERT_NOT_BEFORE: Gauge<3> = (
-        "mailtls_smtp_cert_not_before_timestamp_seconds", "Begin of the leaf certificate.",
+        "mailtls_smtp_cert_not_before_timestamp_seconds", "Begin of the leaf certificate. Absent when none was seen.",
         ["mx", "address", "key_algorithm"]);
     SMTP_CERT_NOT_AFTER: Gauge<3> = (
-        "mailtls_smtp_cert_not_after_timestamp_seconds", "End of the leaf certificate.",
+        "mailtls_smtp_cert_not_after_timestamp_seconds", "End of the leaf certificate. Absent when none was seen.",
         ["mx", "address", "key_algorithm"]);
     SMTP_CERT_CHAIN_NOT_AFTER: Gauge<3> = (
-        "mailtls_smtp_cert_chain_not_after_timestamp_seconds", "Earliest end in the chain as sent.",
+        "mailtls_smtp_cert_chain_not_after_timestamp_seconds", "Earliest end in the chain as sent. Absent when none was seen.",
         ["mx", "address", "key_algorithm"]);
     SMTP_CERT_TRUSTED: Gauge<3> = (
         "mailtls_smtp_cert_trusted",
         "1 when a PKIX path to a configured root exists now, dates and purpose included, names aside.",
         ["mx", "address", "key_algorithm"]);
     SMTP_CERT_NAME_MATCHES: Gauge<3> = (
-        "mailtls_smtp_cert_name_matches", "1 when a DNS name of the leaf certificate matches the MX host.",
+        "mailtls_smtp_cert_name_matches", "1 when a DNS name of the leaf certificate matches the MX host. Absent when none was seen.",
         ["mx", "address", "key_algorithm"]);
     SMTP_CERT_EARLIEST_NOT_AFTER: Gauge<0> = (
         "mailtls_smtp_cert_earliest_not_after_timestamp_seconds",
@@ -166,7 +166,7 @@ families! {
         ["mx", "usability"]);
     DANE_TLSA_RECORD_MATCHES: Gauge<5> = (
         "mailtls_dane_tlsa_record_matches",
-        "1 when this TLSA record matches some presented chain. Absent when no chain was seen.",
+        "1 when this TLSA record matches some presented chain, 0 also for one that is unusable. Absent when no chain was seen.",
         ["mx", "usage", "selector", "matching_type", "association"]);
     DANE_ADDRESS_MATCHES: Gauge<3> = (
         "mailtls_dane_address_matches",

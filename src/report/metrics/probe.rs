@@ -17,7 +17,6 @@ use crate::evidence::mta_sts::PolicyEvidence;
 use crate::evidence::smtp::SmtpPhase;
 use crate::finding::Severity;
 use crate::protocol::tlsa;
-use crate::protocol::tlsa::Usability;
 use crate::protocol::tlsrpt::Scheme;
 use crate::report::Report;
 use crate::report::metrics::Samples;
@@ -168,7 +167,11 @@ fn mta_sts(report: &Report, samples: &mut Samples) {
 
 fn policy(report: &Report, verdict: &MtaStsVerdict, samples: &mut Samples) {
     samples.set(&f::MTA_STS_POLICY_VALID, [], verdict.policy_valid);
-    if let Some(policy) = &verdict.policy {
+    if let Some(policy) = verdict
+        .served
+        .as_ref()
+        .filter(|_| verdict.policy_valid == Some(true))
+    {
         samples.state(&f::MTA_STS_POLICY_MODE, [], policy.mode);
         samples.set(&f::MTA_STS_POLICY_MAX_AGE, [], policy.max_age);
         samples.set(&f::MTA_STS_POLICY_HASH, [], policy.canonical_hash());
@@ -336,11 +339,7 @@ fn dane(report: &Report, samples: &mut Samples) {
                 unusable,
             );
         }
-        for verdict in dane
-            .records
-            .iter()
-            .filter(|verdict| verdict.usability == Usability::Usable)
-        {
+        for verdict in &dane.records {
             let record = &verdict.record;
             let association = tlsa::association_prefix(record);
             let labels: [&dyn Display; 5] = [
