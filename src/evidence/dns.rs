@@ -5,6 +5,7 @@
 //! "absent" nor "insecure".
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -34,7 +35,7 @@ pub struct Lookup<T> {
     /// What was found weak or unsupported on the chain, each once.
     pub weaknesses: Vec<Weakness>,
     /// Each link from the anchor down, for people.
-    pub chain: Vec<ChainLink>,
+    pub chain: Vec<Arc<ChainLink>>,
     /// Time to live of the answer, in seconds.
     pub ttl: u32,
 }
@@ -327,7 +328,8 @@ impl<T> Lookup<T> {
         });
         self.signature_expiry = None;
         self.own_signature = None;
-        let links = self.chain.iter_mut().map(|link| &mut link.status);
+        let links = self.chain.iter_mut().map(Arc::make_mut);
+        let links = links.map(|link| &mut link.status);
         let aliases = self.aliases.iter_mut().map(|alias| &mut alias.status);
         for status in links.chain(aliases) {
             if *status == DnssecStatus::Bogus {
@@ -347,12 +349,11 @@ impl<T> Lookup<T> {
 
     /// The numbers of the algorithms met on the chain, in DS records and keys; ascending, each once.
     pub fn algorithms(&self) -> BTreeSet<u8> {
-        let of_link = |link: &ChainLink| {
-            let ds = link.ds.iter().map(|ds| ds.algorithm);
-            ds.chain(link.keys.iter().map(|key| key.algorithm))
-                .collect::<Vec<u8>>()
-        };
-        self.chain.iter().flat_map(of_link).collect()
+        let ds = self.chain.iter().flat_map(|link| &link.ds);
+        let keys = self.chain.iter().flat_map(|link| &link.keys);
+        ds.map(|ds| ds.algorithm)
+            .chain(keys.map(|key| key.algorithm))
+            .collect()
     }
 
     /// The name at the end of all aliases.

@@ -112,8 +112,11 @@ impl SelfChecks {
     }
 
     async fn ask(&self, asked: &mut Asked) {
-        asked.at = Some(Instant::now());
-        let outcome = match self.resolver.dnssec_data().await {
+        let begin = Instant::now();
+        let data = self.resolver.dnssec_data().await;
+        // Set when the answer is there: whoever asks may be dropped while waiting for it.
+        asked.at = Some(begin);
+        let outcome = match data {
             DnssecData::HandedOn => true,
             DnssecData::Removed => {
                 asked.removed_at = asked.at;

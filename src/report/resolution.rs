@@ -76,7 +76,7 @@ pub fn value(resolution: &Resolution) -> Value {
         "signature_expiry": lookup.signature_expiry,
         "algorithms": lookup.algorithms().into_iter().map(algorithm_text).collect::<Vec<_>>(),
         "insecure_at": insecure_at,
-        "chain": lookup.chain.iter().map(link_value).collect::<Vec<_>>(),
+        "chain": lookup.chain.iter().map(|link| link_value(link)).collect::<Vec<_>>(),
         "queries": resolution.queries,
     })
 }

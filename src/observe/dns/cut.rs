@@ -1,5 +1,7 @@
 //! One step of the walk, without the network: what a DS or DNSKEY message says about the zone below.
 
+use std::sync::Arc;
+
 use hickory_proto::dnssec::rdata::DNSSECRData;
 use hickory_proto::dnssec::rdata::DS;
 use hickory_proto::rr::Name;
@@ -270,7 +272,7 @@ impl<'a> Step<'a> {
         let mut zone = parent.descend(self.at, Trust::Secure(keys), until);
         zone.keys_life = Some(life_of(&verified));
         zone.note_signature(self.at, &verified);
-        if let Some(link) = zone.links.last_mut() {
+        if let Some(link) = zone.links.last_mut().map(Arc::make_mut) {
             let who = if self.at.is_root() {
                 "the trust anchor"
             } else {
@@ -303,7 +305,7 @@ impl<'a> Step<'a> {
         };
         let mut unsigned = parent.descend(self.at, Trust::Insecure(at), parent.until);
         unsigned.note(Weakness::Unsupported { zone, what });
-        if let Some(link) = unsigned.links.last_mut() {
+        if let Some(link) = unsigned.links.last_mut().map(Arc::make_mut) {
             link.ds.clone_from(&self.ds);
             link.keys.clone_from(&self.keys);
         }
@@ -370,7 +372,7 @@ impl<'a> Step<'a> {
 
     fn fail(&self, fault: Fault) -> Fail {
         let mut fail = self.above.fail_at(self.at, fault);
-        if let Some(link) = fail.links.last_mut() {
+        if let Some(link) = fail.links.last_mut().map(Arc::make_mut) {
             link.ds.clone_from(&self.ds);
             link.keys.clone_from(&self.keys);
         }

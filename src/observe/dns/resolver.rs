@@ -290,7 +290,7 @@ fn absorb<T>(lookup: &mut Lookup<T>, verdict: &Verdict, now: UnixTime) {
     }
     for link in &verdict.links {
         if !lookup.chain.contains(link) {
-            lookup.chain.push(link.clone());
+            lookup.chain.push(Arc::clone(link));
         }
     }
     let left = u32::try_from(now.until(verdict.until).max(0)).unwrap_or(u32::MAX);

@@ -1,5 +1,7 @@
 //! A zone that the walk reached, and why a walk did not arrive.
 
+use std::sync::Arc;
+
 use hickory_proto::dnssec::DigestType;
 use hickory_proto::dnssec::rdata::DS;
 use hickory_proto::rr::Name;
@@ -30,7 +32,7 @@ pub(super) struct Zone {
     /// The signature over this zone's DNSKEY set.
     pub(super) keys_life: Option<SignatureLife>,
     pub(super) weaknesses: Vec<Weakness>,
-    pub(super) links: Vec<ChainLink>,
+    pub(super) links: Vec<Arc<ChainLink>>,
     /// It holds before this second, and never longer than what is above it.
     pub(super) until: UnixTime,
 }
@@ -49,7 +51,7 @@ pub(super) enum Trust {
 pub(super) struct Fail {
     pub(super) fault: Fault,
     /// The links as far as they held, and the one that did not.
-    pub(super) links: Vec<ChainLink>,
+    pub(super) links: Vec<Arc<ChainLink>>,
     pub(super) weaknesses: Vec<Weakness>,
     /// When the fault is a signature that expired: when.
     pub(super) expired: Option<UnixTime>,
@@ -89,7 +91,7 @@ impl Zone {
             until: until.min(self.until),
             ..self.clone()
         };
-        zone.links.push(link(name, status, detail));
+        zone.links.push(Arc::new(link(name, status, detail)));
         zone
     }
 
@@ -127,7 +129,7 @@ impl Zone {
             Fault::Indeterminate(failure) => (DnssecStatus::Indeterminate, failure.to_string()),
         };
         let mut fail = self.fail(fault);
-        fail.links.push(link(at, status, detail));
+        fail.links.push(Arc::new(link(at, status, detail)));
         fail
     }
 
