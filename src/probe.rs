@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::assess::Criteria;
 use crate::assess::assess;
 use crate::assess::assess_itself;
@@ -29,6 +31,8 @@ pub struct Prober {
     observer: Arc<Observer>,
     roots: Arc<TrustRoots>,
     limits: Limits,
+    /// Assessments at one time: they are computation, and more of them than processors only wait.
+    assessing: Arc<Semaphore>,
 }
 
 impl Prober {
@@ -38,6 +42,9 @@ impl Prober {
             observer: Arc::new(Observer::new(config, telemetry)?),
             roots: Arc::clone(&config.roots),
             limits: config.limits.clone(),
+            assessing: Arc::new(Semaphore::new(
+                std::thread::available_parallelism().map_or(1, usize::from),
+            )),
         })
     }
 
@@ -109,8 +116,14 @@ impl Prober {
         let thresholds = module.thresholds.clone();
         let roots = Arc::clone(&self.roots);
         let fail_on = module.fail_on;
+        let permit = Arc::clone(&self.assessing)
+            .acquire_owned()
+            .await
+            .expect("it is never closed");
         // Hostile chains cost milliseconds each, and those belong to nobody else's probe.
         let judged = tokio::task::spawn_blocking(move || {
+            // Also when nobody waits any more.
+            let _permit = permit;
             let criteria = Criteria {
                 thresholds: &thresholds,
                 roots: &roots,
@@ -124,7 +137,11 @@ impl Prober {
         });
         match judged.await {
             Ok(report) => report,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => std::panic::resume_unwind(
+                error
+                    .try_into_panic()
+                    .expect("nobody cancels an assessment, and the runtime outlives it"),
+            ),
         }
     }
 }

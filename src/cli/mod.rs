@@ -215,11 +215,14 @@ fn complain(message: &str) -> ExitCode {
 
 /// Runs a command that talks to the network.
 fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(Error::Runtime)?
-        .block_on(work)
+        .map_err(Error::Runtime)?;
+    let outcome = runtime.block_on(work);
+    // An assessment still under way keeps nobody waiting.
+    runtime.shutdown_background();
+    outcome
 }
 
 #[cfg(test)]

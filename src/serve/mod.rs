@@ -42,6 +42,7 @@ mod pages;
 mod probe;
 mod process;
 
+use listener::Bounds;
 pub use listener::ListenAddress;
 pub use listener::ListenAddressError;
 use listener::Listeners;
@@ -108,7 +109,7 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     announce(&app.config);
 
     let (stopping, stopped) = watch::channel(false);
-    let serving = listeners.serve(routes(Arc::clone(&app)), stopped);
+    let serving = listeners.serve(routes(Arc::clone(&app)), Bounds::of(&app.config), stopped);
     let mut serving = std::pin::pin!(serving);
     let name = tokio::select! {
         () = &mut serving => return Ok(()),
@@ -254,7 +255,7 @@ mod tests {
         let app = Arc::new(App::new(config, Duration::from_millis(500)).unwrap());
         let (stopping, stopped) = watch::channel(false);
         let mut serving = JoinSet::new();
-        serving.spawn(listeners.serve(routes(Arc::clone(&app)), stopped));
+        serving.spawn(listeners.serve(routes(Arc::clone(&app)), Bounds::of(&app.config), stopped));
         Running {
             address,
             app,
