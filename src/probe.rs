@@ -7,6 +7,8 @@ use tokio::sync::Semaphore;
 
 use crate::assess::Criteria;
 use crate::assess::assess;
+use crate::assess::assess_itself;
+use crate::clock;
 use crate::config::Config;
 use crate::config::Limits;
 use crate::config::Module;
@@ -15,9 +17,13 @@ use crate::observe::Observer;
 use crate::observe::limits::Caps;
 use crate::protocol::pkix::TrustRoots;
 use crate::report::Report;
+use crate::report::SelfReport;
+use crate::report::resolution::Resolution;
 use crate::telemetry::Telemetry;
 
 pub use crate::observe::ObserverError as ProberError;
+pub use crate::protocol::dnssec::Question;
+pub use crate::protocol::dnssec::QuestionError;
 
 /// Probes domains; cheap to clone, and all clones share caches and SMTP observations.
 #[derive(Debug, Clone)]
@@ -57,6 +63,43 @@ impl Prober {
     ) -> Report {
         self.run_within(domain, module, timeout, Caps::for_unlisted(&self.limits))
             .await
+    }
+
+    /// One validated look-up.
+    pub async fn resolve(&self, question: Question) -> Resolution {
+        let asked_at = clock::now();
+        let (lookup, queries) = Box::pin(self.observer.look_up(&question)).await;
+        Resolution {
+            question,
+            lookup,
+            queries,
+            asked_at,
+        }
+    }
+
+    /// Finds out what is wrong with the monitor itself.
+    pub async fn check_itself(&self) -> SelfReport {
+        self.observer.check_itself().await;
+        self.about_itself()
+    }
+
+    /// The same again and again, every few minutes, until it is something else than `last`.
+    pub async fn check_itself_until_changed(&self, last: &SelfReport) -> SelfReport {
+        loop {
+            let known = self.observer.dnssec_upstream();
+            let report = self.about_itself();
+            if report != *last {
+                return report;
+            }
+            self.observer.check_itself_until_changed(known).await;
+        }
+    }
+
+    /// What was known last of the monitor itself.
+    pub fn about_itself(&self) -> SelfReport {
+        SelfReport {
+            findings: assess_itself(self.observer.dnssec_upstream()),
+        }
     }
 
     async fn run_within(

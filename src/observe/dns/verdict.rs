@@ -4,6 +4,8 @@
 //! most of the way: but that is a hint from whoever sent the message. It may lead to *secure*, since only the zone's keys
 //! can make it so; everything else is decided by the walk to the name itself.
 
+use std::sync::Arc;
+
 use hickory_proto::rr::Name;
 use hickory_proto::rr::RecordType;
 
@@ -53,7 +55,7 @@ pub(super) struct Verdict {
     pub(super) expiry: Option<UnixTime>,
     pub(super) own: Option<SignatureLife>,
     pub(super) weaknesses: Vec<Weakness>,
-    pub(super) links: Vec<ChainLink>,
+    pub(super) links: Vec<Arc<ChainLink>>,
     /// It holds before this second; bounded by TTLs and signatures.
     pub(super) until: UnixTime,
 }
