@@ -9,6 +9,7 @@ mod asking;
 mod chain;
 mod cut;
 mod denials;
+mod handed_on;
 mod hop;
 mod memory;
 mod resolver;
@@ -17,10 +18,13 @@ mod verdict;
 mod zone;
 
 #[cfg(test)]
+mod mutation;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world;
 
 pub use asking::ProbeQueries;
+pub use handed_on::DnssecData;
 pub use resolver::Resolver;
 pub use resolver::ResolverError;

@@ -35,7 +35,9 @@ use tokio::sync::MutexGuard;
 use tokio::sync::Semaphore;
 
 use super::asking::Asking;
+use super::memory::data_bytes;
 use super::resolver::ResolverError;
+use super::zone::asked;
 use crate::config;
 use crate::config::DnsServer;
 use crate::evidence::dns::Failure;
@@ -62,6 +64,16 @@ pub(super) struct Reply {
     pub(super) answers: Vec<Record>,
     /// The authority section.
     pub(super) authorities: Vec<Record>,
+}
+
+impl Reply {
+    /// Roughly what it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let records = self.answers.iter().chain(&self.authorities);
+        records
+            .map(|record| size_of::<Record>().saturating_add(data_bytes(&record.data)))
+            .fold(0, usize::saturating_add)
+    }
 }
 
 /// The configured servers.
@@ -185,7 +197,7 @@ impl Upstream {
             last.unwrap_or_else(|| (FailureKind::Io, "no DNS server is configured".to_owned()));
         Err(Failure {
             kind,
-            asked: format!("{rtype} {}", name_text(name)),
+            asked: asked(name, rtype),
             attempts,
             detail,
         })

@@ -4,6 +4,8 @@
 //! most of the way: but that is a hint from whoever sent the message. It may lead to *secure*, since only the zone's keys
 //! can make it so; everything else is decided by the walk to the name itself.
 
+use std::sync::Arc;
+
 use hickory_proto::rr::Name;
 use hickory_proto::rr::RecordType;
 
@@ -39,6 +41,8 @@ use crate::protocol::dnssec::Verified;
 use crate::protocol::dnssec::ZoneKey;
 use crate::protocol::dnssec::canonical;
 use crate::protocol::dnssec::name_text;
+use crate::protocol::dnssec::planted::Planted;
+use crate::protocol::dnssec::planted::is_planted;
 use crate::protocol::dnssec::verify;
 
 /// So many signers that a message names are tried before the walk to the name itself.
@@ -51,7 +55,7 @@ pub(super) struct Verdict {
     pub(super) expiry: Option<UnixTime>,
     pub(super) own: Option<SignatureLife>,
     pub(super) weaknesses: Vec<Weakness>,
-    pub(super) links: Vec<ChainLink>,
+    pub(super) links: Vec<Arc<ChainLink>>,
     /// It holds before this second; bounded by TTLs and signatures.
     pub(super) until: UnixTime,
 }
@@ -223,7 +227,7 @@ impl Question<'_> {
             .iter()
             .flat_map(|set| &set.signatures)
             .map(|signature| canonical(&signature.input().signer_name))
-            .filter(|signer| signer.zone_of(target))
+            .filter(|signer| signer.zone_of(target) || is_planted(Planted::Signer))
             .collect();
         signers.sort_by_key(|signer| std::cmp::Reverse(signer.iter().len()));
         signers.dedup();

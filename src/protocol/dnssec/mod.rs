@@ -15,9 +15,14 @@ mod denial;
 mod keys;
 mod name;
 mod nsec3;
+pub(crate) mod planted;
+mod presentation;
+mod question;
 mod rrset;
 mod signature;
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -32,12 +37,18 @@ pub use keys::DsChoice;
 pub use keys::KeyMatch;
 pub use keys::Strength;
 pub use keys::ZoneKey;
+pub use keys::algorithm_text;
 pub use keys::choose_ds;
 pub use keys::match_keys;
 pub use keys::zone_keys;
 pub use name::canonical;
 pub use name::name_text;
 pub use name::parse_name;
+pub use presentation::parse_type;
+pub use presentation::rdata_text;
+pub use presentation::type_text;
+pub use question::Question;
+pub use question::QuestionError;
 pub use rrset::RrSet;
 pub use rrset::canonical_rdata;
 pub use rrset::dname_target;
