@@ -2,9 +2,10 @@
 //! walk has a rule for; Unbound as the upstream; a proxy in between that drops, strips and forges.
 //!
 //! In reading order: `zones` is what is served (in the words of `zone`), `faults` what goes wrong on the way, `cases` what is right to say of it;
-//! `sign` and `edit` write the zones, `proxy` and `forgery` change the answers, `lab` starts it all; `witness` asks `unbound-host`. The resolver under test runs in this process.
+//! `sign` and `edit` write the zones, `proxy` and `forgery` change the answers, `lab` starts it all; `witness` asks `unbound-host`, `command` the program as it was built. The resolver under test runs in this process.
 
 mod cases;
+mod command;
 mod edit;
 mod faults;
 mod forgery;
