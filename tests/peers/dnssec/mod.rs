@@ -1,8 +1,10 @@
 //! DNSSEC verdicts against real servers: zones that ldns signed and NSD serves, sound and broken in every way that the
 //! walk has a rule for; Unbound as the upstream; a proxy in between that drops, strips and forges.
 //!
-//! In reading order: `zones` is what is served (in the words of `zone`), `faults` what goes wrong on the way, `cases` what is right to say of it;
-//! `sign` and `edit` write the zones, `proxy` and `forgery` change the answers, `lab` starts it all; `witness` asks `unbound-host`, `command` the program as it was built. The resolver under test runs in this process.
+//! In reading order: `zones` is what is served (in the words of `zone`), `faults` what goes wrong on the way, `cases`
+//! what is right to say of it. `sign` and `edit` write the zones, `proxy` and `forgery` change the answers, `lab` starts
+//! it all. `witness` asks `unbound-host`, `command` the program as it was built; elsewhere the resolver under test runs
+//! in this process.
 
 mod cases;
 mod command;
