@@ -65,6 +65,13 @@ pub(super) struct Reply {
     pub(super) authorities: Vec<Record>,
 }
 
+impl Reply {
+    pub(super) fn has_signature(&self) -> bool {
+        let mut records = self.answers.iter().chain(&self.authorities);
+        records.any(|record| record.record_type() == RecordType::RRSIG)
+    }
+}
+
 /// The configured servers.
 pub(super) struct Upstream {
     servers: Vec<Server>,
