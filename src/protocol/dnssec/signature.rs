@@ -13,6 +13,8 @@ use super::keys::Strength;
 use super::keys::ZoneKey;
 use super::name::name_text;
 use super::name::wildcard;
+use super::planted::Planted;
+use super::planted::is_planted;
 use super::rrset::RrSet;
 use super::rrset::canonical_rdata;
 use crate::clock::UnixTime;
@@ -117,7 +119,8 @@ pub fn verify(
                     Age::Expired | Age::NotYet => fault,
                 });
             }
-            if !key.verifies(&message, candidate.signature.sig()) {
+            let is_good = key.verifies(&message, candidate.signature.sig());
+            if !is_good && !is_planted(Planted::Signature) {
                 fault = fault.or_more_telling(SignatureFault::Wrong(key.tag));
                 continue;
             }
@@ -183,7 +186,8 @@ impl<'a> Candidate<'a> {
     ) -> Result<Self, SignatureFault> {
         let input = signature.input();
         // RFC 4035 §5.3.1: the signer is the zone that holds the RRset.
-        if input.signer_name.to_lowercase() != *zone || !zone.zone_of(&set.owner) {
+        let is_theirs = input.signer_name.to_lowercase() == *zone && zone.zone_of(&set.owner);
+        if !is_theirs && !is_planted(Planted::Signer) {
             return Err(SignatureFault::OtherSigner(name_text(&input.signer_name)));
         }
         if input.num_labels > set.owner.num_labels() {

@@ -76,6 +76,9 @@ pub enum FlightProgress {
 
 /// Reads the server's flight out of all bytes received so far. What is not understood ends the reading, never panics.
 pub fn read_server_flight(received: &[u8]) -> FlightProgress {
+    if !begins_like_tls(received) {
+        return FlightProgress::Refused;
+    }
     let mut handshake = Vec::new();
     let mut rest = received;
     let mut closed = false;
@@ -105,7 +108,7 @@ pub fn read_server_flight(received: &[u8]) -> FlightProgress {
         }
         messages = after;
     }
-    match (flight.version, closed || !begins_like_tls(received)) {
+    match (flight.version, closed) {
         (Some(_), true) => FlightProgress::Done(flight),
         (None, true) => FlightProgress::Refused,
         (_, false) => FlightProgress::More,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hickory_proto::op::Message;
-use hickory_proto::rr::{Name, RecordType};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use crate::certificate::IssuedCert;
 use crate::declare::certificate::Cert;
@@ -15,6 +15,7 @@ use crate::dns::fault::DnsFault;
 use crate::dns::internet::Internet;
 use crate::dns::sign::seconds;
 use crate::dns::text::{self, Origin, absolute, plain};
+use crate::dns::zone::RrSet;
 use crate::lock::{lock, read, write};
 use crate::plan::{PolicyPlan, address_data};
 use crate::serve::https::PolicyHost;
@@ -119,6 +120,32 @@ impl World {
     /// Every DNS answer takes this long from now on.
     pub fn set_dns_latency(&self, latency: Duration) {
         *lock(&self.dns.latency) = latency;
+    }
+
+    /// What the owner of a domain can make with its key: an `RRset` that no zone has, wherever it
+    /// pretends to stand, with a signature.
+    ///
+    /// # Panics
+    /// When the domain is not declared or not signed, or there is no data.
+    pub fn forge(&self, domain: &str, owner: &Name, data: &[RData]) -> Vec<Record> {
+        let internet = read(&self.dns.internet);
+        let zone = &internet.zones[&absolute(domain)];
+        let key = zone.key.as_ref().expect("the domain is signed");
+        let set = RrSet {
+            ttl: 300,
+            data: data.to_vec(),
+        };
+        let kind = data.first().expect("an `RRset` is not empty").record_type();
+        let records = data.iter().cloned();
+        records
+            .map(|data| Record::from_rdata(owner.clone(), set.ttl, data))
+            .chain(zone.sign(key, owner, kind, &set, None))
+            .collect()
+    }
+
+    /// Forgets what was asked so far, for those who ask millions of times.
+    pub fn forget_dns_log(&self) {
+        lock(&self.dns.log).clear();
     }
 
     /// Every name and type that stands in a zone.

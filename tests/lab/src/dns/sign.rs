@@ -263,7 +263,7 @@ impl Zone {
             .clone()
     }
 
-    fn sign(
+    pub(crate) fn sign(
         &self,
         key: &ZoneKey,
         source: &Name,
