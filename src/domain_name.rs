@@ -91,6 +91,16 @@ impl DomainName {
         } else {
             idna::domain_to_ascii(bare).map_err(|_| DomainNameError::Idna(shown()))?
         };
+        // IDNA maps fullwidth forms to ASCII, also to what no name has: "：25／" becomes a port and a path.
+        if let Some(found) = name
+            .chars()
+            .find(|&c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')))
+        {
+            return Err(DomainNameError::Character {
+                text: shown(),
+                found,
+            });
+        }
         if name.split('.').any(str::is_empty) {
             return Err(DomainNameError::EmptyLabel(shown()));
         }
@@ -262,6 +272,16 @@ mod tests {
             ("-a.example", E::Hyphen("-a.example".into())),
         ] {
             assert_eq!(DomainName::parse(text), Err(expected), "{text:?}");
+        }
+        for mapped in [
+            "x：25／.evil.example",
+            "a＜script＞.example",
+            "a＠b.example",
+            "a＃b.example",
+            "a\u{3000}b.example",
+        ] {
+            let parsed = DomainName::parse(mapped);
+            assert!(parsed.is_err(), "{mapped:?} became {parsed:?}");
         }
         assert!(matches!(
             DomainName::parse(&long_label),

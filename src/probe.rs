@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::assess::Criteria;
 use crate::assess::assess;
+use crate::assess::assess_itself;
+use crate::clock;
 use crate::config::Config;
 use crate::config::Limits;
 use crate::config::Module;
@@ -13,9 +17,13 @@ use crate::observe::Observer;
 use crate::observe::limits::Caps;
 use crate::protocol::pkix::TrustRoots;
 use crate::report::Report;
+use crate::report::SelfReport;
+use crate::report::resolution::Resolution;
 use crate::telemetry::Telemetry;
 
 pub use crate::observe::ObserverError as ProberError;
+pub use crate::protocol::dnssec::Question;
+pub use crate::protocol::dnssec::QuestionError;
 
 /// Probes domains; cheap to clone, and all clones share caches and SMTP observations.
 #[derive(Debug, Clone)]
@@ -23,6 +31,8 @@ pub struct Prober {
     observer: Arc<Observer>,
     roots: Arc<TrustRoots>,
     limits: Limits,
+    /// Assessments at one time: they are computation, and more of them than processors only wait.
+    assessing: Arc<Semaphore>,
 }
 
 impl Prober {
@@ -32,6 +42,9 @@ impl Prober {
             observer: Arc::new(Observer::new(config, telemetry)?),
             roots: Arc::clone(&config.roots),
             limits: config.limits.clone(),
+            assessing: Arc::new(Semaphore::new(
+                std::thread::available_parallelism().map_or(1, usize::from),
+            )),
         })
     }
 
@@ -52,6 +65,43 @@ impl Prober {
             .await
     }
 
+    /// One validated look-up.
+    pub async fn resolve(&self, question: Question) -> Resolution {
+        let asked_at = clock::now();
+        let (lookup, queries) = Box::pin(self.observer.look_up(&question)).await;
+        Resolution {
+            question,
+            lookup,
+            queries,
+            asked_at,
+        }
+    }
+
+    /// Finds out what is wrong with the monitor itself.
+    pub async fn check_itself(&self) -> SelfReport {
+        self.observer.check_itself().await;
+        self.about_itself()
+    }
+
+    /// The same again and again, every few minutes, until it is something else than `last`.
+    pub async fn check_itself_until_changed(&self, last: &SelfReport) -> SelfReport {
+        loop {
+            let known = self.observer.dnssec_upstream();
+            let report = self.about_itself();
+            if report != *last {
+                return report;
+            }
+            self.observer.check_itself_until_changed(known).await;
+        }
+    }
+
+    /// What was known last of the monitor itself.
+    pub fn about_itself(&self) -> SelfReport {
+        SelfReport {
+            findings: assess_itself(self.observer.dnssec_upstream()),
+        }
+    }
+
     async fn run_within(
         &self,
         domain: &DomainName,
@@ -66,8 +116,14 @@ impl Prober {
         let thresholds = module.thresholds.clone();
         let roots = Arc::clone(&self.roots);
         let fail_on = module.fail_on;
+        let permit = Arc::clone(&self.assessing)
+            .acquire_owned()
+            .await
+            .expect("it is never closed");
         // Hostile chains cost milliseconds each, and those belong to nobody else's probe.
         let judged = tokio::task::spawn_blocking(move || {
+            // Also when nobody waits any more.
+            let _permit = permit;
             let criteria = Criteria {
                 thresholds: &thresholds,
                 roots: &roots,
@@ -81,7 +137,11 @@ impl Prober {
         });
         match judged.await {
             Ok(report) => report,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => std::panic::resume_unwind(
+                error
+                    .try_into_panic()
+                    .expect("nobody cancels an assessment, and the runtime outlives it"),
+            ),
         }
     }
 }

@@ -17,7 +17,6 @@ use crate::assess::smtp::is_verdict;
 use crate::domain_name::MxHost;
 use crate::evidence::Stage;
 use crate::evidence::dns::DnssecStatus;
-use crate::evidence::dns::FailureKind;
 use crate::evidence::dns::Lookup;
 use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::smtp::SmtpOutcome;
@@ -145,9 +144,7 @@ fn assess_lookups(
                 findings.add(Code::DaneTlsaBogus, Severity::Critical, owner, cause);
             }
             DnssecStatus::Indeterminate => {
-                let failure = lookup
-                    .failure()
-                    .filter(|failure| failure.kind != FailureKind::Deadline);
+                let failure = lookup.failure().filter(|failure| !failure.kind.is_ours());
                 if let Some(failure) = failure {
                     let severity = if context.is_fact(lookup) {
                         Severity::Critical

@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::assess::Context;
 use crate::assess::Findings;
 use crate::clock::UnixTime;
-use crate::evidence::dns::FailureKind;
 use crate::evidence::dns::Lookup;
 use crate::evidence::dns::Security;
 use crate::evidence::dns::Weakness;
 use crate::finding::Check;
 use crate::finding::Code;
+use crate::finding::Finding;
 use crate::finding::Severity;
 
 /// Zones with more NSEC3 iterations than this lose their denial at some validators (RFC 9276 §3.2).
@@ -56,8 +56,8 @@ fn look<T>(context: &Context<'_>, lookup: &Lookup<T>, known: &mut Known, finding
             if !context.is_fact(lookup) {
                 *known = Known::NotAll;
             }
-            // Our own deadline is no fact about the domain.
-            if failure.kind != FailureKind::Deadline {
+            // Our own deadline, and our own upstream, are no facts about the domain.
+            if !failure.kind.is_ours() {
                 findings.add(
                     Code::DnssecIndeterminate,
                     Severity::Warning,
@@ -126,6 +126,18 @@ fn look<T>(context: &Context<'_>, lookup: &Lookup<T>, known: &mut Known, finding
     }
 }
 
+/// The finding about our own upstream, which stands with no domain: said once, wherever it is said.
+pub(super) fn of_upstream(hands_dnssec_on: Option<bool>) -> Option<Finding> {
+    (hands_dnssec_on == Some(false)).then(|| Finding {
+        code: Code::DnssecResolverStrips,
+        severity: Severity::Critical,
+        about: String::new(),
+        detail: "answers come without signatures or proofs: no domain can be validated, and none is blamed for it"
+            .to_owned(),
+        advice: None,
+    })
+}
+
 /// How long before its end something counts as expiring: `threshold`, or a fifth of its life when that is shorter, since
 /// six-day certificates and two-day signatures exist.
 pub(super) fn margin(threshold: Duration, from: UnixTime, to: UnixTime) -> i64 {
@@ -134,7 +146,7 @@ pub(super) fn margin(threshold: Duration, from: UnixTime, to: UnixTime) -> i64 {
 }
 
 /// A span in the largest unit that says enough: `5 days`, `3 hours`, `-2 days` reads as `2 days ago` where it is used.
-pub(super) fn words(seconds: i64) -> String {
+pub fn words(seconds: i64) -> String {
     let span = seconds.unsigned_abs();
     let (count, unit) = match span {
         0..=119 => (span, "second"),
@@ -152,6 +164,7 @@ mod tests {
     use crate::assess::testing::Case;
     use crate::assess::testing::check_rows;
     use crate::assess::testing::fail;
+    use crate::evidence::dns::FailureKind;
     use crate::evidence::dns::SignatureLife;
     use crate::protocol::pkix::testing::NOW;
 
@@ -255,6 +268,25 @@ mod tests {
                 "{why}"
             );
         }
+    }
+
+    #[test]
+    fn our_own_upstream_is_nobody_elses_fault() {
+        for (known, expected) in [
+            (None, None),
+            (Some(true), None),
+            (Some(false), Some(Code::DnssecResolverStrips)),
+        ] {
+            let finding = of_upstream(known);
+            assert_eq!(finding.map(|finding| finding.code), expected, "{known:?}");
+        }
+        let mut case = Case::good();
+        case.mx().security = Security::Bogus("the DNSKEY set is not signed".to_owned());
+        assert!(case.mx().doubt());
+        let assessment = case.assess();
+        assert_eq!(case.codes(), Case::good().codes());
+        assert!(assessment.complete.contains(&(Check::Dnssec, false)));
+        assert!(!assessment.success);
     }
 
     #[test]

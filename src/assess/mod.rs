@@ -177,9 +177,7 @@ impl Context<'_> {
             // Aliases that go round and a flood of signatures need no second look.
             let proven = failure.attempts >= 2
                 || matches!(failure.kind, FailureKind::AliasLoop | FailureKind::Budget);
-            proven
-                && failure.kind != FailureKind::Deadline
-                && self.evidence.monitor.resolver_answered
+            proven && !failure.kind.is_ours() && self.evidence.monitor.resolver_answered
         })
     }
 
@@ -188,10 +186,15 @@ impl Context<'_> {
     }
 }
 
-/// A failure in words; none when it is our own deadline, which says nothing of the domain.
+/// What is wrong with the monitor itself, by what it knows of its surroundings; never a finding about a domain.
+pub fn assess_itself(hands_dnssec_on: Option<bool>) -> Vec<Finding> {
+    dnssec::of_upstream(hands_dnssec_on).into_iter().collect()
+}
+
+/// A failure in words; none when it is our own trouble, which says nothing of the domain.
 fn sayable_failure<T>(lookup: &Lookup<T>) -> Option<String> {
     let failure = lookup.failure()?;
-    (failure.kind != FailureKind::Deadline).then(|| failure.to_string())
+    (!failure.kind.is_ours()).then(|| failure.to_string())
 }
 
 /// Findings and completeness as the checks hand them in.

@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::config::Module;
 use crate::domain_name::DomainName;
 use crate::domain_name::DomainNameError;
+use crate::finding::Finding;
 use crate::finding::Severity;
 use crate::probe::Prober;
 use crate::report;
@@ -117,7 +118,7 @@ pub(super) enum QuestionError {
     SeveralAsMetrics,
 }
 
-fn name(file: &Path) -> String {
+pub(super) fn name(file: &Path) -> String {
     if file == Path::new("-") {
         "standard input".to_owned()
     } else {
@@ -139,15 +140,20 @@ pub(super) fn run(everywhere: &Everywhere, flags: &Flags) -> Result<Outcome, Err
     block_on(async {
         let prober = Prober::new(&config, Arc::default())?;
         let mut printer = Printer::new(flags, questions.len());
-        let mut results = results(prober, questions, flags);
+        let mut results = results(prober.clone(), questions, flags);
         let mut outcomes = Vec::new();
-        while let Some((domain, report)) = results.next().await {
-            outcomes.push(judge(report.as_ref(), flags.fail_on.into()));
-            if written(printer.print(&domain, report.as_ref()))? == Written::NobodyReads {
-                break;
+        let print = async {
+            while let Some((domain, report)) = results.next().await {
+                outcomes.push(judge(report.as_ref(), flags.fail_on.into()));
+                if written(printer.print(&domain, report.as_ref()))? == Written::NobodyReads {
+                    break;
+                }
             }
-        }
-        written(printer.finish())?;
+            written(printer.finish())
+        };
+        let (printed, _) = tokio::join!(print, Box::pin(prober.check_itself()));
+        printed?;
+        outcomes.push(about_itself(&prober, flags.fail_on.into()));
         Ok(sum_up(&outcomes))
     })
 }
@@ -235,6 +241,26 @@ fn results(
     }
 }
 
+/// Says once what is wrong with the monitor itself, wherever the reports go.
+fn about_itself(prober: &Prober, fail_on: Severity) -> Outcome {
+    let report = prober.about_itself();
+    if report.findings.is_empty() {
+        return Outcome::Fine;
+    }
+    // Nobody is left to tell when this fails.
+    let _ = write!(
+        anstream::stderr(),
+        "mailtls-exporter: something is wrong here, not with the domains:\n{}",
+        report::text::render_self(&report)
+    );
+    let is_bad = |finding: &Finding| finding.severity >= fail_on;
+    if report.findings.iter().any(is_bad) {
+        Outcome::NotFine
+    } else {
+        Outcome::Fine
+    }
+}
+
 fn judge(report: Option<&Report>, fail_on: Severity) -> Outcome {
     match report {
         None => Outcome::Unanswered,
@@ -245,7 +271,7 @@ fn judge(report: Option<&Report>, fail_on: Severity) -> Outcome {
 }
 
 /// What is known to be bad counts before what is not known.
-fn sum_up(outcomes: &[Outcome]) -> Outcome {
+pub(super) fn sum_up(outcomes: &[Outcome]) -> Outcome {
     [Outcome::NotFine, Outcome::Unanswered]
         .into_iter()
         .find(|outcome| outcomes.contains(outcome))

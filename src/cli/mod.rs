@@ -25,6 +25,7 @@ use crate::serve::Error as ServeError;
 mod check;
 mod config;
 mod log;
+mod resolve;
 mod serve;
 
 /// Watches the transport security of mail domains: MTA-STS, DANE, DNSSEC, STARTTLS and certificates.
@@ -47,6 +48,8 @@ enum Command {
     Serve(serve::Flags),
     /// Probe domains now and say what was found
     Check(check::Flags),
+    /// Look up one name with its whole chain of trust, link by link
+    Resolve(resolve::Flags),
     /// The configuration
     Config(config::Flags),
 }
@@ -158,6 +161,8 @@ enum Error {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Question(#[from] check::QuestionError),
+    #[error(transparent)]
+    LookUp(#[from] resolve::LookUpError),
     #[error("cannot probe: {0}")]
     Prober(#[from] ProberError),
     #[error("cannot start: {0}")]
@@ -185,6 +190,7 @@ pub fn run() -> ExitCode {
         None => serve::run(&everywhere, arguments.serve),
         Some(Command::Serve(flags)) => serve::run(&everywhere, flags.or(arguments.serve)),
         Some(Command::Check(flags)) => check::run(&everywhere, &flags),
+        Some(Command::Resolve(flags)) => resolve::run(&everywhere, flags),
         Some(Command::Config(flags)) => config::run(&everywhere, &flags),
     };
     outcome.map_or_else(|error| complain(&error.to_string()), ExitCode::from)
@@ -209,11 +215,14 @@ fn complain(message: &str) -> ExitCode {
 
 /// Runs a command that talks to the network.
 fn block_on<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(Error::Runtime)?
-        .block_on(work)
+        .map_err(Error::Runtime)?;
+    let outcome = runtime.block_on(work);
+    // An assessment still under way keeps nobody waiting.
+    runtime.shutdown_background();
+    outcome
 }
 
 #[cfg(test)]

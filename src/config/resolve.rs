@@ -467,9 +467,15 @@ fn is_label_name(name: &str) -> bool {
         && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
 }
 
+/// Longer ones are a slip of the pen, and clocks overflow.
+const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
+
 fn above_zero(at: &Path, written: file::Time) -> Result<Duration, Wrong> {
     require(at, !written.0.is_zero(), || {
         Problem::Value("it must be longer than zero".to_owned())
+    })?;
+    require(at, written.0 <= LONGEST, || {
+        Problem::Value("it must not be longer than 10 years".to_owned())
     })?;
     Ok(written.0)
 }

@@ -4,6 +4,9 @@
 //! DNSSEC says of it* ([`Security`]) decides about DANE. A bogus answer is still an answer; a failure is neither
 //! "absent" nor "insecure".
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -32,7 +35,7 @@ pub struct Lookup<T> {
     /// What was found weak or unsupported on the chain, each once.
     pub weaknesses: Vec<Weakness>,
     /// Each link from the anchor down, for people.
-    pub chain: Vec<ChainLink>,
+    pub chain: Vec<Arc<ChainLink>>,
     /// Time to live of the answer, in seconds.
     pub ttl: u32,
 }
@@ -126,6 +129,8 @@ closed_set! {
         Budget = "budget",
         /// The probe's deadline came first.
         Deadline = "deadline",
+        /// Our own upstream removes DNSSEC data.
+        Stripped = "stripped",
     }
 }
 
@@ -190,6 +195,39 @@ pub struct ChainLink {
     pub status: DnssecStatus,
     /// One sentence: DS, keys and algorithm, or what failed.
     pub detail: String,
+    /// The DS set that the zone above has for it; empty for the root, and where it has none.
+    #[serde(default)]
+    pub ds: Vec<DsSeen>,
+    /// The keys of the zone that may sign.
+    #[serde(default)]
+    pub keys: Vec<KeySeen>,
+    /// The signature over the DNSKEY set that the link rests on.
+    #[serde(default)]
+    pub signature: Option<SignatureLife>,
+}
+
+/// One DS record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DsSeen {
+    /// The tag of the key that it names.
+    pub tag: u16,
+    /// The number of the key's algorithm.
+    pub algorithm: u8,
+    /// The number of the digest.
+    pub digest: u8,
+}
+
+/// One key of a DNSKEY set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeySeen {
+    /// Not unique.
+    pub tag: u16,
+    /// 257 by custom for keys that sign keys.
+    pub flags: u16,
+    /// The number of its algorithm.
+    pub algorithm: u8,
+    /// Of an RSA key: the length of its modulus in bits.
+    pub rsa_bits: Option<usize>,
 }
 
 closed_set! {
@@ -225,6 +263,13 @@ impl Security {
             Self::Bogus(cause) => Some(cause.clone()),
             Self::Indeterminate(failure) => Some(failure.to_string()),
         }
+    }
+}
+
+impl FailureKind {
+    /// Our own trouble, which says nothing about the domain.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Deadline | Self::Stripped)
     }
 }
 
@@ -269,12 +314,46 @@ impl<T> Lookup<T> {
         self.security.status()
     }
 
+    /// Takes back what was called bogus, since our upstream removed what would have proven it: not known. What was answered
+    /// stays, for senders that do not validate. Whether there was anything to take back.
+    pub fn doubt(&mut self) -> bool {
+        let Security::Bogus(cause) = &self.security else {
+            return false;
+        };
+        self.security = Security::Indeterminate(Failure {
+            kind: FailureKind::Stripped,
+            asked: self.name.clone(),
+            attempts: 0,
+            detail: format!("the DNS upstream of this monitor removes DNSSEC data ({cause})"),
+        });
+        self.signature_expiry = None;
+        self.own_signature = None;
+        let links = self.chain.iter_mut().map(Arc::make_mut);
+        let links = links.map(|link| &mut link.status);
+        let aliases = self.aliases.iter_mut().map(|alias| &mut alias.status);
+        for status in links.chain(aliases) {
+            if *status == DnssecStatus::Bogus {
+                *status = DnssecStatus::Indeterminate;
+            }
+        }
+        true
+    }
+
     /// The failure, when there was one.
     pub const fn failure(&self) -> Option<&Failure> {
         match &self.security {
             Security::Indeterminate(failure) => Some(failure),
             Security::Secure | Security::Insecure(_) | Security::Bogus(_) => None,
         }
+    }
+
+    /// The numbers of the algorithms met on the chain, in DS records and keys; ascending, each once.
+    pub fn algorithms(&self) -> BTreeSet<u8> {
+        let ds = self.chain.iter().flat_map(|link| &link.ds);
+        let keys = self.chain.iter().flat_map(|link| &link.keys);
+        ds.map(|ds| ds.algorithm)
+            .chain(keys.map(|key| key.algorithm))
+            .collect()
     }
 
     /// The name at the end of all aliases.

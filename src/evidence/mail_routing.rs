@@ -88,6 +88,21 @@ closed_set! {
     }
 }
 
+impl HostEvidence {
+    /// Takes back what was called bogus ([`Lookup::doubt`]); how many look-ups that were.
+    pub fn doubt(&mut self) -> usize {
+        let tlsa = &mut self.tlsa;
+        if tlsa.not_asked == Some(TlsaNotAsked::AddressBogus) {
+            tlsa.not_asked = Some(TlsaNotAsked::AddressFailed);
+        }
+        let asked = tlsa.asked.iter_mut().map(|question| &mut question.lookup);
+        let tlsa = asked.chain(&mut tlsa.unsigned).map(Lookup::doubt);
+        tlsa.chain([self.a.doubt(), self.aaaa.doubt()])
+            .filter(|&was_bogus| was_bogus)
+            .count()
+    }
+}
+
 impl TlsaEvidence {
     /// The look-up that decides, with its base domain.
     pub fn decisive(&self) -> Option<&TlsaQuestion> {

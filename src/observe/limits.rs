@@ -76,6 +76,9 @@ pub fn special_use(address: IpAddr) -> Option<SpecialUseKind> {
     }
 }
 
+/// Of so many addresses that are not spoken to it is told why.
+const REFUSALS_TOLD: usize = 16;
+
 /// Each distinct address of a host in order, and whether it is spoken to.
 ///
 /// A host with more addresses than `most` gets as many of either family as can be. The lowest ones are taken: DNS shuffles
@@ -109,6 +112,7 @@ pub fn admit(
         .take(of_v4)
         .chain(v6.into_iter().take(of_v6))
         .collect();
+    let mut refusals = 0;
     distinct
         .into_iter()
         .map(|address| {
@@ -118,6 +122,11 @@ pub fn admit(
                 None => Err(NotAttempted::OverLimit),
             };
             (address, verdict)
+        })
+        // A hostile zone does not decide how many series there are: of those not spoken to a few are told.
+        .filter(|(_, verdict)| {
+            refusals += usize::from(verdict.is_err());
+            verdict.is_ok() || refusals <= REFUSALS_TOLD
         })
         .collect()
 }

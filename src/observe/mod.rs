@@ -32,10 +32,13 @@ use crate::evidence::Evidence;
 use crate::evidence::Phase;
 use crate::evidence::Stage;
 use crate::evidence::dns::Answer;
+use crate::evidence::dns::DnssecStatus;
 use crate::evidence::dns::Failure;
 use crate::evidence::dns::FailureKind;
 use crate::evidence::dns::Lookup;
 use crate::evidence::dns::RecordType;
+use crate::evidence::dns::Security;
+use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::mail_routing::MailRouting;
 use crate::evidence::monitor::Monitor;
 use crate::evidence::mta_sts::MtaStsEvidence;
@@ -49,7 +52,10 @@ use crate::observe::limits::Caps;
 use crate::observe::policy_host::FetchSettings;
 use crate::observe::policy_host::PolicyHostAddresses;
 use crate::observe::routing::NextHops;
+use crate::observe::self_check::Origin;
+use crate::observe::self_check::SelfChecks;
 use crate::observe::smtp::sharing::SmtpObserver;
+use crate::protocol::dnssec::Question;
 use crate::protocol::mta_sts::record;
 use crate::protocol::mta_sts::record::RecordReading;
 use crate::protocol::pkix::TrustRoots;
@@ -60,6 +66,7 @@ pub mod dns;
 pub mod limits;
 pub mod policy_host;
 mod routing;
+mod self_check;
 pub mod smtp;
 pub mod tls;
 mod tlsa_base;
@@ -72,6 +79,8 @@ mod tests;
 /// Looks at domains. Holds what probes share: the resolver with its cache, and the SMTP observations.
 pub struct Observer {
     resolver: Resolver,
+    telemetry: Arc<Telemetry>,
+    self_checks: SelfChecks,
     smtp: SmtpObserver,
     mta_sts: config::MtaSts,
     special_use: SpecialUse,
@@ -109,12 +118,12 @@ impl Observer {
         telemetry: Arc<Telemetry>,
         clock: Clock,
     ) -> Result<Self, ObserverError> {
+        let resolver =
+            Resolver::with_clock(&config.dns, Arc::clone(&telemetry), Arc::clone(&clock))?;
         Ok(Self {
-            resolver: Resolver::with_clock(
-                &config.dns,
-                Arc::clone(&telemetry),
-                Arc::clone(&clock),
-            )?,
+            self_checks: SelfChecks::new(resolver.clone(), Arc::clone(&telemetry)),
+            resolver,
+            telemetry: Arc::clone(&telemetry),
             smtp: SmtpObserver::with_clock(&config.smtp, telemetry, Arc::clone(&clock)),
             mta_sts: config.mta_sts.clone(),
             special_use: config.limits.special_use_addresses,
@@ -132,6 +141,45 @@ impl Observer {
     /// The resolver, for single look-ups.
     pub fn resolver(&self) -> &Resolver {
         &self.resolver
+    }
+
+    /// One look-up of any type, with the queries sent for it.
+    pub async fn look_up(&self, question: &Question) -> (Lookup<String>, u64) {
+        let begin = Instant::now();
+        let queries = ProbeQueries::default();
+        let asked = self
+            .resolver
+            .presentation(question.name(), question.rtype(), &queries);
+        let mut lookup = Box::pin(asked)
+            .await
+            .expect("a question has a type that records have");
+        if lookup.status() == DnssecStatus::Bogus {
+            let origin = origin(begin, &queries);
+            if self.self_checks.explains(origin).await {
+                self.count_doubts(usize::from(lookup.doubt()));
+            }
+        }
+        (lookup, queries.sent())
+    }
+
+    /// Whether the upstream hands DNSSEC data on; none while unknown.
+    pub fn dnssec_upstream(&self) -> Option<bool> {
+        self.self_checks.dnssec_upstream()
+    }
+
+    /// Finds out about the monitor itself.
+    pub async fn check_itself(&self) {
+        self.self_checks.run().await;
+    }
+
+    /// The same again and again, until what is known is something else than `last`.
+    pub async fn check_itself_until_changed(&self, last: Option<bool>) {
+        self.self_checks.wait_for_change(last).await;
+    }
+
+    fn count_doubts(&self, doubts: usize) {
+        let stripped = self.telemetry.dns_failures.of(FailureKind::Stripped);
+        stripped.add(u64::try_from(doubts).unwrap_or(u64::MAX));
     }
 
     /// Looks at `domain` as `module` says, for at most `timeout`.
@@ -160,11 +208,13 @@ impl Observer {
             stages: &module.stages,
             caps,
             observed_at: (self.clock)(),
+            begin,
             deadline: begin + timeout,
             queries: Arc::default(),
             phases: Phases::default(),
         };
-        let learned = Box::pin(probe.run()).await;
+        let mut learned = Box::pin(probe.run()).await;
+        probe.doubt(&mut learned).await;
         let resolver_answered = probe.resolver_answered(&learned).await;
         let end = Instant::now();
         Evidence {
@@ -178,7 +228,7 @@ impl Observer {
                 resolver_answered,
                 port25_egress: None,
                 ipv6_route: None,
-                dnssec_upstream: None,
+                dnssec_upstream: self.dnssec_upstream(),
             },
             cost: Cost {
                 seconds: end.duration_since(begin).as_secs_f64(),
@@ -198,6 +248,15 @@ impl fmt::Debug for Observer {
     }
 }
 
+/// Where what was found since `begin` came from.
+fn origin(begin: Instant, queries: &ProbeQueries) -> Origin {
+    if queries.sent() == 0 {
+        Origin::Memory
+    } else {
+        Origin::Asked(begin)
+    }
+}
+
 /// One probe on its way.
 struct Probe<'a> {
     observer: &'a Observer,
@@ -205,6 +264,7 @@ struct Probe<'a> {
     stages: &'a [Stage],
     caps: Caps,
     observed_at: UnixTime,
+    begin: Instant,
     deadline: Instant,
     queries: Arc<ProbeQueries>,
     phases: Phases,
@@ -217,29 +277,65 @@ struct Learned {
 }
 
 impl Learned {
+    /// What DNSSEC says of each look-up.
+    fn securities(&self) -> impl Iterator<Item = &Security> {
+        let hosts = self.routing.hosts.iter().flat_map(|host| {
+            let tlsa = host.tlsa.asked.iter();
+            tlsa.map(|question| &question.lookup.security)
+                .chain([&host.a.security, &host.aaaa.security])
+        });
+        let mta_sts = self.mta_sts.iter().map(|seen| &seen.record.security);
+        let tlsrpt = self.tlsrpt.iter().map(|seen| &seen.record.security);
+        hosts
+            .chain([&self.routing.mx.security])
+            .chain(mta_sts)
+            .chain(tlsrpt)
+    }
+
     /// Whether some look-up told less than it was asked for.
     fn has_failure(&self) -> bool {
-        let routing = &self.routing;
-        let hosts = routing.hosts.iter().any(|host| {
-            let mut tlsa = host.tlsa.asked.iter();
-            host.a.failure().is_some()
-                || host.aaaa.failure().is_some()
-                || tlsa.any(|question| question.lookup.failure().is_some())
-        });
-        let mta_sts = self.mta_sts.iter();
-        let tlsrpt = self.tlsrpt.iter();
-        hosts
-            || routing.mx.failure().is_some()
-            || mta_sts
-                .map(|mta_sts| &mta_sts.record)
-                .any(|record| record.failure().is_some())
-            || tlsrpt
-                .map(|tlsrpt| &tlsrpt.record)
-                .any(|record| record.failure().is_some())
+        self.securities()
+            .any(|security| matches!(security, Security::Indeterminate(_)))
+    }
+
+    fn has_bogus(&self) -> bool {
+        self.securities()
+            .any(|security| matches!(security, Security::Bogus(_)))
+    }
+
+    /// Takes back what was called bogus ([`Lookup::doubt`]); how many look-ups that were.
+    fn doubt(&mut self) -> usize {
+        let mut doubts: usize = self.routing.hosts.iter_mut().map(HostEvidence::doubt).sum();
+        doubts += usize::from(self.routing.mx.doubt());
+        if let Some(mta_sts) = &mut self.mta_sts {
+            doubts += usize::from(mta_sts.record.doubt());
+            if let PolicyEvidence::Asked(fetch) = &mut mta_sts.policy {
+                doubts += usize::from(fetch.a.doubt()) + usize::from(fetch.aaaa.doubt());
+            }
+        }
+        if let Some(tlsrpt) = &mut self.tlsrpt {
+            doubts += usize::from(tlsrpt.record.doubt());
+        }
+        doubts
     }
 }
 
 impl Probe<'_> {
+    /// Nothing is called bogus because of our own upstream: whoever finds something bogus asks first whether it still hands
+    /// DNSSEC data on, and whoever knows that it does not, whether it does by now.
+    async fn doubt(&self, learned: &mut Learned) {
+        let observer = self.observer;
+        let is_known_to_strip = observer.dnssec_upstream() == Some(false);
+        if learned.has_bogus() || is_known_to_strip {
+            let origin = origin(self.begin, &self.queries);
+            let explained = observer.self_checks.explains(origin);
+            let explained = timeout_at(self.deadline, explained).await;
+            if explained.unwrap_or(is_known_to_strip) {
+                observer.count_doubts(learned.doubt());
+            }
+        }
+    }
+
     /// Whether the upstream answered anything in this probe. With all else in the cache the failing look-up is the only
     /// question, so that another one has to be asked: else the verdict on it would hang on what the cache holds.
     async fn resolver_answered(&self, learned: &Learned) -> bool {

@@ -39,6 +39,9 @@ use rustls::pki_types::ServerName;
 use rustls::pki_types::UnixTime;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
+use tokio::runtime::Handle;
+use tokio::runtime::RuntimeFlavor;
+use tokio::task::block_in_place;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
@@ -71,6 +74,8 @@ pub struct HandshakeFailure {
 pub enum HandshakeFailureKind {
     /// The peer found nothing in common, or chose what we do not speak.
     NothingInCommon,
+    /// The peer said no, in other words: servers without a fitting key do.
+    Refused,
     /// The connection ended without a word.
     Closed,
     /// Anything else.
@@ -305,6 +310,7 @@ fn failure(error: &io::Error) -> HandshakeFailure {
             )
             | rustls::Error::PeerIncompatible(_)),
         ) => (Kind::NothingInCommon, said.to_string()),
+        Some(said @ rustls::Error::AlertReceived(_)) => (Kind::Refused, said.to_string()),
         Some(said) => (Kind::Broken, said.to_string()),
         None => match error.kind() {
             io::ErrorKind::UnexpectedEof
@@ -432,7 +438,7 @@ impl ServerCertVerifier for Recorder {
         );
         let judgement = match &self.judge {
             Judge::None => None,
-            Judge::Function(judge) => Some(judge(&chain)),
+            Judge::Function(judge) => Some(off_the_workers(|| judge(&chain))),
         };
         let mut seen = self.seen();
         seen.chain = Some(chain);
@@ -476,4 +482,11 @@ impl ServerCertVerifier for Recorder {
 
 fn algorithms() -> WebPkiSupportedAlgorithms {
     PROVIDER.signature_verification_algorithms
+}
+/// Judging a hostile chain costs milliseconds: the other tasks of this thread go elsewhere meanwhile.
+fn off_the_workers<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
+        _ => work(),
+    }
 }

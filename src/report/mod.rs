@@ -12,6 +12,7 @@ pub mod catalogue_docs;
 pub mod html;
 pub mod json;
 pub mod metrics;
+pub mod resolution;
 pub mod text;
 
 /// One probe of one domain: what was seen, and what was decided about it.
@@ -21,6 +22,13 @@ pub struct Report {
     pub evidence: Evidence,
     /// What was decided.
     pub assessment: Assessment,
+}
+
+/// What is wrong with the monitor itself: never part of what is said about a domain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SelfReport {
+    /// Worst first.
+    pub findings: Vec<Finding>,
 }
 
 impl Report {

@@ -24,11 +24,21 @@ use crate::finding::Finding;
 use crate::finding::Severity;
 use crate::finding::catalogue::NO_RULE;
 use crate::report::Report;
+use crate::report::SelfReport;
 use crate::report::metrics::exposition::label_text;
 
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-const GOOD: Style = AnsiColor::Green.on_default();
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+
+/// What is wrong with the monitor itself; empty when nothing is.
+pub fn render_self(report: &SelfReport) -> String {
+    let mut out = String::new();
+    for finding in &report.findings {
+        print_finding(finding, &mut out);
+    }
+    out
+}
 
 /// The report.
 pub fn render(report: &Report) -> String {
@@ -47,7 +57,7 @@ pub fn render(report: &Report) -> String {
     out
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+pub(super) fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     writeln!(out, "{text}").expect("a String takes everything");
 }
 
@@ -201,30 +211,34 @@ fn findings(report: &Report, out: &mut String) {
         return;
     }
     for finding in findings {
-        let Finding {
-            severity,
-            code,
-            about,
-            ..
-        } = finding;
-        let about = if about.is_empty() {
-            String::new()
-        } else {
-            format!("  {}", label_text(about))
-        };
-        let head = styled(*severity, &format!("{:<8}", severity.as_str()));
-        line(out, format_args!("  {head} {BOLD}{code}{BOLD:#}{about}"));
-        line(
-            out,
-            format_args!("           {}", printable(&finding.detail)),
-        );
-        let rule = match code.entry().rule {
-            NO_RULE => String::new(),
-            rule => format!(" ({rule})"),
-        };
-        let advice = printable(finding.advice());
-        line(out, format_args!("           {DIM}→ {advice}{rule}{DIM:#}"));
+        print_finding(finding, out);
     }
+}
+
+fn print_finding(finding: &Finding, out: &mut String) {
+    let Finding {
+        severity,
+        code,
+        about,
+        ..
+    } = finding;
+    let about = if about.is_empty() {
+        String::new()
+    } else {
+        format!("  {}", label_text(about))
+    };
+    let head = styled(*severity, &format!("{:<8}", severity.as_str()));
+    line(out, format_args!("  {head} {BOLD}{code}{BOLD:#}{about}"));
+    line(
+        out,
+        format_args!("           {}", printable(&finding.detail)),
+    );
+    let rule = match code.entry().rule {
+        NO_RULE => String::new(),
+        rule => format!(" ({rule})"),
+    };
+    let advice = printable(finding.advice());
+    line(out, format_args!("           {DIM}→ {advice}{rule}{DIM:#}"));
 }
 
 /// The checks that reached no verdict: the monitor was blind, whatever else stands here.
@@ -237,7 +251,7 @@ fn blind_checks(report: &Report) -> Vec<&'static str> {
 }
 
 /// What a stranger's server said, without anything that a terminal would obey.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let obeyed = |c: char| {
         c.is_control()
             // Marks of direction and width, which make a text read as another.
@@ -248,7 +262,7 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-fn styled(severity: Severity, text: &str) -> String {
+pub(super) fn styled(severity: Severity, text: &str) -> String {
     let style = match severity {
         Severity::Critical => AnsiColor::Red.on_default().bold(),
         Severity::Warning => AnsiColor::Yellow.on_default(),

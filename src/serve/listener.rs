@@ -24,10 +24,11 @@ use tokio::sync::Semaphore;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::config::Config;
 use crate::serve::Error;
 
-/// Connections at one time, over all listeners; further ones wait to be accepted.
-const CONNECTIONS: usize = 512;
+/// Connections beside those that probe: scrapes of `/metrics`, health checks, and those that are told to come back later.
+const OTHER_CONNECTIONS: usize = 384;
 /// From the first byte awaited to the end of the headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Header lines of one request.
@@ -36,10 +37,33 @@ const HEADERS: usize = 100;
 const HEADER_BYTES: usize = 32 * 1024;
 /// A connection this old is asked to end after the request under way: one that never ends would keep its place.
 const CONNECTION_AGE: Duration = Duration::from_secs(10 * 60);
-/// How long what is under way may take to end once it was asked to.
-const DRAIN: Duration = Duration::from_secs(60);
+/// Beside the longest probe, how long what is under way may take to end once it was asked to.
+const DRAIN: Duration = Duration::from_secs(5);
 /// Between attempts to accept while the system has no resources for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What the configuration allows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Connections at one time, over all listeners; further ones wait to be accepted.
+    connections: usize,
+    /// How long what is under way may take to end once it was asked to.
+    drain: Duration,
+}
+
+impl Bounds {
+    /// Room for every probe that is allowed and for others beside them; time for the longest probe.
+    pub(super) fn of(config: &Config) -> Self {
+        let longest = config.modules.values().map(|module| module.timeout).max();
+        Self {
+            connections: config
+                .limits
+                .max_concurrent_probes
+                .saturating_add(OTHER_CONNECTIONS),
+            drain: longest.unwrap_or_default().saturating_add(DRAIN),
+        }
+    }
+}
 
 /// Where to listen: `:10064` is every address of this host, `127.0.0.1:10064`, `[::1]:10064`, `localhost:10064`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,14 +151,17 @@ impl Listeners {
     }
 
     /// Serves until `stop` turns true and what was under way then has ended, or had its time.
-    pub(super) async fn serve(self, routes: Router, stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+    pub(super) async fn serve(self, routes: Router, bounds: Bounds, stop: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(
+            bounds.connections.min(Semaphore::MAX_PERMITS),
+        ));
         let mut listeners = JoinSet::new();
         for listener in self.0 {
             listeners.spawn(accept(
                 listener,
                 routes.clone(),
                 Arc::clone(&places),
+                bounds.drain,
                 stop.clone(),
             ));
         }
@@ -167,6 +194,7 @@ async fn accept(
     listener: TcpListener,
     routes: Router,
     places: Arc<Semaphore>,
+    drain: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut open = JoinSet::new();
@@ -176,7 +204,7 @@ async fn accept(
             Some(_) = open.join_next() => {}
             accepted = next(&listener, Arc::clone(&places)) => match accepted {
                 Ok((stream, place)) => {
-                    open.spawn(converse(stream, routes.clone(), stop.clone(), place));
+                    open.spawn(converse(stream, routes.clone(), drain, stop.clone(), place));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -187,7 +215,7 @@ async fn accept(
     }
     drop(listener);
     let drained = async { while open.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN, drained).await.is_err() {
+    if tokio::time::timeout(drain, drained).await.is_err() {
         tracing::warn!("some connections did not end in time and were cut");
     }
 }
@@ -212,6 +240,7 @@ async fn next(
 async fn converse(
     stream: TcpStream,
     routes: Router,
+    drain: Duration,
     mut stop: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 ) {
@@ -233,7 +262,7 @@ async fn converse(
         () = tokio::time::sleep(CONNECTION_AGE) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(DRAIN, connection).await;
+    let _ = tokio::time::timeout(drain, connection).await;
 }
 
 #[cfg(test)]

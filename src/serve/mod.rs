@@ -4,6 +4,7 @@
 //! is probed. On SIGTERM or SIGINT the listeners close at once, probes under way may finish, and a second signal ends
 //! the process without waiting.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -31,6 +32,7 @@ use crate::clock::UnixTime;
 use crate::config::Config;
 use crate::probe::Prober;
 use crate::probe::ProberError;
+use crate::report::SelfReport;
 use crate::telemetry::Telemetry;
 
 mod admin;
@@ -40,6 +42,7 @@ mod pages;
 mod probe;
 mod process;
 
+use listener::Bounds;
 pub use listener::ListenAddress;
 pub use listener::ListenAddressError;
 use listener::Listeners;
@@ -106,10 +109,11 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     announce(&app.config);
 
     let (stopping, stopped) = watch::channel(false);
-    let serving = listeners.serve(routes(Arc::clone(&app)), stopped);
+    let serving = listeners.serve(routes(Arc::clone(&app)), Bounds::of(&app.config), stopped);
     let mut serving = std::pin::pin!(serving);
     let name = tokio::select! {
         () = &mut serving => return Ok(()),
+        never = watch_itself(&app.prober) => match never {},
         name = stop() => name,
     };
     tracing::info!(signal = name, "stopping: probes under way may finish");
@@ -120,6 +124,26 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
         name = stop() => tracing::warn!(signal = name, "stopped at once by a second signal"),
     }
     Ok(())
+}
+
+/// Looks at the exporter's own surroundings for as long as it runs, and says what is wrong with them: once, and once
+/// when it is over.
+async fn watch_itself(prober: &Prober) -> Infallible {
+    let mut said = SelfReport::default();
+    prober.check_itself().await;
+    loop {
+        let report = prober.check_itself_until_changed(&said).await;
+        for finding in &report.findings {
+            let code = finding.code.as_str();
+            tracing::error!(code, advice = finding.advice(), "{}", finding.detail);
+        }
+        for over in &said.findings {
+            if !report.findings.contains(over) {
+                tracing::info!(code = over.code.as_str(), "no longer so: this is over");
+            }
+        }
+        said = report;
+    }
 }
 
 /// Says at start what an operator would otherwise find out too late.
@@ -231,7 +255,7 @@ mod tests {
         let app = Arc::new(App::new(config, Duration::from_millis(500)).unwrap());
         let (stopping, stopped) = watch::channel(false);
         let mut serving = JoinSet::new();
-        serving.spawn(listeners.serve(routes(Arc::clone(&app)), stopped));
+        serving.spawn(listeners.serve(routes(Arc::clone(&app)), Bounds::of(&app.config), stopped));
         Running {
             address,
             app,

@@ -25,5 +25,6 @@ mod exposition;
 mod http;
 mod monitor;
 mod mta_sts;
+mod resolve;
 mod smtp;
 mod trouble;

@@ -19,6 +19,7 @@
 mod certificates;
 mod claim;
 mod claims;
+mod dnssec;
 mod domains;
 mod exposition;
 mod facts;

@@ -1,7 +1,11 @@
 //! One step of the walk, without the network: what a DS or DNSKEY message says about the zone below.
 
+use std::sync::Arc;
+
+use hickory_proto::dnssec::rdata::DNSSECRData;
 use hickory_proto::dnssec::rdata::DS;
 use hickory_proto::rr::Name;
+use hickory_proto::rr::RData;
 use hickory_proto::rr::RecordType;
 
 use super::denials::DenialFault;
@@ -18,7 +22,9 @@ use super::zone::expired;
 use super::zone::life_of;
 use super::zone::stray_answer;
 use crate::clock::UnixTime;
+use crate::evidence::dns::DsSeen;
 use crate::evidence::dns::InsecureAt;
+use crate::evidence::dns::KeySeen;
 use crate::evidence::dns::Weakness;
 use crate::protocol::dnssec::Budget;
 use crate::protocol::dnssec::CutProof;
@@ -37,12 +43,18 @@ use crate::protocol::dnssec::name_text;
 use crate::protocol::dnssec::verify;
 use crate::protocol::dnssec::zone_keys;
 
+/// So many DS records and keys of one zone are shown: sets of hundreds are an attack.
+const SHOWN: usize = 16;
+
 /// From a zone to a name below it.
 pub(super) struct Step<'a> {
     above: &'a Zone,
     at: &'a Name,
     now: UnixTime,
     budget: Budget,
+    /// What was seen on the way, for people.
+    ds: Vec<DsSeen>,
+    keys: Vec<KeySeen>,
 }
 
 /// What the DS message says.
@@ -62,6 +74,8 @@ pub(super) enum Below {
 #[derive(Debug)]
 pub(super) struct Vouched {
     chosen: Vec<DS>,
+    /// All of them.
+    all: Vec<DsSeen>,
     /// The parent, with what the DS set adds to the chain.
     parent: Zone,
 }
@@ -73,13 +87,15 @@ impl<'a> Step<'a> {
             at,
             now,
             budget: Budget::default(),
+            ds: Vec::new(),
+            keys: Vec::new(),
         }
     }
 
     /// The root, from its DNSKEY message.
     pub(super) fn root(mut self, reply: &Reply, anchors: &TrustAnchors) -> Result<Zone, Fail> {
         let set = self.dnskey_set(reply)?;
-        let keys = zone_keys(&set);
+        let keys = self.look_at(&set);
         match anchors.match_keys(&keys, &mut self.budget) {
             Ok(KeyMatch::Keys(named)) => {
                 let start = self.above;
@@ -136,6 +152,7 @@ impl<'a> Step<'a> {
     }
 
     fn ds_set(mut self, ds: &RrSet, keys: &[ZoneKey]) -> Result<Below, Fail> {
+        self.ds = ds_seen(ds);
         let verified = self.verify_exact(ds, &self.above.name.clone(), keys)?;
         let mut parent = self.above.clone();
         parent.until = parent.until.min(end_of(ds.ttl, &verified, self.now));
@@ -143,9 +160,13 @@ impl<'a> Step<'a> {
         match choose_ds(ds) {
             DsChoice::Usable(chosen) => {
                 parent.note_ds(self.at, &chosen);
-                Ok(Below::Signed(Vouched { chosen, parent }))
+                Ok(Below::Signed(Vouched {
+                    chosen,
+                    all: self.ds,
+                    parent,
+                }))
             }
-            DsChoice::Unsupported(what) => Ok(Below::Unsigned(unsupported(&parent, self.at, what))),
+            DsChoice::Unsupported(what) => Ok(Below::Unsigned(self.unsupported(&parent, what))),
         }
     }
 
@@ -194,18 +215,34 @@ impl<'a> Step<'a> {
 
     /// The child zone, from its DNSKEY message.
     pub(super) fn signed(mut self, vouched: Vouched, reply: &Reply) -> Result<Zone, Fail> {
-        let Vouched { chosen, parent } = vouched;
+        let Vouched {
+            chosen,
+            all,
+            parent,
+        } = vouched;
+        self.ds = all;
         let set = self.dnskey_set(reply)?;
-        let keys = zone_keys(&set);
+        let keys = self.look_at(&set);
         match match_keys(self.at, &chosen, &keys, &mut self.budget) {
             Ok(KeyMatch::Keys(named)) => self.enter(&parent, &set, keys, &named),
             Ok(KeyMatch::Unsupported(strength)) => {
-                Ok(unsupported(&parent, self.at, strength.to_string()))
+                Ok(self.unsupported(&parent, strength.to_string()))
             }
             Ok(KeyMatch::None) => {
                 let mut tags: Vec<u16> = chosen.iter().map(DS::key_tag).collect();
                 tags.sort_unstable();
                 tags.dedup();
+                // The tag of a key that is there and whose digest is another's.
+                let other = tags
+                    .iter()
+                    .find(|tag| keys.iter().any(|key| key.tag == **tag));
+                if let Some(tag) = other {
+                    return Err(self.bogus(format!(
+                        "{}: the DS at {} does not fit key {tag}: algorithm or digest differ",
+                        name_text(self.at),
+                        name_text(&parent.name)
+                    )));
+                }
                 let names = if let [tag] = tags.as_slice() {
                     format!("key {tag}, which is")
                 } else {
@@ -235,7 +272,7 @@ impl<'a> Step<'a> {
         let mut zone = parent.descend(self.at, Trust::Secure(keys), until);
         zone.keys_life = Some(life_of(&verified));
         zone.note_signature(self.at, &verified);
-        if let Some(link) = zone.links.last_mut() {
+        if let Some(link) = zone.links.last_mut().map(Arc::make_mut) {
             let who = if self.at.is_root() {
                 "the trust anchor"
             } else {
@@ -245,8 +282,34 @@ impl<'a> Step<'a> {
                 "{who} names key {}, which signs the DNSKEY set ({})",
                 verified.tag, verified.strength
             );
+            link.ds = self.ds;
+            link.keys = self.keys;
+            link.signature = Some(life_of(&verified));
         }
         Ok(zone)
+    }
+
+    /// The keys of a set, which are then part of what is said about this step.
+    fn look_at(&mut self, set: &RrSet) -> Vec<ZoneKey> {
+        let keys = zone_keys(set);
+        self.keys = keys.iter().take(SHOWN).map(key_seen).collect();
+        keys
+    }
+
+    /// RFC 4035 §5.2: a zone of which nothing can be verified counts as unsigned.
+    fn unsupported(&self, parent: &Zone, what: String) -> Zone {
+        let zone = name_text(self.at);
+        let at = InsecureAt {
+            name: zone.clone(),
+            reason: format!("nothing in the DS set of {zone} is supported ({what})"),
+        };
+        let mut unsigned = parent.descend(self.at, Trust::Insecure(at), parent.until);
+        unsigned.note(Weakness::Unsupported { zone, what });
+        if let Some(link) = unsigned.links.last_mut().map(Arc::make_mut) {
+            link.ds.clone_from(&self.ds);
+            link.keys.clone_from(&self.keys);
+        }
+        unsigned
     }
 
     fn dnskey_set(&self, reply: &Reply) -> Result<RrSet, Fail> {
@@ -260,7 +323,7 @@ impl<'a> Step<'a> {
                 ))
             } else {
                 let stray = stray_answer(self.at, RecordType::DNSKEY);
-                self.above.fail_at(self.at, Fault::Indeterminate(stray))
+                self.fail(Fault::Indeterminate(stray))
             }
         })
     }
@@ -299,12 +362,21 @@ impl<'a> Step<'a> {
     }
 
     fn bogus(&self, cause: String) -> Fail {
-        self.above.fail_at(self.at, Fault::Bogus(cause))
+        self.fail(Fault::Bogus(cause))
     }
 
     fn exhausted(&self, rtype: RecordType) -> Fail {
         let failure = exhausted(asked(self.at, rtype));
-        self.above.fail_at(self.at, Fault::Indeterminate(failure))
+        self.fail(Fault::Indeterminate(failure))
+    }
+
+    fn fail(&self, fault: Fault) -> Fail {
+        let mut fail = self.above.fail_at(self.at, fault);
+        if let Some(link) = fail.links.last_mut().map(Arc::make_mut) {
+            link.ds.clone_from(&self.ds);
+            link.keys.clone_from(&self.keys);
+        }
+        fail
     }
 }
 
@@ -313,14 +385,27 @@ fn owned<'s>(sets: &'s [RrSet], name: &Name, rtype: RecordType) -> Option<&'s Rr
         .find(|set| set.owner == *name && set.rtype == rtype)
 }
 
-/// RFC 4035 §5.2: a zone of which nothing can be verified counts as unsigned.
-fn unsupported(parent: &Zone, child: &Name, what: String) -> Zone {
-    let zone = name_text(child);
-    let at = InsecureAt {
-        name: zone.clone(),
-        reason: format!("nothing in the DS set of {zone} is supported ({what})"),
-    };
-    let mut unsigned = parent.descend(child, Trust::Insecure(at), parent.until);
-    unsigned.note(Weakness::Unsupported { zone, what });
-    unsigned
+fn ds_seen(set: &RrSet) -> Vec<DsSeen> {
+    set.data
+        .iter()
+        .filter_map(|data| match data {
+            RData::DNSSEC(DNSSECRData::DS(ds)) => Some(DsSeen {
+                tag: ds.key_tag(),
+                algorithm: u8::from(ds.algorithm()),
+                digest: u8::from(ds.digest_type()),
+            }),
+            _ => None,
+        })
+        .take(SHOWN)
+        .collect()
+}
+
+fn key_seen(key: &ZoneKey) -> KeySeen {
+    let strength = key.strength();
+    KeySeen {
+        tag: key.tag,
+        flags: key.flags(),
+        algorithm: strength.number(),
+        rsa_bits: strength.rsa_bits(),
+    }
 }

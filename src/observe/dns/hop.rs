@@ -10,6 +10,8 @@ use super::asking::Asking;
 use super::asking::Clock;
 use super::asking::ProbeQueries;
 use super::chain::Chain;
+use super::handed_on::DnssecData;
+use super::handed_on::dnssec_data;
 use super::memory::BYTES_AN_ENTRY;
 use super::memory::Kept;
 use super::memory::Memory;
@@ -84,6 +86,11 @@ impl Hops {
     /// Whether the upstream answers anything now, whatever is remembered.
     pub(super) async fn is_answered(&self, queries: &ProbeQueries) -> bool {
         self.chain.is_answered(&self.asking(queries)).await
+    }
+
+    /// Whether the upstream hands DNSSEC data on.
+    pub(super) async fn dnssec_data(&self, queries: &ProbeQueries) -> DnssecData {
+        dnssec_data(&self.chain, &self.asking(queries)).await
     }
 
     fn asking<'a>(&'a self, queries: &'a ProbeQueries) -> Asking<'a> {

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::hash::Hash;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -24,11 +25,14 @@ pub(super) fn data_bytes(data: &RData) -> usize {
 }
 
 /// Roughly what the links of a chain take.
-pub(super) fn links_bytes(links: &[ChainLink]) -> usize {
+pub(super) fn links_bytes(links: &[Arc<ChainLink>]) -> usize {
     let texts = links
         .iter()
         .map(|link| link.zone.len().saturating_add(link.detail.len()));
-    texts.fold(size_of_val(links), usize::saturating_add)
+    texts.fold(
+        links.len().saturating_mul(size_of::<ChainLink>()),
+        usize::saturating_add,
+    )
 }
 
 /// A value with the end of its life. A value whose life ends at once is shared by those who wait for it and then gone.

@@ -9,6 +9,7 @@ mod asking;
 mod chain;
 mod cut;
 mod denials;
+mod handed_on;
 mod hop;
 mod memory;
 mod resolver;
@@ -24,5 +25,6 @@ mod tests;
 mod world;
 
 pub use asking::ProbeQueries;
+pub use handed_on::DnssecData;
 pub use resolver::Resolver;
 pub use resolver::ResolverError;

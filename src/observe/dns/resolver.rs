@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
-use std::str::FromStr as _;
 use std::sync::Arc;
 
 use hickory_proto::rr;
@@ -10,6 +9,7 @@ use hickory_proto::rr::RData;
 
 use super::asking::ProbeQueries;
 use super::chain::Chain;
+use super::handed_on::DnssecData;
 use super::hop::Hops;
 use super::hop::What;
 use super::upstream::Upstream;
@@ -31,6 +31,9 @@ use crate::evidence::dns::Security;
 use crate::evidence::mail_routing::MxRecord;
 use crate::protocol::dnssec::name_text;
 use crate::protocol::dnssec::parse_name;
+use crate::protocol::dnssec::parse_type;
+use crate::protocol::dnssec::rdata_text;
+use crate::protocol::dnssec::type_text;
 use crate::protocol::tlsa::TlsaRecord;
 use crate::protocol::txt::TxtRecord;
 use crate::telemetry::Telemetry;
@@ -83,6 +86,11 @@ impl Resolver {
     /// resolver that is down, when nothing else had to be asked.
     pub async fn is_answered(&self, queries: &ProbeQueries) -> bool {
         self.hops.is_answered(queries).await
+    }
+
+    /// Whether the upstream hands DNSSEC data on: asked on nobody's behalf.
+    pub async fn dnssec_data(&self) -> DnssecData {
+        self.hops.dnssec_data(&ProbeQueries::default()).await
     }
 
     /// MX.
@@ -176,14 +184,15 @@ impl Resolver {
         rtype: &str,
         queries: &ProbeQueries,
     ) -> Option<Lookup<String>> {
-        let wire = wire_type(rtype)?;
+        let wire = parse_type(rtype)?;
+        let spelled = type_text(wire);
         let known = RecordType::ALL
             .iter()
-            .find(|known| known.as_str() == wire.to_string())
+            .find(|known| known.as_str() == spelled)
             .copied()
             .unwrap_or(RecordType::Other);
         Some(
-            self.lookup(name, known, wire, queries, |data| Some(data.to_string()))
+            self.lookup(name, known, wire, queries, |data| Some(rdata_text(data)))
                 .await,
         )
     }
@@ -199,7 +208,7 @@ impl Resolver {
         let Some(first) = parse_name(name) else {
             let failure = Failure {
                 kind: FailureKind::Malformed,
-                asked: format!("{wire} {name}"),
+                asked: format!("{} {name}", type_text(wire)),
                 attempts: 0,
                 detail: "not a DNS name, or too long for one".to_owned(),
             };
@@ -281,7 +290,7 @@ fn absorb<T>(lookup: &mut Lookup<T>, verdict: &Verdict, now: UnixTime) {
     }
     for link in &verdict.links {
         if !lookup.chain.contains(link) {
-            lookup.chain.push(link.clone());
+            lookup.chain.push(Arc::clone(link));
         }
     }
     let left = u32::try_from(now.until(verdict.until).max(0)).unwrap_or(u32::MAX);
@@ -301,7 +310,7 @@ fn worse(a: Security, b: Security) -> Security {
 fn alias_loop<T>(lookup: &Lookup<T>, wire: rr::RecordType) -> Failure {
     Failure {
         kind: FailureKind::AliasLoop,
-        asked: format!("{wire} {}", lookup.name),
+        asked: format!("{} {}", type_text(wire), lookup.name),
         attempts: 1,
         detail: if lookup.aliases.len() > ALIASES_MAX {
             format!("more than {ALIASES_MAX} aliases in a row")
@@ -309,16 +318,4 @@ fn alias_loop<T>(lookup: &Lookup<T>, wire: rr::RecordType) -> Failure {
             "the aliases lead back to where they began".to_owned()
         },
     }
-}
-
-/// The type of that name, unless it is one that only questions have.
-fn wire_type(text: &str) -> Option<rr::RecordType> {
-    let upper = text.to_ascii_uppercase();
-    let wire = match upper.strip_prefix("TYPE") {
-        Some(number) => rr::RecordType::from(number.parse::<u16>().ok()?),
-        None => rr::RecordType::from_str(&upper).ok()?,
-    };
-    // 128–255 are for questions and transfers (RFC 6895 §3.1).
-    let number = u16::from(wire);
-    (number != 0 && !(128..=255).contains(&number) && wire != rr::RecordType::OPT).then_some(wire)
 }

@@ -478,6 +478,57 @@ async fn a_parent_cannot_make_a_signed_child_insecure() {
     }
 }
 
+/// The SOA says how long a denial holds: it is part of the proof, and must be the zone's own.
+#[tokio::test]
+async fn a_denial_comes_with_a_soa_that_is_signed() {
+    type Edit = fn(&mut Message);
+    for (why, edit, expected) in [
+        ("as it is", (|_| {}) as Edit, "secure no name"),
+        (
+            "none",
+            |message| {
+                message
+                    .authorities
+                    .retain(|record| record.record_type() != RecordType::SOA);
+            },
+            "bogus no name",
+        ),
+        (
+            "its signature stripped",
+            |message| {
+                message
+                    .authorities
+                    .retain(|record| !is_soa_signature(record));
+            },
+            "bogus no name",
+        ),
+        (
+            "its last field another",
+            |message| {
+                for record in &mut message.authorities {
+                    if let RData::SOA(soa) = &mut record.data {
+                        soa.minimum = 1;
+                    }
+                }
+            },
+            "bogus no name",
+        ),
+    ] {
+        let bench = Bench::new(move |query, mut message| {
+            if query.query_type() == RecordType::A {
+                edit(&mut message);
+            }
+            Fate::Send(message)
+        })
+        .await;
+        assert_eq!(text(&bench.a("nope.a.test").await), expected, "{why}");
+    }
+}
+
+fn is_soa_signature(record: &Record) -> bool {
+    matches!(&record.data, RData::DNSSEC(DNSSECRData::RRSIG(signature)) if signature.input().type_covered == RecordType::SOA)
+}
+
 /// CVE-2023-50387: many signatures that fit a key and do not verify.
 #[tokio::test]
 async fn too_many_signatures_are_not_looked_at() {

@@ -37,6 +37,7 @@ use tokio::sync::Semaphore;
 use super::asking::Asking;
 use super::memory::data_bytes;
 use super::resolver::ResolverError;
+use super::zone::asked;
 use crate::config;
 use crate::config::DnsServer;
 use crate::evidence::dns::Failure;
@@ -196,7 +197,7 @@ impl Upstream {
             last.unwrap_or_else(|| (FailureKind::Io, "no DNS server is configured".to_owned()));
         Err(Failure {
             kind,
-            asked: format!("{rtype} {}", name_text(name)),
+            asked: asked(name, rtype),
             attempts,
             detail,
         })

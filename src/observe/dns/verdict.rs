@@ -4,6 +4,8 @@
 //! most of the way: but that is a hint from whoever sent the message. It may lead to *secure*, since only the zone's keys
 //! can make it so; everything else is decided by the walk to the name itself.
 
+use std::sync::Arc;
+
 use hickory_proto::rr::Name;
 use hickory_proto::rr::RecordType;
 
@@ -53,7 +55,7 @@ pub(super) struct Verdict {
     pub(super) expiry: Option<UnixTime>,
     pub(super) own: Option<SignatureLife>,
     pub(super) weaknesses: Vec<Weakness>,
-    pub(super) links: Vec<ChainLink>,
+    pub(super) links: Vec<Arc<ChainLink>>,
     /// It holds before this second; bounded by TTLs and signatures.
     pub(super) until: UnixTime,
 }
@@ -266,23 +268,52 @@ impl Question<'_> {
                         denials.no_data(name, *rtype, budget)
                     }
                 };
-                let mut outcome = self.check_denial(authority, zone, keys, now, &mut budget, prove);
-                // Without the SOA of a zone at or above the name nobody vouches for how long it holds (RFC 2308 §3).
-                let has_soa = authority
-                    .iter()
-                    .any(|set| set.rtype == RecordType::SOA && set.owner.zone_of(name));
-                if !has_soa && matches!(outcome, Outcome::Secure(_)) {
-                    outcome = Outcome::Unproven {
-                        cause: format!(
-                            "{}: the denial of {} has no SOA record",
-                            name_text(&zone.name),
-                            self.text()
-                        ),
-                        expired: None,
-                    };
+                let outcome = self.check_denial(authority, zone, keys, now, &mut budget, prove);
+                match outcome {
+                    Outcome::Secure(backing) => {
+                        self.check_soa(backing, authority, zone, keys, now, &mut budget)
+                    }
+                    _ => outcome,
                 }
-                outcome
             }
+        }
+    }
+
+    /// A denial comes with the SOA of the zone that denies, which vouches for how long it holds (RFC 2308 §3): signed
+    /// like everything in the authority section that is taken for authentic (RFC 4035 §3.2.3).
+    fn check_soa(
+        &self,
+        mut backing: Backing,
+        authority: &[RrSet],
+        zone: &Zone,
+        keys: &[ZoneKey],
+        now: UnixTime,
+        budget: &mut Budget,
+    ) -> Outcome {
+        let unproven = |problem: String, expired| Outcome::Unproven {
+            cause: format!(
+                "{}: the denial of {} {problem}",
+                name_text(&zone.name),
+                self.text()
+            ),
+            expired,
+        };
+        let Some(soa) = authority
+            .iter()
+            .find(|set| set.rtype == RecordType::SOA && set.owner == zone.name)
+        else {
+            return unproven("has no SOA record".to_owned(), None);
+        };
+        match verify(soa, &zone.name, keys, now, budget) {
+            Ok(verified) => {
+                backing.add(zone, soa.ttl, &verified, now);
+                Outcome::Secure(backing)
+            }
+            Err(SignatureFault::Exhausted) => Outcome::Exhausted,
+            Err(fault) => unproven(
+                format!("comes with an SOA record that {fault}"),
+                expired(Some(&fault)),
+            ),
         }
     }
 

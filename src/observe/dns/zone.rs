@@ -1,5 +1,7 @@
 //! A zone that the walk reached, and why a walk did not arrive.
 
+use std::sync::Arc;
+
 use hickory_proto::dnssec::DigestType;
 use hickory_proto::dnssec::rdata::DS;
 use hickory_proto::rr::Name;
@@ -19,6 +21,7 @@ use crate::protocol::dnssec::Strength;
 use crate::protocol::dnssec::Verified;
 use crate::protocol::dnssec::ZoneKey;
 use crate::protocol::dnssec::name_text;
+use crate::protocol::dnssec::type_text;
 
 /// A zone, with what was found from the root to here.
 #[derive(Debug, Clone)]
@@ -30,7 +33,7 @@ pub(super) struct Zone {
     /// The signature over this zone's DNSKEY set.
     pub(super) keys_life: Option<SignatureLife>,
     pub(super) weaknesses: Vec<Weakness>,
-    pub(super) links: Vec<ChainLink>,
+    pub(super) links: Vec<Arc<ChainLink>>,
     /// It holds before this second, and never longer than what is above it.
     pub(super) until: UnixTime,
 }
@@ -49,7 +52,7 @@ pub(super) enum Trust {
 pub(super) struct Fail {
     pub(super) fault: Fault,
     /// The links as far as they held, and the one that did not.
-    pub(super) links: Vec<ChainLink>,
+    pub(super) links: Vec<Arc<ChainLink>>,
     pub(super) weaknesses: Vec<Weakness>,
     /// When the fault is a signature that expired: when.
     pub(super) expired: Option<UnixTime>,
@@ -89,11 +92,7 @@ impl Zone {
             until: until.min(self.until),
             ..self.clone()
         };
-        zone.links.push(ChainLink {
-            zone: name_text(name),
-            status,
-            detail,
-        });
+        zone.links.push(Arc::new(link(name, status, detail)));
         zone
     }
 
@@ -140,11 +139,7 @@ impl Zone {
             Fault::Indeterminate(failure) => (DnssecStatus::Indeterminate, failure.to_string()),
         };
         let mut fail = self.fail(fault);
-        fail.links.push(ChainLink {
-            zone: name_text(at),
-            status,
-            detail,
-        });
+        fail.links.push(Arc::new(link(at, status, detail)));
         fail
     }
 
@@ -156,6 +151,17 @@ impl Zone {
             weaknesses: self.weaknesses.clone(),
             expired: None,
         }
+    }
+}
+
+fn link(zone: &Name, status: DnssecStatus, detail: String) -> ChainLink {
+    ChainLink {
+        zone: name_text(zone),
+        status,
+        detail,
+        ds: Vec::new(),
+        keys: Vec::new(),
+        signature: None,
     }
 }
 
@@ -199,7 +205,7 @@ pub(super) fn life_of(verified: &Verified) -> SignatureLife {
 
 /// `A mx.example.com`.
 pub(super) fn asked(name: &Name, rtype: RecordType) -> String {
-    format!("{rtype} {}", name_text(name))
+    format!("{} {}", type_text(rtype), name_text(name))
 }
 
 /// The answer section holds something, but nothing about the name.

@@ -28,8 +28,7 @@ use crate::protocol::tls::is_obsolete;
 use crate::protocol::tls::version_name;
 
 /// What the server would speak; none when it refuses this hello too, or does not get that far.
-pub(super) async fn ask(target: SessionTarget<'_>) -> Option<Spoken> {
-    let deadline = Instant::now() + target.session_timeout;
+pub(super) async fn ask(target: SessionTarget<'_>, deadline: Instant) -> Option<Spoken> {
     // What the first session saw stands; this one is about the hello alone.
     let mut unused = Seen::default();
     let stream = connect(target, deadline, &mut unused).await.ok()?;
@@ -64,12 +63,22 @@ const HANDSHAKE_FAILURE: &[u8] = &[21, 3, 1, 0, 2, 2, 40];
 /// A chain of 64 KiB and its surroundings; nothing more is read.
 const MAX_FLIGHT: usize = 96 * 1024;
 
+/// So many new bytes are worth another look.
+const WORTH_READING: usize = 1024;
+
 async fn server_flight(stream: &mut TcpStream) -> Option<ServerFlight> {
     let mut received = Vec::new();
     let mut buffer = [0; 4096];
+    let mut unread = 0;
     loop {
         let length = stream.read(&mut buffer).await.ok()?;
         received.extend_from_slice(&buffer[..length]);
+        unread += length;
+        // The flight is read from its start each time: not for each byte of a server that sends them one by one.
+        if length > 0 && unread < WORTH_READING && received.len() > WORTH_READING {
+            continue;
+        }
+        unread = 0;
         match hello::read_server_flight(&received) {
             FlightProgress::Done(flight) => return Some(flight),
             FlightProgress::Refused => return None,

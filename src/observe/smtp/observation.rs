@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use moka::future::Cache;
+use tokio::time::Instant;
 
 use crate::config;
 use crate::config::KeyAlgorithms;
@@ -71,7 +72,7 @@ struct Lack {
 
 /// How long a server is taken not to have got another certificate.
 const LACK_TTL: Duration = Duration::from_secs(60 * 60);
-/// Each takes a few hundred bytes.
+/// Each takes a few hundred bytes: what the server said and showed is not kept.
 const LACK_ENTRIES: u64 = 50_000;
 
 impl Observing {
@@ -90,20 +91,29 @@ impl Observing {
     /// All sessions with an address, one after the other.
     pub(super) async fn observe(&self, subject: &Subject) -> Result<SmtpObservation, OwnTrouble> {
         let observed_at = (self.clock)();
+        let begin = Instant::now();
         let first = self
-            .speak(subject, &subject.host, KeyOffer::ServerChoice)
+            .speak(subject, &subject.host, KeyOffer::ServerChoice, begin)
             .await?;
         // What ended before TLS would end so under any name.
         let dane_sni = subject.dane_sni.as_ref().filter(|_| came_to_tls(&first));
         let mut sessions = vec![first];
         let mut dane_sessions = Vec::new();
         // A server that loses patience is asked the most important first.
-        if let Some(sni) = dane_sni {
-            dane_sessions.extend(self.speak(subject, sni, KeyOffer::ServerChoice).await.ok());
+        if let Some(sni) = dane_sni
+            && self.has_time(begin)
+        {
+            dane_sessions.extend(
+                self.speak(subject, sni, KeyOffer::ServerChoice, begin)
+                    .await
+                    .ok(),
+            );
         }
-        self.other_keys(subject, &subject.host, &mut sessions).await;
+        self.other_keys(subject, &subject.host, &mut sessions, begin)
+            .await;
         if let Some(sni) = dane_sni {
-            self.other_keys(subject, sni, &mut dane_sessions).await;
+            self.other_keys(subject, sni, &mut dane_sessions, begin)
+                .await;
         }
         Ok(SmtpObservation {
             observed_at,
@@ -113,7 +123,13 @@ impl Observing {
     }
 
     /// Asks for the kinds of key that the first of `sessions` did not show.
-    async fn other_keys(&self, subject: &Subject, sni: &MxHost, sessions: &mut Vec<SmtpSession>) {
+    async fn other_keys(
+        &self,
+        subject: &Subject,
+        sni: &MxHost,
+        sessions: &mut Vec<SmtpSession>,
+        begin: Instant,
+    ) {
         let Some(leaf) = sessions.first().and_then(established_leaf) else {
             return;
         };
@@ -140,14 +156,22 @@ impl Observing {
                 sessions.push(SmtpSession::clone(&lack.session));
                 continue;
             }
-            let Ok(session) = self.speak(subject, sni, offer).await else {
+            if !self.has_time(begin) {
+                return;
+            }
+            let Ok(session) = self.speak(subject, sni, offer, begin).await else {
                 return;
             };
             if session.end == SessionEnd::NoSuchKey {
                 let lack = Lack {
                     leaf,
                     tlsa: subject.tlsa,
-                    session: Arc::new(session.clone()),
+                    session: Arc::new(SmtpSession {
+                        greeting: None,
+                        ehlo: None,
+                        tls: None,
+                        ..session.clone()
+                    }),
                 };
                 self.lacking.insert(asked, lack).await;
             }
@@ -155,11 +179,18 @@ impl Observing {
         }
     }
 
+    /// Whether another session may begin: an observation holds its slot for no more than two sessions' time, so that one
+    /// slow server does not keep the others waiting.
+    fn has_time(&self, begin: Instant) -> bool {
+        begin.elapsed() < self.settings.session_timeout
+    }
+
     async fn speak(
         &self,
         subject: &Subject,
         sni: &MxHost,
         offer: KeyOffer,
+        begin: Instant,
     ) -> Result<SmtpSession, OwnTrouble> {
         let source_address = match subject.address {
             SocketAddr::V4(_) => self.settings.source_address_v4.map(Into::into),
@@ -171,7 +202,10 @@ impl Observing {
             offer,
             ehlo_name: &self.settings.ehlo_name,
             source_address,
-            session_timeout: self.settings.session_timeout,
+            session_timeout: self
+                .settings
+                .session_timeout
+                .min((2 * self.settings.session_timeout).saturating_sub(begin.elapsed())),
         };
         // Boxed: a session with its buffers and TLS state is large.
         let session = Box::pin(session(target)).await;

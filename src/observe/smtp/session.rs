@@ -81,6 +81,7 @@ pub async fn session(target: SessionTarget<'_>) -> Result<SmtpSession, OwnTroubl
             Err(end) => end,
         },
         Err(NotConnected::Unreachable(text)) => SessionEnd::Unreachable(text),
+        Err(NotConnected::TimedOut) => SessionEnd::Timeout(SmtpPhase::Connect),
         Err(NotConnected::OwnTrouble(trouble)) => return Err(trouble),
     };
     Ok(SmtpSession {
@@ -110,6 +111,8 @@ pub(super) struct Seen {
 pub(super) enum NotConnected {
     /// The network or the server does not let us.
     Unreachable(String),
+    /// The session's own time was up.
+    TimedOut,
     /// We cannot.
     OwnTrouble(OwnTrouble),
 }
@@ -148,9 +151,11 @@ pub(super) async fn connect(
             ))))
         }
         Ok(Err(error)) => Err(NotConnected::Unreachable(error.to_string())),
+        // Only the full time without an answer is a fact about the server.
+        Err(_) if limit < begin + CONNECT_TIMEOUT => Err(NotConnected::TimedOut),
         Err(_) => Err(NotConnected::Unreachable(format!(
             "no answer to a connect in {} s",
-            limit.duration_since(begin).as_secs()
+            CONNECT_TIMEOUT.as_secs()
         ))),
     }
 }
@@ -194,7 +199,7 @@ async fn talk(
     seen.tls = attempt.shown;
     let secured = match attempt.secured {
         Ok(secured) => secured,
-        Err(failure) => return Err(without_tls(target, failure, seen).await),
+        Err(failure) => return Err(without_tls(target, failure, deadline, seen).await),
     };
     seen.phases.tls = Some(begin.elapsed().as_secs_f64());
     // Some servers sign with a key that was not offered: then they have no other.
@@ -314,19 +319,25 @@ fn ehlo(reply: &Reply) -> Option<Ehlo> {
 async fn without_tls(
     target: SessionTarget<'_>,
     failure: HandshakeFailure,
+    deadline: Instant,
     seen: &mut Seen,
 ) -> SessionEnd {
     let nothing_shown = seen.tls.is_none();
     match (target.offer, failure.kind) {
+        // It says so, or shows the key that was not asked for. A reset or a closed connection says nothing about keys.
+        (
+            KeyOffer::Rsa | KeyOffer::Ecdsa,
+            HandshakeFailureKind::NothingInCommon | HandshakeFailureKind::Refused,
+        ) if nothing_shown => SessionEnd::NoSuchKey,
         (KeyOffer::Rsa | KeyOffer::Ecdsa, _)
-            if nothing_shown || !is_offered_key(target.offer, seen.tls.as_ref()) =>
+            if !nothing_shown && !is_offered_key(target.offer, seen.tls.as_ref()) =>
         {
             SessionEnd::NoSuchKey
         }
         (
             KeyOffer::ServerChoice,
             HandshakeFailureKind::NothingInCommon | HandshakeFailureKind::Closed,
-        ) if nothing_shown => match legacy::ask(target).await {
+        ) if nothing_shown => match legacy::ask(target, deadline).await {
             Some(spoken) => {
                 seen.tls = Some(spoken.shown);
                 spoken

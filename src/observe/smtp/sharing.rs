@@ -30,6 +30,7 @@ use crate::clock;
 use crate::config;
 use crate::domain_name::MxHost;
 use crate::evidence::smtp::NotAttempted;
+use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpEvidence;
 use crate::evidence::smtp::SmtpObservation;
 use crate::evidence::smtp::SmtpSession;
@@ -98,6 +99,7 @@ impl SmtpObserver {
             }
             Source::UnderWay(progress) => (progress, Origin::AnotherProbe),
             Source::Started(progress) => (progress, Origin::ThisProbe),
+            Source::Full => return self.last_resort(&subject).await,
         };
         let done = progress.wait_for(|p| matches!(p, Progress::Done(_)));
         let done = timeout_at(deadline, done)
@@ -116,21 +118,26 @@ impl SmtpObserver {
             }
             Progress::Speaking => SmtpEvidence::Unfinished,
             Progress::Queued | Progress::Done(Err(NotAttempted::NoFreeSession)) => {
-                match self.shared.last(&subject).await {
-                    Some(finished) => {
-                        self.telemetry.smtp_shared.increment();
-                        SmtpEvidence::Observed(finished.observation)
-                    }
-                    None => SmtpEvidence::NotAttempted(NotAttempted::NoFreeSession),
-                }
+                self.last_resort(&subject).await
             }
             Progress::Done(Err(reason)) => SmtpEvidence::NotAttempted(reason),
         }
     }
 
+    /// Without a slot: what was seen last, with its time.
+    async fn last_resort(&self, subject: &Subject) -> SmtpEvidence {
+        match self.shared.last(subject).await {
+            Some(finished) => {
+                self.telemetry.smtp_shared.increment();
+                SmtpEvidence::Observed(finished.observation)
+            }
+            None => SmtpEvidence::NotAttempted(NotAttempted::NoFreeSession),
+        }
+    }
+
     async fn source(&self, subject: &Subject) -> Source {
         if self.shared.reuse().is_zero() {
-            return Source::Started(self.start(subject));
+            return self.start(subject).map_or(Source::Full, Source::Started);
         }
         // Held until the task is registered, so that two equal requests never start two.
         let mut under_way = self.shared.under_way.lock().await;
@@ -145,18 +152,24 @@ impl SmtpObserver {
         {
             return Source::Earlier(finished.observation);
         }
-        let progress = self.start(subject);
+        let Some(progress) = self.start(subject) else {
+            return Source::Full;
+        };
         under_way.insert(subject.clone(), progress.clone());
         Source::Started(progress)
     }
 
-    fn start(&self, subject: &Subject) -> watch::Receiver<Progress> {
+    /// None when too many wait already: strangers may name many hosts, and each would wait for a slot.
+    fn start(&self, subject: &Subject) -> Option<watch::Receiver<Progress>> {
         let (told, progress) = watch::channel(Progress::Queued);
         let task = Arc::clone(&self.shared).run(subject.clone(), told);
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
+        if tasks.len() >= MAX_QUEUED {
+            return None;
+        }
         tasks.spawn(task);
-        progress
+        Some(progress)
     }
 }
 
@@ -171,6 +184,8 @@ enum Source {
     Earlier(Arc<SmtpObservation>),
     UnderWay(watch::Receiver<Progress>),
     Started(watch::Receiver<Progress>),
+    /// Too many wait for a slot.
+    Full,
 }
 
 enum Origin {
@@ -212,6 +227,8 @@ struct Shared {
 
 /// The oldest observation that a probe is told of when it gets no slot.
 const LAST_RESORT: Duration = Duration::from_secs(60 * 60);
+/// So many observations wait for a slot or have one.
+const MAX_QUEUED: usize = 4096;
 /// Bytes of observations kept.
 const FINISHED_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -284,7 +301,17 @@ fn weight(observation: &SmtpObservation) -> u32 {
 }
 
 fn texts(session: &SmtpSession) -> usize {
-    let greeting = session.greeting.iter().flat_map(|reply| &reply.lines);
+    let last = match &session.end {
+        SessionEnd::Throttled(reply)
+        | SessionEnd::Rejected(reply)
+        | SessionEnd::StartTlsRefused(reply) => Some(reply),
+        _ => None,
+    };
+    let greeting = session
+        .greeting
+        .iter()
+        .chain(last)
+        .flat_map(|reply| &reply.lines);
     let before = session.ehlo.iter().flat_map(|ehlo| &ehlo.keywords);
     let inside = session.ehlo_in_tls.iter().flat_map(|ehlo| &ehlo.keywords);
     greeting.chain(before).chain(inside).map(String::len).sum()
@@ -299,7 +326,15 @@ fn chain(session: &SmtpSession) -> usize {
 struct Slots {
     over_all: Arc<Semaphore>,
     per_address: usize,
-    addresses: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
+    addresses: Mutex<Addresses>,
+}
+
+/// The slots of each address.
+#[derive(Default)]
+struct Addresses {
+    slots: HashMap<IpAddr, Arc<Semaphore>>,
+    /// How many were left when those that nobody speaks to were last forgotten.
+    kept: usize,
 }
 
 /// Both are given back when this is dropped.
@@ -338,11 +373,16 @@ impl Slots {
             .addresses
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if addresses.len() >= ADDRESSES_KEPT {
+        // Looking through all is worth it once they have doubled.
+        if addresses.slots.len() >= ADDRESSES_KEPT.max(2 * addresses.kept) {
             // Permits and those who wait for one hold a clone.
-            addresses.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
+            addresses
+                .slots
+                .retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
+            addresses.kept = addresses.slots.len();
         }
         let slots = addresses
+            .slots
             .entry(address.to_canonical())
             .or_insert_with(|| Arc::new(Semaphore::new(self.per_address)));
         Arc::clone(slots)
@@ -355,7 +395,6 @@ mod tests {
     use crate::config::IpVersion;
     use crate::config::KeyAlgorithms;
     use crate::evidence::smtp::KeyOffer;
-    use crate::evidence::smtp::SessionEnd;
     use crate::evidence::smtp::SmtpOutcome;
     use crate::observe::testing::ECDSA;
     use crate::observe::testing::RSA;

@@ -59,6 +59,11 @@ impl ZoneKey {
         })
     }
 
+    /// The flags field: 257 for a key that signs keys, by custom (RFC 4034 §2.1.1).
+    pub fn flags(&self) -> u16 {
+        self.key.flags()
+    }
+
     /// Its algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.key.public_key().algorithm()
@@ -91,6 +96,16 @@ impl ZoneKey {
 }
 
 impl Strength {
+    /// The number of the algorithm.
+    pub fn number(self) -> u8 {
+        u8::from(self.algorithm)
+    }
+
+    /// Bits of the modulus of an RSA key.
+    pub fn rsa_bits(self) -> Option<usize> {
+        self.rsa_bits
+    }
+
     /// Whether our crypto verifies such signatures.
     pub fn is_supported(self) -> bool {
         self.algorithm.is_supported()
@@ -103,7 +118,7 @@ impl Strength {
     pub fn weakness(self) -> Option<String> {
         match self.rsa_bits {
             Some(bits) if bits < RSA_BITS_STRONG => Some(self.to_string()),
-            Some(_) if is_sha1(self.algorithm) => Some(algorithm_text(self.algorithm)),
+            Some(_) if is_sha1(self.algorithm) => Some(algorithm_text(self.number())),
             Some(_) | None => None,
         }
     }
@@ -112,7 +127,7 @@ impl Strength {
 impl std::fmt::Display for Strength {
     /// `ECDSAP256SHA256`, `RSASHA256 with 2048 bits`, `algorithm 200`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&algorithm_text(self.algorithm))?;
+        f.write_str(&algorithm_text(self.number()))?;
         match self.rsa_bits {
             Some(bits) => write!(f, " with {bits} bits"),
             None => Ok(()),
@@ -150,7 +165,7 @@ pub fn choose_ds(set: &RrSet) -> DsChoice {
                 if ds.algorithm().is_supported() {
                     format!("digest {}", u8::from(ds.digest_type()))
                 } else {
-                    algorithm_text(ds.algorithm())
+                    algorithm_text(u8::from(ds.algorithm()))
                 }
             })
             .collect();
@@ -210,12 +225,12 @@ impl KeyMatch {
     }
 }
 
-/// The IANA mnemonic, or `algorithm 200`.
-fn algorithm_text(algorithm: Algorithm) -> String {
-    match algorithm {
+/// The IANA mnemonic of an algorithm number, or `algorithm 200`.
+pub fn algorithm_text(number: u8) -> String {
+    match Algorithm::from_u8(number) {
         Algorithm::Unknown(16) => "ED448".to_owned(),
         Algorithm::Unknown(number) => format!("algorithm {number}"),
-        _ => algorithm.as_str().to_owned(),
+        known => known.as_str().to_owned(),
     }
 }
 
