@@ -35,6 +35,9 @@ const FAILURE_MEMORY: i64 = 10;
 /// A DS or DNSKEY message is kept this long, in seconds: from being fetched ahead until the walk comes by.
 const FETCHED_AHEAD: i64 = 5;
 
+/// The same for one without any signature: as soon as the upstream hands them on, it is to be seen.
+const FETCHED_WITHOUT_SIGNATURE: i64 = 1;
+
 /// What is at a label.
 #[derive(Debug, Clone)]
 enum Cut {
@@ -119,7 +122,10 @@ impl Chain {
             let reply = self.upstream.ask(name, rtype, asking).await;
             let life = match (&reply, rtype) {
                 (Err(_), _) => FAILURE_MEMORY,
-                (Ok(_), RecordType::DS | RecordType::DNSKEY) => FETCHED_AHEAD,
+                (Ok(reply), RecordType::DS | RecordType::DNSKEY) if reply.has_signature() => {
+                    FETCHED_AHEAD
+                }
+                (Ok(_), RecordType::DS | RecordType::DNSKEY) => FETCHED_WITHOUT_SIGNATURE,
                 // What was answered lives on in the resolver's memory, as a verdict.
                 (Ok(_), _) => 0,
             };

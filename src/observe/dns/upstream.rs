@@ -67,6 +67,11 @@ pub(super) struct Reply {
 }
 
 impl Reply {
+    pub(super) fn has_signature(&self) -> bool {
+        let mut records = self.answers.iter().chain(&self.authorities);
+        records.any(|record| record.record_type() == RecordType::RRSIG)
+    }
+
     /// Roughly what it takes in memory.
     pub(super) fn bytes(&self) -> usize {
         let records = self.answers.iter().chain(&self.authorities);

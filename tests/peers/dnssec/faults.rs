@@ -222,6 +222,12 @@ pub(crate) const FAULTS: &[Fault] = &[
             Moved { of: Asked("q.w.atk-wildnsec.test", T::HINFO), from: "*.w.atk-wildnsec.test", to: "*.w.atk-wildnsec.test" },
         ],
     ),
+    // Under a name that sorts before the wildcard it even covers the wildcard itself.
+    says("atk-wildnsec2.test", C::NXDomain, &[], &[
+        Moved { of: Asked("q.w.atk-wildnsec2.test", T::HINFO), from: "*.w.atk-wildnsec2.test", to: "!.w.atk-wildnsec2.test" },
+        Soa(Asked("q.w.atk-wildnsec2.test", T::HINFO)),
+        Moved { of: Asked("q.w.atk-wildnsec2.test", T::HINFO), from: "*.w.atk-wildnsec2.test", to: "*.w.atk-wildnsec2.test" },
+    ]),
     says("atk-foreignsoa.test", C::NXDomain, &[], &[Unsigned(Asked("nx.atk-foreignsoa.test", T::A)), Signature { signer: "unsigned.test" }]),
     // ---- Other data ------------------------------------------------------------------------------------------------
     says("atk-cname.test", C::NoError, &[Cname("mx.secure.test"), Answers(SameType("mx.secure.test"))], &[]),

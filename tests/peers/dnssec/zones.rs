@@ -278,6 +278,7 @@ fn behind_faults() -> Vec<Zone> {
         zone("atk-wild3.test").nsec3().records(WILDCARDS),
         zone("atk-wildinsec.test").records(WILDCARDS),
         zone("atk-wildnsec.test").records("*.w TXT x\nzz.w A 127.0.0.1\n"),
+        zone("atk-wildnsec2.test").records("*.w TXT x\nzz.w A 127.0.0.1\n"),
         zone("atk-wildreplay.test").records("*.w MX 10 mx\nhost.w MX 20 mx\n"),
         zone("atk-dname.test").records("d DNAME secure.test.\n"),
         zone("atk-ndnsec3.test").nsec3(),

@@ -155,7 +155,7 @@ pub(super) const QUESTIONS: &[Question] = &[
     row("mx.nsec.example", "A", "secure 192.0.2.1 192.0.2.2"),
     row("mx.nsec.example", "AAAA", "secure no data"),
     row("nsec.example", "MX", "secure 10 mx.nsec.example."),
-    row("nsec.example", "TXT", r#"secure "v=spf1 -all""#),
+    row("nsec.example", "TXT", "secure \"v=spf1 -all\""),
     row("nsec.example", "AAAA", "secure no data"),
     row("nope.nsec.example", "A", "secure no name"),
     row("a.b.nope.nsec.example", "A", "secure no name"),
