@@ -239,6 +239,7 @@ fn write_corpus() {
 }
 
 const TEXTS: &[(&str, &str, &str)] = &[
+    ("dns_name", "type", "TYPE65"),
     ("dns_name", "plain", "_25._tcp.mx.example.com."),
     ("dns_name", "escaped", r"a\.b\\\000c.example"),
     ("dns_name", "idn", "b\u{fc}cher.example"),

@@ -29,6 +29,9 @@ use mailtls_exporter::protocol::dnssec::group;
 use mailtls_exporter::protocol::dnssec::match_keys;
 use mailtls_exporter::protocol::dnssec::name_text;
 use mailtls_exporter::protocol::dnssec::parse_name;
+use mailtls_exporter::protocol::dnssec::parse_type;
+use mailtls_exporter::protocol::dnssec::rdata_text;
+use mailtls_exporter::protocol::dnssec::type_text;
 use mailtls_exporter::protocol::dnssec::verify;
 use mailtls_exporter::protocol::dnssec::zone_keys;
 use mailtls_exporter::protocol::mta_sts::policy;
@@ -83,7 +86,7 @@ pub fn dns_message(bytes: &[u8]) {
                 Some(&set.owner)
             );
             for data in &set.data {
-                let _ = (canonical_rdata(data), dname_target(data), data.to_string());
+                let _ = (canonical_rdata(data), dname_target(data), rdata_text(data));
                 if let RData::TXT(txt) = data {
                     read_txt(&[TxtRecord::join(&txt.txt_data)]);
                 }
@@ -153,6 +156,9 @@ pub fn dns_name(bytes: &[u8]) {
     let host = MxHost::from_dns(&text);
     let _ = (host.as_str(), host.is_address_literal());
     let _ = mailtls_exporter::domain_name::DomainName::parse(&text);
+    if let Some(rtype) = parse_type(&text) {
+        assert_eq!(parse_type(&type_text(rtype)), Some(rtype));
+    }
     if let Some(name) = parse_name(&text) {
         let shown = name_text(&name);
         assert_eq!(parse_name(&shown), Some(name), "{shown}");
