@@ -73,5 +73,7 @@ async fn declarations_that_cannot_be() {
 #[tokio::test]
 async fn a_start_may_be_abandoned() {
     let start = World::start([furnished("good.example")]);
-    assert!(timeout(Duration::ZERO, start).await.is_err());
+    // Whether it was ready at once or not: what was begun ends, and another world can start.
+    drop(timeout(Duration::ZERO, start).await);
+    World::start([furnished("good.example")]).await;
 }
