@@ -27,6 +27,7 @@ use super::zone::Trust;
 use super::zone::Zone;
 use crate::clock::UnixTime;
 use crate::evidence::dns::Failure;
+use crate::evidence::dns::FailureKind;
 use crate::protocol::dnssec::TrustAnchors;
 
 /// A failure is remembered this long, in seconds, so that a broken name does not cost every look-up its time-outs.
@@ -121,6 +122,8 @@ impl Chain {
         let ask = async {
             let reply = self.upstream.ask(name, rtype, asking).await;
             let life = match (&reply, rtype) {
+                // That this probe has asked too much is nobody else's affair.
+                (Err(failure), _) if failure.kind == FailureKind::Budget => 0,
                 (Err(_), _) => FAILURE_MEMORY,
                 (Ok(reply), RecordType::DS | RecordType::DNSKEY) if reply.has_signature() => {
                     FETCHED_AHEAD

@@ -18,6 +18,7 @@ use hickory_proto::rr::RecordType;
 
 use super::ProbeQueries;
 use super::Resolver;
+use super::upstream::QUERIES_MAX;
 use super::world::Fate;
 use super::world::Fates;
 use super::world::Server;
@@ -353,6 +354,27 @@ async fn another_server_takes_over() {
         silent.asked(),
         [""; 0],
         "one that did not answer is asked last"
+    );
+}
+
+/// A zone with a cut at each label of each alias must not cost the other probes theirs.
+#[tokio::test]
+async fn a_probe_does_not_ask_without_end() {
+    let bench = Bench::new(|_, message| Fate::Send(message)).await;
+    for _ in 0..QUERIES_MAX {
+        bench.queries.count_sent();
+    }
+    let lookup = bench.a("mx.a.test").await;
+    assert_eq!(lookup.failure().map(|f| f.kind), Some(FailureKind::Budget));
+    assert_eq!(bench.queries.sent(), QUERIES_MAX);
+    let another = bench
+        .resolver
+        .a("mx.a.test", &ProbeQueries::default())
+        .await;
+    assert_eq!(
+        another.status(),
+        DnssecStatus::Secure,
+        "it is not remembered"
     );
 }
 

@@ -81,6 +81,9 @@ impl Reply {
     }
 }
 
+/// So many queries are sent for one probe: a zone with a cut at each label of each alias must not cost the others theirs.
+pub(super) const QUERIES_MAX: u64 = 1_000;
+
 /// The configured servers.
 pub(super) struct Upstream {
     servers: Vec<Server>,
@@ -169,6 +172,14 @@ impl Upstream {
         rtype: RecordType,
         asking: &Asking<'_>,
     ) -> Result<Reply, Failure> {
+        if asking.queries.sent() >= QUERIES_MAX {
+            return Err(Failure {
+                kind: FailureKind::Budget,
+                asked: format!("{rtype} {}", name_text(name)),
+                attempts: 1,
+                detail: format!("more than {QUERIES_MAX} DNS queries for one probe"),
+            });
+        }
         let mut order: Vec<&Server> = self.servers.iter().collect();
         order.sort_by_key(|server| server.avoid_until.load(Ordering::Relaxed) > asking.now.0);
         let mut last: Option<(FailureKind, String)> = None;

@@ -187,6 +187,13 @@ pub enum KeyMatch {
     None,
 }
 
+/// Whether the key that a DS record names is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    There,
+    Missing,
+}
+
 /// The keys that DS records name: tag, algorithm and digest agree (RFC 4035 §5.2).
 pub fn match_keys(
     zone: &Name,
@@ -195,19 +202,28 @@ pub fn match_keys(
     budget: &mut Budget,
 ) -> Result<KeyMatch, Exhausted> {
     let mut named = Vec::new();
+    let mut found = vec![Found::Missing; ds.len()];
     for key in keys {
-        for ds in ds {
+        let mut is_named = false;
+        for (ds, found) in ds.iter().zip(&mut found) {
             if ds.key_tag() != key.tag || ds.algorithm() != key.algorithm() {
                 continue;
             }
             budget.hash()?;
             if ds.covers(zone, &key.key).unwrap_or(false) {
-                named.push(key.clone());
-                break;
+                *found = Found::There;
+                is_named = true;
             }
         }
+        if is_named {
+            named.push(key.clone());
+        }
     }
-    Ok(KeyMatch::of(named))
+    Ok(match KeyMatch::of(named) {
+        // The set is not verified yet: whoever takes the supported key out of it must not make the zone insecure.
+        KeyMatch::Unsupported(_) if found.contains(&Found::Missing) => KeyMatch::None,
+        matched => matched,
+    })
 }
 
 impl KeyMatch {
@@ -356,6 +372,41 @@ mod tests {
                 "the digest holds the owner"
             );
         }
+    }
+
+    #[test]
+    fn a_key_taken_away_does_not_make_a_zone_insecure() {
+        let zone = TestZone::new("example.test");
+        // RSA with 512 bits: our crypto does not verify it.
+        let mut short = vec![3, 1, 0, 1, 0x80];
+        short.resize(68, 0);
+        let short = hickory_proto::dnssec::PublicKeyBuf::new(short, Algorithm::RSASHA256);
+        let short = DNSKEY::with_flags(257, short);
+        let tag = short.calculate_key_tag().unwrap();
+        let digest = short.to_digest(&zone.name, DigestType::SHA256).unwrap();
+        let its_ds = DS::new(
+            tag,
+            Algorithm::RSASHA256,
+            DigestType::SHA256,
+            digest.as_ref().to_vec(),
+        );
+        let RData::DNSSEC(DNSSECRData::DS(supported)) = zone.ds(DigestType::SHA256) else {
+            panic!("a DS record is one");
+        };
+        let alone = [ZoneKey::new(&short).unwrap()];
+        let mut budget = Budget::default();
+        let mut matched = |ds: &[DS]| match_keys(&zone.name, ds, &alone, &mut budget).unwrap();
+        assert!(
+            matches!(
+                matched(std::slice::from_ref(&its_ds)),
+                KeyMatch::Unsupported(_)
+            ),
+            "named alone"
+        );
+        assert!(
+            matches!(matched(&[its_ds, supported]), KeyMatch::None),
+            "beside a key that is missing"
+        );
     }
 
     #[test]
