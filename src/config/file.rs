@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::Deserialize;
 use serde::Deserializer;
+use serde::de::DeserializeOwned;
 use serde::de::DeserializeSeed;
 use serde::de::Unexpected;
 use serde::de::Visitor;
@@ -338,11 +339,11 @@ pub(super) struct Refusal {
 }
 
 /// Reads the text of a file; an empty one is all defaults.
-pub(super) fn parse(text: &str) -> Result<File, Refusal> {
+pub(super) fn parse<T: Default + DeserializeOwned>(text: &str) -> Result<T, Refusal> {
     // To serde_yaml comments alone are no document.
     let mut lines = text.lines().map(str::trim);
     if lines.all(|line| line.is_empty() || line.starts_with('#') || line == "---") {
-        return Ok(File::default());
+        return Ok(T::default());
     }
     // serde_yaml lets the last one of a repeated key win without a word.
     Walk::everywhere()
@@ -449,7 +450,7 @@ mod tests {
 
     #[test]
     fn the_example_equals_the_defaults() {
-        let mut example = parse(EXAMPLE).unwrap();
+        let mut example: File = parse(EXAMPLE).unwrap();
         let module = example.modules.remove("default");
         assert_eq!(module, Some(Module::default()));
         assert_eq!(example, File::default());

@@ -28,6 +28,7 @@ mod dns_server;
 mod file;
 mod place;
 mod resolve;
+pub mod web;
 
 pub use dns_server::DnsServerError;
 
@@ -131,7 +132,7 @@ pub enum Error {
 }
 
 /// Where in the configuration: prints as `config.yaml:3: dns.timeout`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Place {
     /// The file.
     pub file: PathBuf,
@@ -184,6 +185,12 @@ pub enum Problem {
         name: String,
         /// The module that was perhaps meant.
         nearest: Option<String>,
+    },
+    /// A key or value of a format that others define, which this program does not know how to obey.
+    #[error("not supported{}", reason.map(|why| format!(": {why}")).unwrap_or_default())]
+    NotSupported {
+        /// Why, where there is more to say.
+        reason: Option<&'static str>,
     },
     /// A key that is defined and has no effect in this version.
     #[error("not supported yet")]

@@ -492,14 +492,14 @@ fn within<T: PartialOrd + Display>(
     Ok(value)
 }
 
-fn require(at: &Path, holds: bool, otherwise: impl FnOnce() -> Problem) -> Result<(), Wrong> {
+pub(super) fn require(at: &Path, holds: bool, otherwise: impl FnOnce() -> Problem) -> Result<(), Wrong> {
     if holds {
         return Ok(());
     }
     Err(wrong(at, otherwise()))
 }
 
-fn wrong(at: &Path, problem: Problem) -> Wrong {
+pub(super) fn wrong(at: &Path, problem: Problem) -> Wrong {
     Wrong {
         at: At::Key(at.clone()),
         problem,
