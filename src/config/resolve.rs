@@ -492,7 +492,11 @@ fn within<T: PartialOrd + Display>(
     Ok(value)
 }
 
-pub(super) fn require(at: &Path, holds: bool, otherwise: impl FnOnce() -> Problem) -> Result<(), Wrong> {
+pub(super) fn require(
+    at: &Path,
+    holds: bool,
+    otherwise: impl FnOnce() -> Problem,
+) -> Result<(), Wrong> {
     if holds {
         return Ok(());
     }

@@ -309,8 +309,8 @@ impl Files<'_> {
         inline: Option<&String>,
         named: Option<&String>,
     ) -> Result<Option<(Path, Vec<u8>)>, Wrong> {
-        let [inline_at, named_at] = [key.to_owned(), format!("{key}_file")]
-            .map(|key| Path::of(TLS).key(&key));
+        let [inline_at, named_at] =
+            [key.to_owned(), format!("{key}_file")].map(|key| Path::of(TLS).key(&key));
         match (
             inline.filter(|text| !text.is_empty()),
             named.filter(|name| !name.is_empty()),
@@ -360,8 +360,11 @@ impl TlsServer {
         let at = Path::of(TLS);
         let certificate = files.pem("cert", self.cert.as_ref(), self.cert_file.as_ref())?;
         let key = files.pem("key", self.key.as_ref(), self.key_file.as_ref())?;
-        let authorities =
-            files.pem("client_ca", self.client_ca.as_ref(), self.client_ca_file.as_ref())?;
+        let authorities = files.pem(
+            "client_ca",
+            self.client_ca.as_ref(),
+            self.client_ca_file.as_ref(),
+        )?;
         let versions = versions(&at, self.min_version, self.max_version)?;
         let cipher_suites = cipher_suites(&at.key("cipher_suites"), self.cipher_suites)?;
         let curves = curves(&at.key("curve_preferences"), self.curve_preferences)?;
@@ -376,8 +379,8 @@ impl TlsServer {
             (None, Some((key_at, _))) => return Err(missing(&key_at, "cert_file")),
             (Some((cert_at, _)), None) => return Err(missing(&cert_at, "key_file")),
             (None, None) => {
-                let is_wanted = self.client_auth_type.is_some()
-                    || !matches!(clients, ClientAuth::None);
+                let is_wanted =
+                    self.client_auth_type.is_some() || !matches!(clients, ClientAuth::None);
                 require(&at.key("client_auth_type"), !is_wanted, || {
                     Problem::Value("it needs cert_file and key_file".to_owned())
                 })?;
@@ -386,7 +389,9 @@ impl TlsServer {
         };
         if matches!(versions[..], [TlsVersion::Tls12]) {
             let usable = cipher_suites.as_ref().is_none_or(|suites| {
-                suites.iter().any(|suite| suite.version() == TlsVersion::Tls12)
+                suites
+                    .iter()
+                    .any(|suite| suite.version() == TlsVersion::Tls12)
             });
             require(&at.key("cipher_suites"), usable, || {
                 Problem::Value("none of them is of TLS 1.2, and max_version is TLS12".to_owned())
@@ -463,13 +468,12 @@ fn versions(
         .collect())
 }
 
-fn cipher_suites(
-    at: &Path,
-    written: Vec<CipherSuite>,
-) -> Result<Option<Vec<CipherSuite>>, Wrong> {
+fn cipher_suites(at: &Path, written: Vec<CipherSuite>) -> Result<Option<Vec<CipherSuite>>, Wrong> {
     for (index, suite) in written.iter().enumerate() {
         require(&at.item(index), !suite.is_obsolete(), || {
-            not_supported("CBC suites and those without forward secrecy are obsolete (RFC 9325 §4.1)")
+            not_supported(
+                "CBC suites and those without forward secrecy are obsolete (RFC 9325 §4.1)",
+            )
         })?;
     }
     Ok((!written.is_empty()).then_some(written))
@@ -504,9 +508,11 @@ fn clients(
         )
     })?;
     // An empty list lets nobody in, which nobody means.
-    require(&sans_at, allowed_sans.as_ref().is_none_or(|sans| !sans.is_empty()), || {
-        Problem::Value("it is empty: no client would be let in".to_owned())
-    })?;
+    require(
+        &sans_at,
+        allowed_sans.as_ref().is_none_or(|sans| !sans.is_empty()),
+        || Problem::Value("it is empty: no client would be let in".to_owned()),
+    )?;
     let allowed_sans = allowed_sans.unwrap_or_default();
     let read = |authorities: Option<(Path, Vec<u8>)>| match authorities {
         Some((at, pem)) => certificates(&at, &pem),
@@ -528,7 +534,8 @@ fn clients(
         | ClientAuthType::Require
         | ClientAuthType::RequireAny => {
             if let Some((at, _)) = authorities {
-                let text = format!("client_auth_type {kind} verifies nothing: this would have no effect");
+                let text =
+                    format!("client_auth_type {kind} verifies nothing: this would have no effect");
                 return Err(wrong(&at, Problem::Value(text)));
             }
             match kind {
@@ -553,12 +560,14 @@ fn check_headers(headers: &BTreeMap<ExtraHeader, String>) -> Result<(), Wrong> {
     for (header, value) in headers {
         let at = at.key(header.as_str());
         if let Some(known) = header.values() {
-            require(&at, known.contains(&value.as_str()) || value.is_empty(), || {
-                Problem::UnknownWord {
+            require(
+                &at,
+                known.contains(&value.as_str()) || value.is_empty(),
+                || Problem::UnknownWord {
                     found: value.clone(),
                     known: known.iter().map(|&word| word.to_owned()).collect(),
-                }
-            })?;
+                },
+            )?;
         }
         let is_text = value.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
         require(&at, is_text, || {
@@ -584,7 +593,9 @@ fn check_users(users: &BTreeMap<String, String>) -> Result<(), Wrong> {
         })?;
         require(&at, parts.get_cost() <= MAX_COST, || {
             let cost = parts.get_cost();
-            Problem::Value(format!("a cost of {cost} is beyond {MAX_COST}: each log-in would take seconds"))
+            Problem::Value(format!(
+                "a cost of {cost} is beyond {MAX_COST}: each log-in would take seconds"
+            ))
         })?;
     }
     Ok(())

@@ -1,59 +1,90 @@
 //! The exporter as a web server: what it answers at which path, and how it starts and ends.
 //!
-//! `listener` owns the sockets and their limits, `probe`, `admin` and `pages` answer; none of them knows how a domain
-//! is probed. On SIGTERM or SIGINT the listeners close at once, probes under way may finish, and a second signal ends
-//! the process without waiting.
+//! `listener` owns the sockets and their limits (`tls` and `rewind` help it), `web` the web configuration, `guard` and
+//! `auth` stand before every route, `location` knows the path that all routes are below. `probe`, `discovery`, `api`,
+//! `admin` and `pages` answer; none of them knows how a domain is probed. `systemd` is told how it goes. On SIGTERM or
+//! SIGINT the listeners close at once, what is under way has ten seconds, and a second signal ends the process without
+//! waiting.
 
 use std::convert::Infallible;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::HeaderValue;
 use axum::http::StatusCode;
 use axum::http::header;
 use axum::middleware;
-use axum::middleware::Next;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::get;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
-use tokio::sync::Semaphore;
 use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
 
 use crate::clock;
 use crate::clock::UnixTime;
 use crate::config::Config;
+use crate::config::Error as ConfigError;
 use crate::probe::Prober;
 use crate::probe::ProberError;
 use crate::report::SelfReport;
 use crate::telemetry::Telemetry;
 
 mod admin;
+mod api;
+mod auth;
+mod discovery;
+mod guard;
 mod listener;
+mod location;
 mod negotiation;
 mod pages;
+mod permits;
 mod probe;
 mod process;
+mod rewind;
+mod systemd;
+mod tls;
+mod web;
 
+use auth::Guard;
 use listener::Bounds;
 pub use listener::ListenAddress;
 pub use listener::ListenAddressError;
 use listener::Listeners;
+pub use location::ExternalUrl;
+pub use location::Location;
+pub use location::LocationError;
+pub use location::Prefix;
+use permits::Permits;
+use web::Web;
+pub use web::check_web_config;
 
 /// What the command line decides about serving.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// `--web.listen-address`.
-    pub listen: Vec<ListenAddress>,
+    /// `--web.listen-address` or `--web.systemd-socket`.
+    pub listen: Listen,
+    /// `--web.config.file`.
+    pub web_config_file: Option<PathBuf>,
+    /// `--web.external-url` and `--web.route-prefix`.
+    pub location: Location,
     /// `--timeout-offset`: what a probe leaves of the time that Prometheus allows, for the way back.
     pub timeout_offset: Duration,
+}
+
+/// Where sockets come from.
+#[derive(Debug, Clone)]
+pub enum Listen {
+    /// They are opened.
+    At(Vec<ListenAddress>),
+    /// The service manager has opened them.
+    Inherited,
 }
 
 /// Why the exporter does not run.
@@ -67,6 +98,17 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A socket of the service manager is none that can be served.
+    #[error("cannot use a socket of the service manager: {0}")]
+    Inherit(#[source] io::Error),
+    /// The service manager has opened none.
+    #[error(
+        "the service manager has opened no socket for this process: without one, --web.systemd-socket has nothing to serve"
+    )]
+    NothingInherited,
+    /// `--web.config.file`.
+    #[error(transparent)]
+    Web(#[from] ConfigError),
     /// There is nothing to probe with.
     #[error("cannot probe: {0}")]
     Prober(#[from] ProberError),
@@ -80,8 +122,11 @@ pub(crate) struct App {
     config: Config,
     prober: Prober,
     telemetry: Arc<Telemetry>,
-    /// One permit for each probe under way.
-    probes: Arc<Semaphore>,
+    /// One for each probe under way.
+    probes: Permits,
+    web: Arc<Web>,
+    auth: Guard,
+    location: Location,
     timeout_offset: Duration,
     config_read_at: UnixTime,
     /// Set once the process is about to end.
@@ -100,8 +145,11 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
         }
     };
 
-    let listeners = Listeners::bind(&options.listen).await?;
-    let app = Arc::new(App::new(config, options.timeout_offset)?);
+    let listeners = match &options.listen {
+        Listen::At(addresses) => Listeners::bind(addresses).await?,
+        Listen::Inherited => Listeners::inherited()?,
+    };
+    let app = Arc::new(App::new(config, &options)?);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     for address in listeners.addresses() {
         tracing::info!(%address, "listening");
@@ -109,14 +157,22 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     announce(&app.config);
 
     let (stopping, stopped) = watch::channel(false);
-    let serving = listeners.serve(routes(Arc::clone(&app)), Bounds::of(&app.config), stopped);
+    let serving = listeners.serve(
+        routes(Arc::clone(&app)),
+        Arc::clone(&app.web),
+        Bounds::of(&app.config),
+        stopped,
+    );
     let mut serving = std::pin::pin!(serving);
+    systemd::ready();
     let name = tokio::select! {
         () = &mut serving => return Ok(()),
         never = watch_itself(&app.prober) => match never {},
+        never = systemd::keep_alive() => match never {},
         name = stop() => name,
     };
-    tracing::info!(signal = name, "stopping: probes under way may finish");
+    tracing::info!(signal = name, "stopping: probes under way have ten seconds");
+    systemd::stopping();
     app.is_stopping.store(true, Ordering::Relaxed);
     stopping.send_replace(true);
     tokio::select! {
@@ -160,7 +216,7 @@ fn announce(config: &Config) {
 }
 
 impl App {
-    fn new(config: Config, timeout_offset: Duration) -> Result<Self, ProberError> {
+    fn new(config: Config, options: &Options) -> Result<Self, Error> {
         let telemetry = Arc::<Telemetry>::default();
         for module in config.modules.keys() {
             telemetry.modules.of(module);
@@ -168,8 +224,11 @@ impl App {
         Ok(Self {
             prober: Prober::new(&config, Arc::clone(&telemetry))?,
             telemetry,
-            probes: Arc::new(Semaphore::new(config.limits.max_concurrent_probes)),
-            timeout_offset,
+            probes: Permits::of(&config),
+            web: Arc::new(Web::load(options.web_config_file.as_deref())?),
+            auth: Guard::new(),
+            location: options.location.clone(),
+            timeout_offset: options.timeout_offset,
             config_read_at: clock::now(),
             is_stopping: AtomicBool::new(false),
             config,
@@ -177,41 +236,34 @@ impl App {
     }
 }
 
-/// Which path answers what. A known path asked in another way is 405, any other path 404.
+/// Which path answers what, below the prefix. A known path asked in another way is 405, any other path 404.
 fn routes(app: Arc<App>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/", get(pages::start))
         .route("/style.css", get(pages::style))
         .route("/probe", get(probe::probe))
         .route("/metrics", get(admin::metrics))
+        .route("/sd", get(discovery::targets))
+        .route("/api/v1/findings", get(api::findings))
         .route("/-/healthy", get(admin::healthy))
         .route("/-/ready", get(admin::ready))
-        .fallback(async || sentence(StatusCode::NOT_FOUND, "no such page: the first one is /"))
+        .fallback(async || not_found())
         .method_not_allowed_fallback(async || {
             sentence(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "this page is only there to GET",
+                "this page does not answer to that method: its Allow header says to which",
             )
         })
-        .layer(middleware::from_fn(guard))
+        .with_state(Arc::clone(&app));
+    app.location
+        .around(routes)
+        .layer(middleware::from_fn_with_state(app, guard::guard))
         .layer(CompressionLayer::new())
-        .with_state(app)
 }
 
-/// What holds for every answer: a browser takes it for what it says it is, and nobody keeps it.
-async fn guard(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (header::CACHE_CONTROL, "no-store"),
-    ] {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
-    }
-    response
+/// The answer to a path that there is not.
+fn not_found() -> Response {
+    sentence(StatusCode::NOT_FOUND, "no such page: the first one is /")
 }
 
 /// An answer of one plain sentence.
@@ -224,6 +276,7 @@ fn sentence(status: StatusCode, text: &str) -> Response {
 mod tests {
     use super::*;
     use crate::config::DnsServer;
+    use crate::serve::permits::Caller;
     use std::net::SocketAddr;
     use tokio::io::AsyncReadExt as _;
     use tokio::io::AsyncWriteExt as _;
@@ -252,10 +305,18 @@ mod tests {
             .await
             .unwrap();
         let address = listeners.addresses()[0];
-        let app = Arc::new(App::new(config, Duration::from_millis(500)).unwrap());
+        let options = Options {
+            listen: Listen::Inherited,
+            web_config_file: None,
+            location: Location::default(),
+            timeout_offset: Duration::from_millis(500),
+        };
+        let app = Arc::new(App::new(config, &options).unwrap());
         let (stopping, stopped) = watch::channel(false);
         let mut serving = JoinSet::new();
-        serving.spawn(listeners.serve(routes(Arc::clone(&app)), Bounds::of(&app.config), stopped));
+        let web = Arc::clone(&app.web);
+        let bounds = Bounds::of(&app.config);
+        serving.spawn(listeners.serve(routes(Arc::clone(&app)), web, bounds, stopped));
         Running {
             address,
             app,
@@ -349,7 +410,7 @@ mod tests {
         let (mut config, _upstream) = silent_upstream();
         config.limits.max_concurrent_probes = 1;
         let running = start(config).await;
-        let permit = running.app.probes.try_acquire().unwrap();
+        let permit = running.app.probes.take(Caller::Anybody).unwrap();
         let answer = ask(running.address, "GET /probe?target=example.com").await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         assert!(answer.contains("retry-after: 5\r\n"), "{answer}");

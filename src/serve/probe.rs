@@ -24,6 +24,7 @@ use crate::report;
 use crate::report::Report;
 use crate::serve::App;
 use crate::serve::negotiation;
+use crate::serve::permits::Caller;
 use crate::serve::sentence;
 use crate::telemetry::ProbeRejection;
 
@@ -49,7 +50,11 @@ pub(super) async fn probe(
         Ok(question) => question,
         Err(rejection) => return reject(&app, &rejection),
     };
-    let Ok(_permit) = app.probes.try_acquire() else {
+    let caller = match app.config.listed(&question.domain) {
+        Some(_) => Caller::Listed,
+        None => Caller::Anybody,
+    };
+    let Some(_permit) = app.probes.take(caller) else {
         return reject(&app, &Rejection::TooMany);
     };
     match run(&app, &question, timeout).await {
@@ -136,7 +141,7 @@ enum Shape {
 
 /// Why there is no probe; one plain sentence each.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum Rejection {
+pub(super) enum Rejection {
     #[error("the parameters cannot be read: write /probe?target=example.com")]
     Parameters,
     #[error("the parameter {0} stands there twice")]
@@ -219,13 +224,13 @@ impl Question {
     }
 }
 
-fn known_modules(config: &Config) -> String {
+pub(super) fn known_modules(config: &Config) -> String {
     let names: Vec<&str> = config.modules.keys().map(String::as_str).collect();
     names.join(", ")
 }
 
 /// The value of a parameter that may be given once.
-fn once<'a>(
+pub(super) fn once<'a>(
     parameters: &'a [(String, String)],
     name: &'static str,
 ) -> Result<Option<&'a str>, Rejection> {

@@ -1,0 +1,221 @@
+//! The web configuration in force: read again as soon as one of its files is another one.
+//!
+//! Files are looked at when a connection or a request comes in, so that a renewed certificate counts from the next
+//! connection on. A file that cannot be used leaves everything as it was, and so does one that takes protection away:
+//! a file is empty for a moment while some editors write it, and an exporter that drops TLS or passwords in that moment
+//! would be open.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::TryLockError;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::http::HeaderName;
+use axum::http::HeaderValue;
+use axum::http::header;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::Error as ConfigError;
+use crate::config::web::ExtraHeader;
+use crate::config::web::Http2;
+use crate::config::web::WebConfig;
+use crate::serve::auth::Users;
+use crate::serve::tls;
+
+/// After a file that could not be used, how long until the next attempt that no change asks for.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What holds for a connection and for a request on it.
+#[derive(Default)]
+pub(super) struct Rules {
+    /// None: HTTP without TLS.
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) http2: Http2,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) users: Users,
+}
+
+impl Rules {
+    fn of(config: WebConfig) -> Result<Self, ConfigError> {
+        Ok(Self {
+            tls: config
+                .tls
+                .map(|tls| tls::acceptor(&tls, config.http2))
+                .transpose()?,
+            http2: config.http2,
+            headers: config
+                .headers
+                .into_iter()
+                .map(|(name, value)| {
+                    let value = HeaderValue::try_from(value)
+                        .expect("the configuration lets printable ASCII through alone");
+                    (header_name(name), value)
+                })
+                .collect(),
+            users: Users::new(config.users),
+        })
+    }
+}
+
+const fn header_name(header: ExtraHeader) -> HeaderName {
+    match header {
+        ExtraHeader::ContentSecurityPolicy => header::CONTENT_SECURITY_POLICY,
+        ExtraHeader::XFrameOptions => header::X_FRAME_OPTIONS,
+        ExtraHeader::XContentTypeOptions => header::X_CONTENT_TYPE_OPTIONS,
+        ExtraHeader::XXssProtection => header::X_XSS_PROTECTION,
+        ExtraHeader::StrictTransportSecurity => header::STRICT_TRANSPORT_SECURITY,
+    }
+}
+
+/// The rules in force, and the files that they come from.
+pub(super) struct Web {
+    rules: ArcSwap<Rules>,
+    /// None without `--web.config.file`.
+    source: Option<Mutex<Source>>,
+}
+
+struct Source {
+    file: PathBuf,
+    /// What was read last, and what it looked like then.
+    seen: Vec<(PathBuf, Option<Stamp>)>,
+    /// Since when, and why the file cannot be used.
+    refused: Option<(Instant, String)>,
+}
+
+/// What differs when a file was written or replaced.
+type Stamp = (u64, u64, u64, i64, i64, i64, i64);
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    let of = |data: Metadata| {
+        (
+            data.dev(),
+            data.ino(),
+            data.size(),
+            data.mtime(),
+            data.mtime_nsec(),
+            data.ctime(),
+            data.ctime_nsec(),
+        )
+    };
+    std::fs::metadata(file).ok().map(of)
+}
+
+fn stamps(files: Vec<PathBuf>) -> Vec<(PathBuf, Option<Stamp>)> {
+    files
+        .into_iter()
+        .map(|file| {
+            let stamp = stamp(&file);
+            (file, stamp)
+        })
+        .collect()
+}
+
+/// Reads the web configuration as serving would.
+pub fn check_web_config(file: &Path) -> Result<(), ConfigError> {
+    read(file).map(|_| ())
+}
+
+type Seen = Vec<(PathBuf, Option<Stamp>)>;
+
+fn read(file: &Path) -> Result<(Rules, Seen), ConfigError> {
+    // What is written while it is being read is read once more at the next look.
+    let before = stamp(file);
+    let config = WebConfig::load(file)?;
+    let mut seen = stamps(config.files.clone());
+    if let Some((_, stamp)) = seen.first_mut() {
+        *stamp = before;
+    }
+    Ok((Rules::of(config)?, seen))
+}
+
+impl Web {
+    /// With the file of `--web.config.file`, if there is one.
+    pub(super) fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(file) = file else {
+            return Ok(Self {
+                rules: ArcSwap::default(),
+                source: None,
+            });
+        };
+        let (rules, seen) = read(file)?;
+        Ok(Self {
+            rules: ArcSwap::from_pointee(rules),
+            source: Some(Mutex::new(Source {
+                file: file.to_owned(),
+                seen,
+                refused: None,
+            })),
+        })
+    }
+
+    /// What holds now, after a look at the files.
+    pub(super) async fn rules(self: &Arc<Self>) -> Arc<Rules> {
+        if self.source.is_some() {
+            let web = Arc::clone(self);
+            // A bug there leaves the rules as they are.
+            let _ = tokio::task::spawn_blocking(move || web.look_again()).await;
+        }
+        self.rules.load_full()
+    }
+
+    fn look_again(&self) {
+        let mut source = match self.source.as_ref().map(Mutex::try_lock) {
+            Some(Ok(source)) => source,
+            Some(Err(TryLockError::Poisoned(source))) => source.into_inner(),
+            // Nobody waits for a look that is under way: a file system that hangs would stop everything.
+            Some(Err(TryLockError::WouldBlock)) | None => return,
+        };
+        let is_same = source.seen.iter().all(|(file, seen)| stamp(file) == *seen);
+        let is_retried = source
+            .refused
+            .as_ref()
+            .is_some_and(|(since, _)| since.elapsed() >= RETRY);
+        if is_same && !is_retried {
+            return;
+        }
+        let taken = read(&source.file)
+            .map_err(|error| error.to_string())
+            .and_then(|(rules, seen)| {
+                keeps_protection(&self.rules.load(), &rules, &source.file)?;
+                Ok((rules, seen))
+            });
+        match taken {
+            Ok((rules, seen)) => {
+                self.rules.store(Arc::new(rules));
+                source.seen = seen;
+                source.refused = None;
+                tracing::info!("the web configuration changed and is in force");
+            }
+            Err(error) => {
+                let files = source.seen.drain(..).map(|(file, _)| file).collect();
+                source.seen = stamps(files);
+                let is_new = source
+                    .refused
+                    .as_ref()
+                    .is_none_or(|(_, known)| *known != error);
+                if is_new {
+                    tracing::error!(%error, "the web configuration cannot be used: what was in force stays");
+                }
+                source.refused = Some((Instant::now(), error));
+            }
+        }
+    }
+}
+
+fn keeps_protection(now: &Rules, next: &Rules, file: &Path) -> Result<(), String> {
+    let lost = match () {
+        () if now.tls.is_some() && next.tls.is_none() => "tls_server_config",
+        () if !now.users.is_empty() && next.users.is_empty() => "basic_auth_users",
+        () => return Ok(()),
+    };
+    Err(format!(
+        "{}: {lost} is gone: restart to serve without it",
+        file.display()
+    ))
+}
