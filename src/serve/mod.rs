@@ -46,6 +46,7 @@ mod negotiation;
 mod pages;
 mod permits;
 mod probe;
+pub mod probe_log;
 mod process;
 mod rewind;
 mod systemd;
@@ -62,6 +63,7 @@ pub use location::Location;
 pub use location::LocationError;
 pub use location::Prefix;
 use permits::Permits;
+pub use probe_log::Pairs;
 use web::Web;
 pub use web::check_web_config;
 

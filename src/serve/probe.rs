@@ -25,6 +25,7 @@ use crate::report::Report;
 use crate::serve::App;
 use crate::serve::negotiation;
 use crate::serve::permits::Caller;
+use crate::serve::probe_log;
 use crate::serve::sentence;
 use crate::telemetry::ProbeRejection;
 
@@ -57,8 +58,12 @@ pub(super) async fn probe(
     let Some(_permit) = app.probes.take(caller) else {
         return reject(&app, &Rejection::TooMany);
     };
-    match run(&app, &question, timeout).await {
-        Some(report) => answer(&report, question.shape, &headers),
+    let (report, log) = match question.shape {
+        Shape::Metrics => (run(&app, &question, timeout).await, String::new()),
+        Shape::Report => probe_log::recorded(run(&app, &question, timeout)).await,
+    };
+    match report {
+        Some(report) => answer(&report, question.shape, &log, &headers),
         None => sentence(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the probe broke: this is a bug of the exporter, whose log says more",
@@ -93,7 +98,7 @@ async fn survive<T>(work: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(work).catch_unwind().await.ok()
 }
 
-fn answer(report: &Report, shape: Shape, headers: &HeaderMap) -> Response {
+fn answer(report: &Report, shape: Shape, log: &str, headers: &HeaderMap) -> Response {
     match shape {
         Shape::Metrics => {
             let format = negotiation::format(headers);
@@ -102,9 +107,10 @@ fn answer(report: &Report, shape: Shape, headers: &HeaderMap) -> Response {
         }
         Shape::Report => {
             let text = report::text::render(report);
+            let text = anstream::adapter::strip_str(&text);
             sentence(
                 StatusCode::OK,
-                &anstream::adapter::strip_str(&text).to_string(),
+                &format!("{text}\nLog of this probe:\n{}", log.trim_end()),
             )
         }
     }

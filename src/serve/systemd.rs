@@ -27,7 +27,6 @@ pub(super) fn reloading() -> Reloading {
     Reloading(())
 }
 
-#[expect(dead_code, reason = "for the reload that is being written")]
 /// While this lives, the configuration is being read.
 pub(super) struct Reloading(());
 

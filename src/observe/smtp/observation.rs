@@ -210,11 +210,11 @@ impl Observing {
         // Boxed: a session with its buffers and TLS state is large.
         let session = Box::pin(session(target)).await;
         match &session {
-            Ok(session) => self
-                .telemetry
-                .smtp_sessions
-                .of(session.end.outcome())
-                .increment(),
+            Ok(session) => {
+                let outcome = session.end.outcome();
+                tracing::debug!(address = %subject.address, sni = sni.as_str(), %offer, %outcome, end = ?session.end, "SMTP session ended");
+                self.telemetry.smtp_sessions.of(outcome).increment();
+            }
             Err(trouble) => {
                 tracing::warn!(address = %subject.address, %trouble, "no SMTP session");
             }

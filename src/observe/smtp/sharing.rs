@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio::time::timeout;
 use tokio::time::timeout_at;
+use tracing::Instrument as _;
 
 use crate::clock;
 use crate::config;
@@ -150,6 +151,7 @@ impl SmtpObserver {
         if let Some(finished) = self.shared.last(subject).await
             && finished.is_fresh(Instant::now(), self.shared.reuse())
         {
+            tracing::debug!(address = %subject.address, host = subject.host.as_str(), "seen earlier, not asked again");
             return Source::Earlier(finished.observation);
         }
         let Some(progress) = self.start(subject) else {
@@ -168,7 +170,8 @@ impl SmtpObserver {
         if tasks.len() >= MAX_QUEUED {
             return None;
         }
-        tasks.spawn(task);
+        // What it logs belongs to the probe that asked first.
+        tasks.spawn(task.in_current_span());
         Some(progress)
     }
 }
