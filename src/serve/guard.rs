@@ -22,7 +22,7 @@ use crate::serve::sentence;
 /// Bytes of all headers of a request.
 pub(super) const HEADER_BYTES: u32 = 32 * 1024;
 /// Bytes of path and query.
-const URI_BYTES: usize = 8 * 1024;
+const URI_BYTES: usize = 32 * 1024;
 
 /// Answers for the routes, or asks them.
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -72,7 +72,7 @@ fn too_large(request: &Request) -> Option<Response> {
     if uri.is_some_and(|uri| uri.as_str().len() > URI_BYTES) {
         return Some(sentence(
             StatusCode::URI_TOO_LONG,
-            "the path and the parameters are longer than 8 KiB",
+            "the path and the parameters are longer than 32 KiB",
         ));
     }
     let bytes: usize = request

@@ -1,5 +1,7 @@
 //! The exporter over HTTP: what it answers at which path, in which format, and to whom it says no.
 
+use std::io::Read as _;
+use std::io::Write as _;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -81,6 +83,283 @@ fn pages_and_probes() {
             "{request}"
         );
     }
+}
+
+#[test]
+fn listed_domains_are_discovered() {
+    let world = World::start_blocking([good("good.example")]);
+    let more = "modules:\n  default: {}\n  dns:\n    checks: [mx, dnssec]\n\n\
+                domains:\n  - domain: good.example\n    labels: {team: mail, note: 'say \"x\"\\é'}\n  \
+                - domain: good.example\n    module: dns\n  - domain: other.example\n    module: dns\n";
+    let exporter = Exporter::start(&configuration(&world, more));
+    let discovered = |path: &str| {
+        let answer = exporter.get(path);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        // Prometheus takes nothing else.
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        serde_json::from_str::<serde_json::Value>(&answer.text()).unwrap()
+    };
+    let good = serde_json::json!({
+        "targets": ["good.example"],
+        "labels": {"__param_module": "default", "team": "mail", "note": "say \"x\"\\é"},
+    });
+    let dns =
+        |name: &str| serde_json::json!({"targets": [name], "labels": {"__param_module": "dns"}});
+    let all = serde_json::json!([good, dns("good.example"), dns("other.example")]);
+    assert_eq!(discovered("/sd"), all);
+    assert_eq!(discovered("/sd?module="), all);
+    assert_eq!(discovered("/sd?module=default"), serde_json::json!([good]));
+    assert_eq!(
+        discovered("/sd?module=dns"),
+        serde_json::json!([dns("good.example"), dns("other.example")])
+    );
+    for (path, part) in [
+        (
+            "/sd?module=fast",
+            "there is no module \"fast\": there is default, dns",
+        ),
+        ("/sd?module=dns&module=default", "stands there twice"),
+    ] {
+        let answer = exporter.get(path);
+        assert_eq!(answer.status, 400, "{path}: {answer:?}");
+        assert!(answer.text().contains(part), "{path}: {}", answer.text());
+    }
+}
+
+#[test]
+fn the_catalogue_as_json() {
+    let world = World::start_blocking([good("good.example")]);
+    let exporter = Exporter::start(&configuration(&world, ""));
+    let catalogue: serde_json::Value =
+        serde_json::from_str(&exporter.get("/api/v1/findings").text()).unwrap();
+    assert_eq!(catalogue["schema"], 1);
+    let findings = catalogue["findings"].as_array().unwrap();
+    let codes = mailtls_exporter::finding::Code::ALL;
+    assert_eq!(findings.len(), codes.len());
+    for finding in findings {
+        for field in ["check", "code", "rfc", "explanation", "advice"] {
+            assert!(
+                finding[field].as_str().is_some_and(|text| !text.is_empty()),
+                "{finding}"
+            );
+        }
+        assert!(!finding["severities"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn below_a_prefix() {
+    let world = World::start_blocking([good("good.example")]);
+    let config = configuration(&world, "");
+    let external = ["--web.external-url", "https://monitor.example/mail/"];
+    for (why, arguments, top) in [
+        ("of the external URL", &external[..], "/mail"),
+        (
+            "of its own",
+            &["--web.route-prefix", "mail/tls"],
+            "/mail/tls",
+        ),
+        (
+            "a proxy takes it away",
+            &[external[0], external[1], "--web.route-prefix=/"],
+            "",
+        ),
+    ] {
+        let exporter = Exporter::start_with(&config, arguments);
+        for path in [
+            "/",
+            "/metrics",
+            "/-/healthy",
+            "/sd",
+            "/probe?target=good.example",
+        ] {
+            let answer = exporter.get(&format!("{top}{path}"));
+            assert_eq!(answer.status, 200, "{why}: {path}: {answer:?}");
+        }
+        if top.is_empty() {
+            continue;
+        }
+        for path in [
+            "/metrics",
+            "/mail.",
+            "//",
+            "/mai",
+            &format!("{top}x/metrics"),
+            &format!("{top}//metrics"),
+        ] {
+            assert_eq!(exporter.get(path).status, 404, "{why}: {path}");
+        }
+        let first_page = if arguments.len() == 2 && arguments[0] == external[0] {
+            "https://monitor.example/mail/".to_owned()
+        } else {
+            format!("{top}/")
+        };
+        for path in ["/", top] {
+            let answer = exporter.get(path);
+            assert_eq!(answer.status, 302, "{why}: {path}");
+            assert_eq!(
+                answer.header("location"),
+                Some(first_page.as_str()),
+                "{why}: {path}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_answer_is_kept_to_itself() {
+    let world = World::start_blocking([good("good.example")]);
+    let exporter = Exporter::start(&configuration(&world, ""));
+    for path in ["/", "/metrics", "/nothing", "/probe", "/style.css", "/sd"] {
+        let answer = exporter.get(path);
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "deny"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{path}");
+        }
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(
+            policy.starts_with("default-src 'none';"),
+            "{path}: {policy}"
+        );
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+    }
+    for path in ["/probe?target=good.example", "/-/healthy", "/nothing"] {
+        let post = |headers: &str| exporter.ask(&format!("POST {path}"), headers).status;
+        assert_eq!(post("Sec-Fetch-Site: cross-site\r\n"), 403, "{path}");
+        assert_eq!(post("Origin: https://evil.example\r\n"), 403, "{path}");
+        assert_ne!(post("Sec-Fetch-Site: same-origin\r\n"), 403, "{path}");
+        assert_ne!(post("Origin: http://exporter\r\n"), 403, "{path}");
+        assert_ne!(post(""), 403, "{path}");
+    }
+}
+
+#[test]
+fn requests_have_a_size() {
+    let world = World::start_blocking([good("good.example")]);
+    let exporter = Exporter::start(&configuration(&world, ""));
+    let path = |length: usize| format!("GET /sd?module=&x={}", "a".repeat(length));
+    let header = |length: usize| format!("X-Long: {}\r\n", "a".repeat(length));
+    for (why, request, headers, status) in [
+        ("a long path", path(30_000), String::new(), 200),
+        ("too long", path(33_000), String::new(), 414),
+        ("much too long", path(60_000), String::new(), 414),
+        ("a long header", path(0), header(30_000), 200),
+        ("too long a header", path(0), header(33_000), 431),
+        ("much too long", path(0), header(200_000), 431),
+        ("too many", path(0), "X-Many: a\r\n".repeat(150), 431),
+        (
+            "too many bytes of them",
+            path(0),
+            header(4_000).repeat(9),
+            431,
+        ),
+    ] {
+        let answer = exporter.ask(&request, &headers);
+        assert_eq!(answer.status, status, "{why}: {answer:?}");
+    }
+    assert_eq!(exporter.get("/-/healthy").status, 200);
+}
+
+/// Whoever connects and does not say what they want is not waited for.
+#[test]
+fn the_slow_are_left() {
+    let world = World::start_blocking([good("good.example")]);
+    let exporter = Exporter::start(&configuration(&world, ""));
+    let address = exporter.address;
+    std::thread::scope(|scope| {
+        for begun in [
+            &b""[..],
+            b"GET /metrics HT",
+            b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+            b"PRI * HTT",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        ] {
+            scope.spawn(move || {
+                let mut stream = std::net::TcpStream::connect(address).unwrap();
+                stream.write_all(begun).unwrap();
+                stream
+                    .set_read_timeout(Some(Duration::from_secs(40)))
+                    .unwrap();
+                let began = Instant::now();
+                let mut rest = Vec::new();
+                // A reset ends it as well.
+                let _ = stream.read_to_end(&mut rest);
+                let waited = began.elapsed();
+                let why = String::from_utf8_lossy(begun);
+                assert!(waited > Duration::from_secs(5), "{why}: {waited:?}");
+                assert!(waited < Duration::from_secs(35), "{why}: {waited:?}");
+            });
+        }
+    });
+}
+
+/// Strangers cannot have all the probes there are.
+#[test]
+fn listed_domains_have_places_of_their_own() {
+    let world = World::start_blocking([
+        tarpit("slow.example", Duration::from_secs(2)),
+        good("good.example"),
+    ]);
+    let more = "limits:\n  max_concurrent_probes: 2\n\n\
+                domains:\n  - domain: good.example\nprobe_unlisted_domains: true\n";
+    let config = configuration(&world, more);
+    let exporter = Exporter::start(&config);
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| exporter.get("/probe?target=slow.example"));
+        while !exporter
+            .get("/metrics")
+            .text()
+            .contains("probes_in_flight 1\n")
+        {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let stranger = exporter.get("/probe?target=slow.example");
+        assert_eq!(stranger.status, 503, "{stranger:?}");
+        assert_eq!(exporter.get("/probe?target=good.example").status, 200);
+        assert_eq!(slow.join().unwrap().status, 200);
+    });
+}
+
+/// The probe's own log stands below the report, whatever the level of the exporter's.
+#[test]
+fn a_probe_tells_what_it_did() {
+    let world = World::start_blocking([
+        good("good.example"),
+        Domain::new("rude.example")
+            .mx(Mx::new("mx1")
+                .smtp(Smtp::new().greeting("220 \u{1b}[31mred\u{7f} <b>level=error</b>"))),
+    ]);
+    let exporter = Exporter::start(&configuration(&world, ""));
+    let report = exporter.get("/probe?target=good.example&debug=true").text();
+    let (_, log) = report.split_once("\nLog of this probe:\n").unwrap();
+    for part in [
+        "msg=\"looked up\" name=good.example rtype=MX security=secure answer=data records=1",
+        "msg=\"query answered\" name=good.example",
+        "msg=connected address=",
+        "msg=greeted address=",
+        "msg=\"STARTTLS answered\" address=",
+        "msg=\"TLS handshake\" address=",
+        "msg=\"SMTP session ended\" address=",
+        "msg=\"policy fetched\" host=mta-sts.good.example",
+    ] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+    let rude = exporter.get("/probe?target=rude.example&debug=true").text();
+    let (_, log) = rude.split_once("\nLog of this probe:\n").unwrap();
+    assert!(log.lines().all(|line| line.contains("s level=")), "{log}");
+    assert!(!log.chars().any(|c| c.is_control() && c != '\n'), "{log:?}");
+    assert!(!log.contains("good.example"), "{log}");
+    assert!(
+        !exporter.log().contains("level=debug"),
+        "{}",
+        exporter.log()
+    );
+    let plain = exporter.get("/probe?target=good.example").text();
+    assert!(!plain.contains("Log of this probe"), "{plain}");
 }
 
 #[test]

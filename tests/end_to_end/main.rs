@@ -26,5 +26,7 @@ mod http;
 mod monitor;
 mod mta_sts;
 mod resolve;
+mod service;
 mod smtp;
 mod trouble;
+mod web;
