@@ -16,6 +16,7 @@
     reason = "zones and configurations are written once: that they can be read matters more than an allocation"
 )]
 
+mod blackbox;
 mod certificates;
 mod claim;
 mod claims;
