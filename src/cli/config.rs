@@ -10,6 +10,7 @@ use crate::cli::Error;
 use crate::cli::Everywhere;
 use crate::cli::Outcome;
 use crate::cli::check::written;
+use crate::cli::serve::is_named;
 use crate::config::Config;
 use crate::serve::check_web_config;
 
@@ -50,7 +51,7 @@ pub(super) fn run(
                 None => "the defaults (there is no --config.file)".to_owned(),
             };
             written(writeln!(io::stdout(), "{name}: fine; {}", summary(&config)))?;
-            if let Some(file) = own.or(web_config_file) {
+            if let Some(file) = own.or(web_config_file).filter(|file| is_named(file)) {
                 check_web_config(&file)?;
                 written(writeln!(io::stdout(), "{}: fine", file.display()))?;
             }

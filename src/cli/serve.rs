@@ -1,5 +1,6 @@
 //! `mailtls-exporter` and `mailtls-exporter serve`: the exporter.
 
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -108,11 +109,16 @@ impl Flags {
             } else {
                 Listen::At(self.listen)
             },
-            web_config_file: self.web_config_file,
+            web_config_file: self.web_config_file.filter(|file| is_named(file)),
             location: Location::new(self.external_url, self.route_prefix),
             timeout_offset: self.timeout_offset.unwrap_or(DEFAULT_TIMEOUT_OFFSET),
         }
     }
+}
+
+/// An empty name is none: in a unit file or a container a variable that is not set looks so.
+pub(super) fn is_named(file: &Path) -> bool {
+    !file.as_os_str().is_empty()
 }
 
 /// `0.5`, as other exporters write it, or `500ms`.

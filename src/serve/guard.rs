@@ -11,6 +11,7 @@ use axum::http::HeaderValue;
 use axum::http::Method;
 use axum::http::StatusCode;
 use axum::http::header;
+use axum::http::uri::Authority;
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -27,6 +28,7 @@ const URI_BYTES: usize = 32 * 1024;
 /// Answers for the routes, or asks them.
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let rules = app.web.rules().await;
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = match too_large(&request) {
         Some(answer) => answer,
         None => match app.auth.admit(&rules.users, request.headers()).await {
@@ -38,6 +40,7 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
             Err(refusal) => refusal.answer(),
         },
     };
+    tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
         headers
@@ -119,10 +122,7 @@ fn host(request: &Request, headers: &HeaderMap) -> Option<String> {
     let named = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let authority = request
-        .uri()
-        .authority()
-        .map(|authority| authority.as_str());
+    let authority = request.uri().authority().map(Authority::as_str);
     named.or(authority).map(str::to_ascii_lowercase)
 }
 

@@ -33,8 +33,6 @@ use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -45,6 +43,8 @@ use crate::config::Config;
 use crate::config::web::Http2;
 use crate::serve::Error;
 use crate::serve::guard;
+use crate::serve::places::Place;
+use crate::serve::places::Places;
 use crate::serve::rewind::Rewind;
 use crate::serve::web::Rules;
 use crate::serve::web::Web;
@@ -203,9 +203,7 @@ impl Listeners {
         bounds: Bounds,
         stop: watch::Receiver<bool>,
     ) {
-        let places = Arc::new(Semaphore::new(
-            bounds.connections.min(Semaphore::MAX_PERMITS),
-        ));
+        let places = Places::new(bounds.connections);
         let mut listeners = JoinSet::new();
         for listener in self.0 {
             listeners.spawn(accept(
@@ -245,7 +243,7 @@ async fn accept(
     listener: TcpListener,
     routes: Router,
     web: Arc<Web>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut open = JoinSet::new();
@@ -253,8 +251,9 @@ async fn accept(
         tokio::select! {
             () = stopped(&mut stop) => break,
             Some(_) = open.join_next() => {}
-            accepted = next(&listener, Arc::clone(&places)) => match accepted {
-                Ok((stream, place)) => {
+            accepted = next(&listener, &places) => match accepted {
+                Ok(None) => tracing::debug!("a host that has enough connections wanted another"),
+                Ok(Some((stream, place))) => {
                     open.spawn(converse(stream, routes.clone(), Arc::clone(&web), stop.clone(), place));
                 }
                 Err(error) => {
@@ -276,16 +275,14 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// None where somebody came who has enough connections.
 async fn next(
     listener: &TcpListener,
-    places: Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = places
-        .acquire_owned()
-        .await
-        .expect("this semaphore is never closed");
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+    places: &Arc<Places>,
+) -> io::Result<Option<(TcpStream, Place)>> {
+    let free = places.wait().await;
+    let (stream, peer) = listener.accept().await?;
+    Ok(places.give(free, peer.ip()).map(|place| (stream, place)))
 }
 
 async fn converse(
@@ -293,7 +290,7 @@ async fn converse(
     routes: Router,
     web: Arc<Web>,
     mut stop: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 ) {
     // Small answers should not wait for more to come.
     let _ = stream.set_nodelay(true);

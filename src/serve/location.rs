@@ -163,7 +163,8 @@ impl FromStr for ExternalUrl {
     type Err = LocationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.starts_with('/') {
+        // As in Prometheus, an empty one is none.
+        if text.is_empty() || text.starts_with('/') {
             return Ok(Self {
                 origin: None,
                 path: text.parse()?,
@@ -226,6 +227,7 @@ mod tests {
     fn the_prefix_follows_from_the_url() {
         for (why, external, prefix, expected, first_page) in [
             ("nothing", None, None, "", "/"),
+            ("nothing in two words", Some(""), Some(""), "", "/"),
             (
                 "a URL",
                 Some("https://monitor.example/mailtls/"),
@@ -286,7 +288,6 @@ mod tests {
     #[test]
     fn refuses_what_is_no_location() {
         for text in [
-            "",
             "monitor.example",
             "ftp://monitor.example",
             "https://",

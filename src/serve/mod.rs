@@ -45,6 +45,7 @@ mod location;
 mod negotiation;
 mod pages;
 mod permits;
+mod places;
 mod probe;
 pub mod probe_log;
 mod process;
@@ -156,6 +157,7 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     for address in listeners.addresses() {
         tracing::info!(%address, "listening");
     }
+    app.web.announce();
     announce(&app.config);
 
     let (stopping, stopped) = watch::channel(false);

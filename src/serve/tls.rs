@@ -61,7 +61,8 @@ fn in_words(error: &TlsError) -> String {
 
 fn server_config(tls: &Tls, http2: Http2) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(provider(tls));
-    let versions: Vec<&SupportedProtocolVersion> = tls.versions.iter().map(version).collect();
+    let versions: Vec<&SupportedProtocolVersion> =
+        tls.versions.iter().copied().map(version).collect();
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&versions)?;
     let builder = match Clients::of(&tls.clients, &provider)? {
@@ -79,7 +80,7 @@ fn server_config(tls: &Tls, http2: Http2) -> Result<ServerConfig, TlsError> {
     Ok(config)
 }
 
-const fn version(version: &TlsVersion) -> &'static SupportedProtocolVersion {
+const fn version(version: TlsVersion) -> &'static SupportedProtocolVersion {
     match version {
         // The configuration refuses the first two.
         TlsVersion::Tls10 | TlsVersion::Tls11 | TlsVersion::Tls12 => &TLS12,

@@ -83,13 +83,16 @@ pub(super) struct Web {
 struct Source {
     file: PathBuf,
     /// What was read last, and what it looked like then.
-    seen: Vec<(PathBuf, Option<Stamp>)>,
+    seen: Seen,
     /// Since when, and why the file cannot be used.
     refused: Option<(Instant, String)>,
 }
 
 /// What differs when a file was written or replaced.
 type Stamp = (u64, u64, u64, i64, i64, i64, i64);
+
+/// Each file and its stamp; none where there is no such file.
+type Seen = Vec<(PathBuf, Option<Stamp>)>;
 
 fn stamp(file: &Path) -> Option<Stamp> {
     let of = |data: Metadata| {
@@ -106,7 +109,7 @@ fn stamp(file: &Path) -> Option<Stamp> {
     std::fs::metadata(file).ok().map(of)
 }
 
-fn stamps(files: Vec<PathBuf>) -> Vec<(PathBuf, Option<Stamp>)> {
+fn stamps(files: Vec<PathBuf>) -> Seen {
     files
         .into_iter()
         .map(|file| {
@@ -121,17 +124,10 @@ pub fn check_web_config(file: &Path) -> Result<(), ConfigError> {
     read(file).map(|_| ())
 }
 
-type Seen = Vec<(PathBuf, Option<Stamp>)>;
-
 fn read(file: &Path) -> Result<(Rules, Seen), ConfigError> {
-    // What is written while it is being read is read once more at the next look.
-    let before = stamp(file);
-    let config = WebConfig::load(file)?;
-    let mut seen = stamps(config.files.clone());
-    if let Some((_, stamp)) = seen.first_mut() {
-        *stamp = before;
-    }
-    Ok((Rules::of(config)?, seen))
+    // Once to know which files there are, and once after a look at them: what is written later looks different.
+    let seen = stamps(WebConfig::load(file)?.files);
+    Ok((Rules::of(WebConfig::load(file)?)?, seen))
 }
 
 impl Web {
@@ -152,6 +148,15 @@ impl Web {
                 refused: None,
             })),
         })
+    }
+
+    /// Says at start what protects the port.
+    pub(super) fn announce(&self) {
+        if self.source.is_some() {
+            let rules = self.rules.load();
+            let (tls, passwords) = (rules.tls.is_some(), !rules.users.is_empty());
+            tracing::info!(tls, passwords, "there is a web configuration");
+        }
     }
 
     /// What holds now, after a look at the files.

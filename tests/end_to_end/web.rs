@@ -184,12 +184,12 @@ fn password(user: &str, password: &str) -> String {
 }
 
 fn users(users: &[(&str, &str)]) -> String {
-    let mut text = "basic_auth_users:\n".to_owned();
-    for (user, password) in users {
+    let line = |(user, password): &(&str, &str)| {
         let hash = bcrypt::hash(password, 4).unwrap();
-        text.push_str(&format!("  {user}: {hash}\n"));
-    }
-    text
+        format!("  {user}: {hash}\n")
+    };
+    let lines: String = users.iter().map(line).collect();
+    format!("basic_auth_users:\n{lines}")
 }
 
 #[test]
@@ -318,6 +318,37 @@ fn http2_begins_with_settings() {
 
 trait ReadWrite: Read + Write {}
 impl<T: Read + Write> ReadWrite for T {}
+
+/// Ten seconds for the handshake, whatever came of it.
+#[test]
+fn a_handshake_has_its_time() {
+    let world = World::start_blocking([]);
+    let desk = Desk::new();
+    let exporter = desk.start(&world, TLS);
+    let address = exporter.address;
+    std::thread::scope(|scope| {
+        for begun in [
+            &b""[..],
+            b"\x16",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        ] {
+            scope.spawn(move || {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream
+                    .set_read_timeout(Some(Duration::from_secs(30)))
+                    .unwrap();
+                stream.write_all(begun).unwrap();
+                let began = Instant::now();
+                // A reset ends it as well.
+                let _ = stream.read_to_end(&mut Vec::new());
+                let waited = began.elapsed();
+                assert!(waited > Duration::from_secs(8), "{begun:?}: {waited:?}");
+                assert!(waited < Duration::from_secs(20), "{begun:?}: {waited:?}");
+            });
+        }
+    });
+    assert_eq!(desk.client().status(&exporter), Some(200));
+}
 
 #[test]
 fn passwords() {

@@ -1,4 +1,4 @@
-//! The exporter beside blackbox_exporter, which operators know: the same requests, and where the answers differ, that is
+//! The exporter beside `blackbox_exporter`, which operators know: the same requests, and where the answers differ, that is
 //! meant and said here. Web configurations are also read by `promtool check web-config`, and HTTP/2 is spoken by `curl`.
 
 use std::fs;
@@ -92,7 +92,7 @@ impl Both {
             both.write(&format!("{name}.crt"), &certificate.pem());
             both.write(&format!("{name}.key"), &key.serialize_pem());
         }
-        // A probe of blackbox_exporter that fails at once: nobody listens there.
+        // A probe of theirs that fails at once: nobody listens there.
         both.write(
             "blackbox.yml",
             "modules:\n  default:\n    prober: tcp\n    timeout: 1s\n",
