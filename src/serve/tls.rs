@@ -257,3 +257,35 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::CertificateParams;
+    use rcgen::KeyPair;
+    use rcgen::SanType;
+
+    #[test]
+    fn every_kind_of_name_can_be_allowed() {
+        let mut params = CertificateParams::new(["a.example".to_owned()]).unwrap();
+        params.subject_alt_names.extend([
+            SanType::IpAddress("192.0.2.1".parse().unwrap()),
+            SanType::IpAddress("2001:db8::1".parse().unwrap()),
+            SanType::Rfc822Name("me@a.example".try_into().unwrap()),
+            SanType::URI("spiffe://a.example/scraper".try_into().unwrap()),
+        ]);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        assert_eq!(
+            names(certificate.der()),
+            [
+                "a.example",
+                "192.0.2.1",
+                "2001:db8::1",
+                "me@a.example",
+                "spiffe://a.example/scraper"
+            ]
+        );
+        assert!(names(&CertificateDer::from(vec![0x30, 0x00])).is_empty());
+    }
+}
