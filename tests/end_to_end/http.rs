@@ -1,5 +1,6 @@
 //! The exporter over HTTP: what it answers at which path, in which format, and to whom it says no.
 
+use std::io::ErrorKind;
 use std::io::Read as _;
 use std::io::Write as _;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use mailtls_lab::Mx;
 use mailtls_lab::Policy;
 use mailtls_lab::Smtp;
 use mailtls_lab::World;
+use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::exporter::Exporter;
 use crate::exporter::configuration;
@@ -295,6 +298,42 @@ fn the_slow_are_left() {
             });
         }
     });
+}
+
+/// A host that opens connections and says nothing has half of them at most.
+#[test]
+fn one_host_leaves_room_for_others() {
+    // Beside those that probe there are 384.
+    const HALF: usize = (384 + 2) / 2;
+    let world = World::start_blocking([]);
+    let config = configuration(&world, "limits:\n  max_concurrent_probes: 2\n");
+    let exporter = Exporter::start(&config);
+    let _greedy: Vec<_> = (0..HALF)
+        .map(|_| std::net::TcpStream::connect(exporter.address).unwrap())
+        .collect();
+    let mut one_more = std::net::TcpStream::connect(exporter.address).unwrap();
+    one_more
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    let read = one_more.read(&mut [0]);
+    assert!(
+        matches!(read, Ok(0))
+            || read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+    );
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let answer = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let stream = socket.connect(exporter.address).await.unwrap();
+        let mut stream = tokio::io::BufStream::new(stream);
+        let request = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        stream.flush().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    });
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 /// Strangers cannot have all the probes there are.
