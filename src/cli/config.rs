@@ -10,7 +10,6 @@ use crate::cli::Error;
 use crate::cli::Everywhere;
 use crate::cli::Outcome;
 use crate::cli::check::written;
-use crate::cli::serve::is_named;
 use crate::config::Config;
 use crate::serve::check_web_config;
 
@@ -51,7 +50,7 @@ pub(super) fn run(
                 None => "the defaults (there is no --config.file)".to_owned(),
             };
             written(writeln!(io::stdout(), "{name}: fine; {}", summary(&config)))?;
-            if let Some(file) = own.or(web_config_file).filter(|file| is_named(file)) {
+            if let Some(file) = own.or(web_config_file) {
                 check_web_config(&file)?;
                 written(writeln!(io::stdout(), "{}: fine", file.display()))?;
             }

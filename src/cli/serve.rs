@@ -1,8 +1,9 @@
 //! `mailtls-exporter` and `mailtls-exporter serve`: the exporter.
 
-use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
 
 use crate::cli::Error;
 use crate::cli::Everywhere;
@@ -69,7 +70,11 @@ pub(super) struct Flags {
     route_prefix: Option<Prefix>,
 
     /// Serve on the sockets that systemd has opened, in place of --web.listen-address
-    #[arg(long = "web.systemd-socket", env = "MAILTLS_WEB_SYSTEMD_SOCKET")]
+    #[arg(
+        long = "web.systemd-socket",
+        env = "MAILTLS_WEB_SYSTEMD_SOCKET",
+        value_parser = FalseyValueParser::new()
+    )]
     systemd_socket: bool,
 
     /// What a probe leaves of the time that Prometheus allows, in seconds or with a unit [default: 0.5]
@@ -109,16 +114,11 @@ impl Flags {
             } else {
                 Listen::At(self.listen)
             },
-            web_config_file: self.web_config_file.filter(|file| is_named(file)),
+            web_config_file: self.web_config_file,
             location: Location::new(self.external_url, self.route_prefix),
             timeout_offset: self.timeout_offset.unwrap_or(DEFAULT_TIMEOUT_OFFSET),
         }
     }
-}
-
-/// An empty name is none: in a unit file or a container a variable that is not set looks so.
-pub(super) fn is_named(file: &Path) -> bool {
-    !file.as_os_str().is_empty()
 }
 
 /// `0.5`, as other exporters write it, or `500ms`.
