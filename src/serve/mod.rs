@@ -1,6 +1,6 @@
 //! The exporter as a web server: what it answers at which path, and how it starts and ends.
 //!
-//! `listener` owns the sockets and their limits (`tls` and `rewind` help it), `web` the web configuration, `guard` and
+//! `listener` owns the sockets, `connection` what happens on them (`tls`, `places` and `rewind` help), `web` the web configuration, `guard` and
 //! `auth` stand before every route, `location` knows the path that all routes are below. `probe`, `discovery`, `api`,
 //! `admin` and `pages` answer; none of them knows how a domain is probed. `systemd` is told how it goes. On SIGTERM or
 //! SIGINT the listeners close at once, what is under way has ten seconds, and a second signal ends the process without
@@ -38,6 +38,7 @@ use crate::telemetry::Telemetry;
 mod admin;
 mod api;
 mod auth;
+mod connection;
 mod discovery;
 mod guard;
 mod listener;
