@@ -9,7 +9,7 @@
 //! 5. [`observe`]: every socket in the program but the listener. Fills evidence, judges nothing.
 //! 6. [`finding`] and [`assess`]: the catalogue of findings, and the rules from evidence to verdicts and findings.
 //! 7. [`report`]: metrics, JSON and text of what was decided; decides nothing.
-//! 8. [`probe`] joins the three; [`serve`] and [`cli`] are two doors to it.
+//! 8. [`probe`] joins the three, with [`memory`] between one probe and the next; [`serve`] and [`cli`] are two doors to it.
 
 pub mod assess;
 pub mod cli;
@@ -19,6 +19,7 @@ pub mod config;
 pub mod domain_name;
 pub mod evidence;
 pub mod finding;
+pub mod memory;
 pub mod observe;
 pub mod probe;
 pub mod protocol;
