@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crate::closed_set::closed_set;
 use crate::domain_name::DomainName;
+use crate::domain_name::MxHost;
 use crate::evidence::Stage;
 use crate::finding::Severity;
 use crate::protocol::dnssec::TrustAnchorError;
@@ -46,6 +47,8 @@ pub struct Config {
     pub limits: Limits,
     /// Modules by name; `default` is always there.
     pub modules: BTreeMap<String, Arc<Module>>,
+    /// How the exporter looks at itself.
+    pub self_check: SelfCheck,
     /// Listed domains, in the order written.
     pub domains: Vec<Domain>,
     /// Whether `/probe` takes domains that are not listed.
@@ -396,6 +399,22 @@ pub struct Thresholds {
     pub dnssec_signature_expiry: Duration,
     /// Shorter `max_age` is a warning.
     pub min_max_age: Duration,
+}
+
+/// `self_check:`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SelfCheck {
+    /// Hosts known to answer on port 25, to tell a blocked port from a domain that is down; each once.
+    pub smtp_hosts: Vec<SmtpHost>,
+}
+
+/// One of `self_check.smtp_hosts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SmtpHost {
+    /// A name, whose addresses DNS tells.
+    Name(MxHost),
+    /// An address, for a check that does without DNS.
+    Address(IpAddr),
 }
 
 /// One of `domains:`.

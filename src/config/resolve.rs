@@ -23,7 +23,9 @@ use crate::config::MtaSts;
 use crate::config::Overrides;
 use crate::config::Place;
 use crate::config::Problem;
+use crate::config::SelfCheck;
 use crate::config::Smtp;
+use crate::config::SmtpHost;
 use crate::config::Thresholds;
 use crate::config::file;
 use crate::config::nearest;
@@ -86,17 +88,13 @@ pub(super) fn resolve(written: file::File, overrides: &Overrides) -> Result<Conf
         written.domain_files.is_empty(),
         || Problem::NotSupportedYet,
     )?;
-    require(
-        &Path::of("self_check").key("smtp_hosts"),
-        written.self_check.smtp_hosts.is_empty(),
-        || Problem::NotSupportedYet,
-    )?;
     Ok(Config {
         dns: dns(written.dns, overrides)?,
         roots: Arc::new(roots(&written.tls, overrides)?),
         smtp: smtp(written.smtp)?,
         mta_sts: mta_sts(&written.mta_sts, written.http_client)?,
         limits: limits(&written.limits)?,
+        self_check: self_check(&written.self_check)?,
         modules,
         probe_unlisted_domains: written.probe_unlisted_domains.unwrap_or(domains.is_empty()),
         domains,
@@ -327,6 +325,28 @@ fn limits(written: &file::Limits) -> Result<Limits, Wrong> {
         )?,
         special_use_addresses: written.special_use_addresses,
     })
+}
+
+fn self_check(written: &file::SelfCheck) -> Result<SelfCheck, Wrong> {
+    let at = Path::of("self_check").key("smtp_hosts");
+    let mut smtp_hosts = Vec::new();
+    for (index, text) in written.smtp_hosts.iter().enumerate() {
+        let host = smtp_host(text).map_err(|problem| wrong(&at.item(index), problem))?;
+        require(&at.item(index), !smtp_hosts.contains(&host), || {
+            Problem::Value(format!("{text} stands there twice"))
+        })?;
+        smtp_hosts.push(host);
+    }
+    Ok(SelfCheck { smtp_hosts })
+}
+
+fn smtp_host(text: &str) -> Result<SmtpHost, Problem> {
+    if let Ok(address) = text.parse() {
+        return Ok(SmtpHost::Address(address));
+    }
+    DomainName::parse(text)
+        .map(|name| SmtpHost::Name(name.as_mx_host()))
+        .map_err(|error| Problem::Value(error.to_string()))
 }
 
 fn modules(

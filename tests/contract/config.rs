@@ -273,8 +273,18 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         "hosts for the self-check",
-        "self_check: {smtp_hosts: [mx.example.com]}\n",
-        "config.yaml:1: self_check.smtp_hosts: not supported yet",
+        "self_check: {smtp_hosts: [mx.example.com, 192.0.2.1, \"2001:db8::1\"]}\n",
+        "(fine)",
+    ),
+    (
+        "a host with a port",
+        "self_check: {smtp_hosts: [\"mx.example.com:25\"]}\n",
+        "config.yaml:1: self_check.smtp_hosts[0]: \"mx.example.com:25\" is not a domain name: it contains ':'",
+    ),
+    (
+        "a host twice",
+        "self_check: {smtp_hosts: [mx.example.com, MX.example.com.]}\n",
+        "config.yaml:1: self_check.smtp_hosts[1]: MX.example.com. stands there twice",
     ),
     (
         "two documents",
