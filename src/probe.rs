@@ -48,6 +48,17 @@ impl Prober {
         })
     }
 
+    /// One for this configuration, which shares with this one all that the two agree on; this one may finish what it has
+    /// under way. It fails without a trace.
+    pub fn reconfigured(&self, config: &Config) -> Result<Self, ProberError> {
+        Ok(Self {
+            observer: Arc::new(self.observer.reconfigured(config)?),
+            roots: Arc::clone(&config.roots),
+            limits: config.limits.clone(),
+            ..self.clone()
+        })
+    }
+
     /// Looks at `domain` for at most `timeout` and judges what was learned by then.
     pub async fn run(&self, domain: &DomainName, module: &Module, timeout: Duration) -> Report {
         self.run_within(domain, module, timeout, Caps::of(&self.limits))
