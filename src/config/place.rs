@@ -217,3 +217,33 @@ impl<'a> Visitor<'_> for Key<'a> {
         Ok(below)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_what_is_not_there() {
+        let list = Path::of("a");
+        let left_out = [
+            list.item(3),
+            list.item(0),
+            list.item(2).key("x"),
+            list.item(4).item(1),
+            Path::of("b").item(0),
+        ];
+        for (why, read, whole) in [
+            ("behind the first", list.item(0), list.item(1)),
+            ("a key in it is gone, not it", list.item(1), list.item(2)),
+            ("behind both", list.item(2), list.item(4)),
+            (
+                "in an item behind both",
+                list.item(2).item(1).key("c"),
+                list.item(4).item(2).key("c"),
+            ),
+            ("another list", Path::of("c").item(0), Path::of("c").item(0)),
+        ] {
+            assert_eq!(read.with(&left_out), whole, "{why}");
+        }
+    }
+}

@@ -66,7 +66,7 @@ pub(super) fn resolve(
     let mut domains = domains(&written.domains, &modules)?;
     let by_name = lists::add(&mut domains, &written.domain_files, sources)?;
     Ok(Config {
-        dns: dns(written.dns, overrides, sources)?,
+        dns: dns(&written.dns, overrides, sources)?,
         roots: Arc::new(roots(&written.tls, overrides, sources)?),
         smtp: smtp(written.smtp)?,
         mta_sts: mta_sts(&written.mta_sts, written.http_client)?,
@@ -80,7 +80,7 @@ pub(super) fn resolve(
     })
 }
 
-fn dns(written: file::Dns, overrides: &Overrides, sources: &mut Sources) -> Result<Dns, Wrong> {
+fn dns(written: &file::Dns, overrides: &Overrides, sources: &mut Sources) -> Result<Dns, Wrong> {
     let at = Path::of("dns");
     let servers = if overrides.dns_servers.is_empty() {
         let read = |(index, text): (usize, &String)| {

@@ -60,6 +60,7 @@ use crate::protocol::mta_sts::record;
 use crate::protocol::mta_sts::record::RecordReading;
 use crate::protocol::pkix::TrustRoots;
 use crate::protocol::txt::TxtRecord;
+use crate::telemetry::SelfCheck;
 use crate::telemetry::Telemetry;
 
 pub mod dns;
@@ -151,6 +152,9 @@ impl Observer {
             new.self_checks = Arc::clone(&self.self_checks);
         } else {
             tracing::info!("dns has changed: what it answered is asked for anew");
+            // What is known of the upstream was about another one.
+            let known = self.telemetry.self_checks.of(SelfCheck::DnssecUpstream);
+            known.set(None);
         }
         new.smtp = self.smtp.reconfigured(&config.smtp);
         new.policies = self.policies.clone();

@@ -549,6 +549,10 @@ fn mistakes_without_end() {
 
 /// Not by the second, which machines differ in, but as against what it must not be: quadratic.
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it takes is the question"
+)]
 fn long_lists_are_read_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");
@@ -564,8 +568,8 @@ fn long_lists_are_read_in_time() {
     for listed in &config.domains {
         assert_eq!(config.listed(&listed.domain), Some(listed));
     }
-    let looked_up = began.elapsed() - loaded;
-    println!("100,000 domains: read in {loaded:?}, each looked up in {looked_up:?}");
+    let looked_up = began.elapsed().saturating_sub(loaded);
+    eprintln!("100,000 domains: read in {loaded:?}, each looked up in {looked_up:?}");
     assert_eq!(config.domains.len(), 100_000);
     assert!(
         loaded + looked_up < Duration::from_secs(20),

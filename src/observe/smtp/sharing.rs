@@ -582,6 +582,88 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn settings_change_while_an_observation_is_under_way() {
+        let gate = Arc::new(Semaphore::new(0));
+        let world = World::new(slow(&gate), |_| {}).await;
+        let before = &world.observer.shared.observing.settings;
+        let oftener = config::Smtp {
+            max_sessions: 1,
+            reuse: Duration::from_secs(60),
+            ..before.clone()
+        };
+        let otherwise = config::Smtp {
+            ehlo_name: "other.example".to_owned(),
+            ..oftener.clone()
+        };
+        let request = |observer: SmtpObserver| {
+            let address = world.server.address.ip();
+            async move {
+                let request = ObservationRequest {
+                    host: &MxHost::from_dns("a"),
+                    address,
+                    dane_sni: None,
+                    tlsa: &[],
+                };
+                observer.observe(request, Instant::now() + FOREVER).await
+            }
+        };
+        let (first, same, other) = tokio::join!(
+            world.ask("a", FOREVER),
+            request(world.observer.reconfigured(&oftener)),
+            async {
+                let other = request(world.observer.reconfigured(&otherwise));
+                let waiting = async {
+                    while world.server.connections() == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                    gate.add_permits(1);
+                };
+                tokio::join!(other, waiting).0
+            },
+        );
+        let first = observation(first);
+        assert!(Arc::ptr_eq(&first, &observation(same)), "one serves both");
+        assert!(!Arc::ptr_eq(&first, &observation(other)));
+        assert_eq!(world.server.connections(), 2);
+        assert_eq!(world.server.most_at_once(), 1, "the slots stay the same");
+    }
+
+    #[test]
+    fn what_makes_observations_differ() {
+        type Change = fn(&mut config::Smtp);
+        let before = config::Config::default_config().smtp;
+        for (why, change, alike) in [
+            ("nothing", (|_| {}) as Change, true),
+            ("the port is part of the subject", |s| s.port = 26, true),
+            ("families", |s| s.families.truncate(1), true),
+            ("slots", |s| s.max_sessions = 1, true),
+            ("at one address", |s| s.max_sessions_per_address = 2, true),
+            ("reuse", |s| s.reuse = Duration::ZERO, true),
+            ("kept for longer", |s| s.reuse = 2 * LAST_RESORT, false),
+            ("EHLO", |s| s.ehlo_name = "x.example".to_owned(), false),
+            (
+                "source",
+                |s| s.source_address_v4 = Some([192, 0, 2, 1].into()),
+                false,
+            ),
+            (
+                "keys",
+                |s| s.key_algorithms = KeyAlgorithms::Preferred,
+                false,
+            ),
+            (
+                "time",
+                |s| s.session_timeout = Duration::from_secs(1),
+                false,
+            ),
+        ] {
+            let mut after = before.clone();
+            change(&mut after);
+            assert_eq!(observed_alike(&before, &after), alike, "{why}");
+        }
+    }
+
+    #[tokio::test]
     async fn what_differs_is_not_shared_and_never_at_once() {
         let world = World::new(simple(), |_| {}).await;
         let record = TlsaRecord {
