@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
+
 use crate::cli::Error;
 use crate::cli::Everywhere;
 use crate::cli::Outcome;
@@ -47,13 +49,18 @@ pub(super) struct Flags {
     timeout_offset: Option<Duration>,
 
     /// Let POST /-/reload read the configuration anew; SIGHUP always does
-    #[arg(long = "web.enable-lifecycle", env = "MAILTLS_WEB_ENABLE_LIFECYCLE")]
+    #[arg(
+        long = "web.enable-lifecycle",
+        env = "MAILTLS_WEB_ENABLE_LIFECYCLE",
+        value_parser = FalseyValueParser::new()
+    )]
     enable_lifecycle: bool,
 
     /// Read the configuration anew when it, or a file that it names, has changed
     #[arg(
         long = "config.enable-auto-reload",
-        env = "MAILTLS_CONFIG_ENABLE_AUTO_RELOAD"
+        env = "MAILTLS_CONFIG_ENABLE_AUTO_RELOAD",
+        value_parser = FalseyValueParser::new()
     )]
     enable_auto_reload: bool,
 

@@ -9,12 +9,22 @@ use crate::config::Problem;
 use crate::config::place::Path;
 use crate::config::resolve::DEFAULT_MODULE;
 use crate::config::resolve::Wrong;
+use crate::config::resolve::unreadable;
 use crate::config::resolve::wrong;
 use crate::config::sources::Sources;
 use crate::domain_name::DomainName;
 
 /// Of one list so many lines are told: more of them are one mistake, like the wrong file.
 const LINES_TOLD: usize = 20;
+
+/// The names in a list, each with its line, counted from 1.
+pub fn names(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    let names = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim());
+    (1..).zip(names).filter(|(_, name)| !name.is_empty())
+}
 
 /// Adds the domains of the files to those listed already; where each name stands first.
 pub(super) fn add(
@@ -35,6 +45,7 @@ pub(super) fn add(
         let file = sources.locate(named);
         let read = sources
             .read_text(&file)
+            .map_err(|source| unreadable(&file, source))
             .and_then(|text| lists.add(file, &text));
         read.map_err(|problem| wrong(&Path::of("domain_files").item(index), problem))?;
     }
@@ -54,11 +65,7 @@ impl Lists<'_> {
         self.read
             .push((file.clone(), self.domains.len(), Vec::new()));
         let mut wrong = Vec::new();
-        for (line, text) in (1..).zip(text.trim_start_matches('\u{FEFF}').lines()) {
-            let name = text.split('#').next().unwrap_or_default().trim();
-            if name.is_empty() {
-                continue;
-            }
+        for (line, name) in names(text) {
             if let Err(problem) = self.add_line(line, name) {
                 wrong.push((line, problem));
             }

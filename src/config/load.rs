@@ -27,16 +27,12 @@ const MISTAKES: usize = 100;
 /// Reads everything, and says either all that is in force or all that is wrong.
 pub(super) fn load(path: Option<&FsPath>, overrides: &Overrides) -> Result<Config, Error> {
     let mut sources = Sources::beside(path);
-    let text = match path.map(|path| (path, sources.read_text(path))) {
+    let text = match path {
+        Some(path) => sources.read_text(path).map_err(|source| Error::Read {
+            file: path.to_owned(),
+            source,
+        })?,
         None => String::new(),
-        Some((_, Ok(text))) => text,
-        Some((path, Err(Problem::Unreadable { source, .. }))) => {
-            return Err(Error::Read {
-                file: path.to_owned(),
-                source,
-            });
-        }
-        Some((_, Err(_))) => unreachable!("a file can be read or not"),
     };
     let mut mistakes = Mistakes {
         file: path.unwrap_or(FsPath::new("(defaults)")),
@@ -125,12 +121,12 @@ impl Mistakes<'_> {
         let Mistake { at, line, problem } = mistake;
         let mut path = match at {
             At::Flag(flag) => {
+                self.found.push(Error::Flag { flag, problem });
                 match flag {
                     TRUST_ANCHOR_FLAG => self.overrides.trust_anchor_file = None,
                     CA_FILE_FLAG => self.overrides.ca_file = None,
                     _ => return Next::Enough,
                 }
-                self.found.push(Error::Flag { flag, problem });
                 return Next::Again;
             }
             At::Key(path) => path,
@@ -146,10 +142,11 @@ impl Mistakes<'_> {
                 return Next::Enough;
             }
         }
-        if path == Path::default() || self.found.len() >= MISTAKES {
-            if self.found.len() >= MISTAKES {
-                self.tell(&Path::default(), None, Problem::More);
-            }
+        if self.found.len() >= MISTAKES {
+            self.tell(&Path::default(), None, Problem::More);
+            return Next::Enough;
+        }
+        if path == Path::default() {
             return Next::Enough;
         }
         self.left_out.push(path);

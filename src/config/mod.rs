@@ -38,6 +38,7 @@ mod sources;
 use sources::Sources;
 
 pub use dns_server::DnsServerError;
+pub use lists::names as listed_names;
 
 /// Everything the operator can decide.
 #[derive(Debug, Clone)]

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::path::Path as FsPath;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -123,10 +125,14 @@ fn trust_anchors(
         }
         (None, None) => return Ok(TrustAnchors::built_in()),
     };
-    let anchors = sources.read_text(&file).and_then(|text| {
-        TrustAnchors::parse(&text).map_err(|source| Problem::TrustAnchors { file, source })
-    });
-    anchors.map_err(|problem| Wrong { at, problem })
+    read_trust_anchors(file, sources).map_err(|problem| Wrong { at, problem })
+}
+
+fn read_trust_anchors(file: PathBuf, sources: &mut Sources) -> Result<TrustAnchors, Problem> {
+    let text = sources
+        .read_text(&file)
+        .map_err(|source| unreadable(&file, source))?;
+    TrustAnchors::parse(&text).map_err(|source| Problem::TrustAnchors { file, source })
 }
 
 fn roots(
@@ -160,8 +166,17 @@ fn roots(
 }
 
 fn read_roots(file: PathBuf, sources: &mut Sources) -> Result<TrustRoots, Problem> {
-    let text = sources.read(&file)?;
+    let text = sources
+        .read(&file)
+        .map_err(|source| unreadable(&file, source))?;
     TrustRoots::from_pem(&text).map_err(|source| Problem::TrustRoots { file, source })
+}
+
+pub(super) fn unreadable(file: &FsPath, source: io::Error) -> Problem {
+    Problem::Unreadable {
+        file: file.to_owned(),
+        source,
+    }
 }
 
 fn system_roots() -> Result<TrustRoots, Problem> {

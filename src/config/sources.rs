@@ -3,10 +3,9 @@
 use std::hash::DefaultHasher;
 use std::hash::Hash as _;
 use std::hash::Hasher as _;
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
-
-use crate::config::Problem;
 
 /// Every file that was read.
 #[derive(Debug, Clone, Default)]
@@ -35,21 +34,16 @@ impl Sources {
     }
 
     /// The content of a file.
-    pub(super) fn read(&mut self, file: &Path) -> Result<Vec<u8>, Problem> {
-        let content = std::fs::read(file).map_err(|source| Problem::Unreadable {
-            file: file.to_owned(),
-            source,
-        })?;
+    pub(super) fn read(&mut self, file: &Path) -> io::Result<Vec<u8>> {
+        let content = std::fs::read(file)?;
         self.read.push((file.to_owned(), digest(&content)));
         Ok(content)
     }
 
     /// The same as text.
-    pub(super) fn read_text(&mut self, file: &Path) -> Result<String, Problem> {
-        String::from_utf8(self.read(file)?).map_err(|_| Problem::Unreadable {
-            file: file.to_owned(),
-            source: std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not text in UTF-8"),
-        })
+    pub(super) fn read_text(&mut self, file: &Path) -> io::Result<String> {
+        let no_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
+        String::from_utf8(self.read(file)?).map_err(no_text)
     }
 
     /// Whether any of them has other content now, or cannot be read any more.

@@ -397,6 +397,28 @@ fn flags_win() {
 }
 
 #[test]
+fn flags_are_told_with_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    std::fs::write(&file, "dns: {timeout: 0s}\n").unwrap();
+    let overrides = Overrides {
+        trust_anchor_file: Some("/nonexistent/anchors".into()),
+        ca_file: Some("/nonexistent/ca.pem".into()),
+        ..Overrides::default()
+    };
+    let error = Config::load(Some(&file), &overrides)
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "config.yaml:1: dns.timeout: it must be longer than zero\n",
+        "--dns.trust-anchor-file: cannot read /nonexistent/anchors",
+        "--tls.ca-file: cannot read /nonexistent/ca.pem",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
 fn says_which_named_file_is_of_no_use() {
     let folder = tempfile::tempdir().unwrap();
     for (why, key, content, expected) in [
