@@ -2,7 +2,7 @@
 //!
 //! Data flows one way, and this is the reading order:
 //!
-//! 1. The vocabulary: [`closed_set`], [`clock`], [`domain_name`]. Words shared by all.
+//! 1. The vocabulary: [`closed_set`], [`clock`], [`domain_name`]. Words shared by all. [`gate`] bounds what runs at once.
 //! 2. [`protocol`]: what the RFCs say, as pure functions over bytes and text.
 //! 3. [`evidence`]: plain data: what one probe learned, and what it could not learn and why.
 //! 4. [`config`] and [`telemetry`]: what the operator asked for, and what the exporter counts of itself.
@@ -19,6 +19,7 @@ pub mod config;
 pub mod domain_name;
 pub mod evidence;
 pub mod finding;
+pub mod gate;
 pub mod memory;
 pub mod observe;
 pub mod probe;

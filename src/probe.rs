@@ -72,6 +72,20 @@ impl Prober {
         &self.memory
     }
 
+    /// One for this configuration, which shares with this one all that the two agree on; this one may finish what it has
+    /// under way. It fails without a trace.
+    pub fn reconfigured(&self, config: &Config) -> Result<Self, ProberError> {
+        let observer = Arc::new(self.observer.reconfigured(config)?);
+        self.memory.list(&config.domains);
+        Ok(Self {
+            observer,
+            roots: Arc::clone(&config.roots),
+            limits: config.limits.clone(),
+            expectations: Arc::new(Expectations::of(&config.domains)),
+            ..self.clone()
+        })
+    }
+
     /// Looks at `domain` for at most `timeout` and judges what was learned by then.
     pub async fn run(&self, domain: &DomainName, module: &Module, timeout: Duration) -> Report {
         self.run_within(domain, module, timeout, Caps::of(&self.limits))

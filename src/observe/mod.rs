@@ -62,6 +62,7 @@ use crate::protocol::mta_sts::record;
 use crate::protocol::mta_sts::record::RecordReading;
 use crate::protocol::pkix::TrustRoots;
 use crate::protocol::txt::TxtRecord;
+use crate::telemetry::SelfCheck;
 use crate::telemetry::Telemetry;
 
 pub mod dns;
@@ -80,9 +81,10 @@ mod tests;
 
 /// Looks at domains. Holds what probes share: the resolver with its cache, and the SMTP observations.
 pub struct Observer {
+    dns: config::Dns,
     resolver: Resolver,
     telemetry: Arc<Telemetry>,
-    self_checks: SelfChecks,
+    self_checks: Arc<SelfChecks>,
     smtp: SmtpObserver,
     mta_sts: config::MtaSts,
     special_use: SpecialUse,
@@ -123,8 +125,10 @@ impl Observer {
     ) -> Result<Self, ObserverError> {
         let resolver =
             Resolver::with_clock(&config.dns, Arc::clone(&telemetry), Arc::clone(&clock))?;
+        let self_checks = SelfChecks::new(resolver.clone(), Arc::clone(&telemetry));
         Ok(Self {
-            self_checks: SelfChecks::new(resolver.clone(), Arc::clone(&telemetry)),
+            dns: config.dns.clone(),
+            self_checks: Arc::new(self_checks),
             resolver,
             telemetry: Arc::clone(&telemetry),
             smtp: SmtpObserver::with_clock(&config.smtp, telemetry, Arc::clone(&clock)),
@@ -139,6 +143,25 @@ impl Observer {
                 .time_to_live(POLICY_REMEMBERED)
                 .build(),
         })
+    }
+
+    /// One for this configuration, which shares with this one all that the two agree on: what is remembered stays, and this
+    /// one may go on with what it has under way.
+    pub fn reconfigured(&self, config: &Config) -> Result<Self, ObserverError> {
+        let (telemetry, clock) = (Arc::clone(&self.telemetry), Arc::clone(&self.clock));
+        let mut new = Self::with_clock(config, telemetry, clock)?;
+        if new.dns == self.dns && new.resolver.servers() == self.resolver.servers() {
+            new.resolver = self.resolver.clone();
+            new.self_checks = Arc::clone(&self.self_checks);
+        } else {
+            tracing::info!("dns has changed: what it answered is asked for anew");
+            // What is known of the upstream was about another one.
+            let known = self.telemetry.self_checks.of(SelfCheck::DnssecUpstream);
+            known.set(None);
+        }
+        new.smtp = self.smtp.reconfigured(&config.smtp);
+        new.policies = self.policies.clone();
+        Ok(new)
     }
 
     /// The resolver, for single look-ups.

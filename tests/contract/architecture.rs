@@ -12,6 +12,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("closed_set", &[]),
     ("clock", &["closed_set"]),
     ("domain_name", &["closed_set"]),
+    ("gate", &[]),
     ("protocol", VOCABULARY),
     ("finding", VOCABULARY),
     (
@@ -43,6 +44,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "evidence",
             "config",
             "telemetry",
+            "gate",
         ],
     ),
     (
@@ -84,6 +86,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "report",
             "probe",
             "memory",
+            "gate",
         ],
     ),
     (

@@ -26,6 +26,7 @@ mod http;
 mod memory;
 mod monitor;
 mod mta_sts;
+mod reload;
 mod resolve;
 mod smtp;
 mod trouble;
