@@ -16,6 +16,7 @@ use crate::assess::smtp::AddressVerdict;
 use crate::assess::smtp::is_verdict;
 use crate::domain_name::MxHost;
 use crate::evidence::Stage;
+use crate::evidence::dns::Answer;
 use crate::evidence::dns::DnssecStatus;
 use crate::evidence::dns::Lookup;
 use crate::evidence::mail_routing::HostEvidence;
@@ -169,6 +170,22 @@ fn assess_lookups(
             }
             DnssecStatus::Insecure | DnssecStatus::Secure => {}
         }
+    }
+    // RFC 8020 §2; where an alias leads away from there, NXDOMAIN is about another name.
+    if let Some(above) = &seen.tlsa.above
+        && above.answer == Answer::NxDomain
+        && above.aliases.is_empty()
+    {
+        let detail = format!(
+            "the name servers say NXDOMAIN for {}, below which TLSA records are published",
+            above.name
+        );
+        findings.add(
+            Code::DaneDenialBroken,
+            Severity::Warning,
+            owner(above),
+            detail,
+        );
     }
     if let Some(lookup) = seen
         .tlsa
@@ -439,13 +456,14 @@ mod tests {
     use crate::assess::delivery::Sender;
     use crate::assess::testing::Case;
     use crate::assess::testing::Change;
+    use crate::assess::testing::answer;
     use crate::assess::testing::check_rows;
     use crate::assess::testing::data;
     use crate::assess::testing::fail;
     use crate::assess::testing::failing;
     use crate::assess::testing::insecure;
     use crate::assess::testing::session;
-    use crate::evidence::dns::Answer;
+    use crate::evidence::dns::Alias;
     use crate::evidence::dns::RecordType;
     use crate::evidence::dns::Security;
     use crate::evidence::mail_routing::TlsaNotAsked;
@@ -587,12 +605,57 @@ mod tests {
                 C::DaneTlsaInsecure,
                 S::Warning,
             ),
+            (
+                "the name above is denied",
+                |c| c.host().tlsa.above = Some(above(Answer::NxDomain)),
+                C::DaneDenialBroken,
+                S::Warning,
+            ),
         ]);
         // A rollover record is as it should be, and said.
         assert_eq!(
             Case::good().codes().get(&C::DaneRecordStale),
             Some(&S::Info)
         );
+    }
+
+    fn above(what: Answer<TlsaRecord>) -> Lookup<TlsaRecord> {
+        answer("_tcp.mx.example.com", RecordType::Tlsa, what)
+    }
+
+    #[test]
+    fn only_nxdomain_breaks_the_denial() {
+        for (why, what, aliased) in [
+            ("as it should be", Answer::NoData, false),
+            ("not learned", Answer::Unknown, false),
+            (
+                "a wildcard",
+                Answer::Data(vec![
+                    crate::assess::testing::WORLD.record("3 1 1 sha256(spki(L))"),
+                ]),
+                false,
+            ),
+            ("NXDOMAIN at the end of an alias", Answer::NxDomain, true),
+        ] {
+            let mut case = Case::good();
+            let mut lookup = above(what);
+            if aliased {
+                lookup.aliases = vec![Alias {
+                    owner: "_tcp.mx.example.com".to_owned(),
+                    target: "elsewhere.example.net".to_owned(),
+                    status: DnssecStatus::Secure,
+                }];
+            }
+            case.host().tlsa.above = Some(lookup);
+            assert!(!case.codes().contains_key(&Code::DaneDenialBroken), "{why}");
+        }
+        let mut case = Case::good();
+        case.host().tlsa.above = Some(above(Answer::NxDomain));
+        let findings = case.assess().findings;
+        let broken = findings
+            .iter()
+            .find(|finding| finding.code == Code::DaneDenialBroken);
+        assert_eq!(broken.unwrap().about, "_tcp.mx.example.com/TLSA");
     }
 
     fn other_name(case: &mut Case) {

@@ -464,3 +464,27 @@ async fn names_and_look_ups() {
     ])
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn denial_above() {
+    use mailtls_lab::DnsFault;
+    let mx = || Mx::new("mx1").tlsa("3 1 1");
+    let broken = |domain: Domain| {
+        domain
+            .mx(mx())
+            .dns_fault("_tcp.mx1", "ANY", DnsFault::Nxdomain)
+    };
+    judge(vec![
+        signed("the name above TLSA is denied", "ent.example", broken)
+            .finds([SINGLE, "warning dane_denial_broken"])
+            .exports([MATCH, PROTECTED, "mailtls_finding{code=\"dane_denial_broken\",about=\"_tcp.mx1.ent.example/TLSA\"} 1"]),
+        signed("the same with NSEC3", "ent3.example", |domain| broken(domain.nsec3()))
+            .finds([SINGLE, "warning dane_denial_broken"])
+            .exports([MATCH]),
+        signed("no TLSA, nothing to deny", "none.example", |domain| {
+            domain.mx(Mx::new("mx1")).dns_fault("_tcp.mx1", "ANY", DnsFault::Nxdomain)
+        })
+        .finds(["info dane_ready"]),
+    ])
+    .await;
+}
