@@ -97,15 +97,14 @@ pub(super) fn assess(
         assess_lookups(context, mx, host, seen, findings);
         assess_set(mx, host, findings);
     }
-    let protected = |status| hosts.iter().any(|host| host.dane.status == status);
-    if protected(DaneStatus::Match)
-        && (protected(DaneStatus::Absent) || protected(DaneStatus::Insecure))
-    {
-        let bare: Vec<&str> = hosts
-            .iter()
-            .filter(|host| matches!(host.dane.status, DaneStatus::Absent | DaneStatus::Insecure))
-            .map(|host| host.name.as_str())
-            .collect();
+    let is_bare =
+        |host: &&HostVerdict| matches!(host.dane.status, DaneStatus::Absent | DaneStatus::Insecure);
+    let bare: Vec<&str> = hosts
+        .iter()
+        .filter(is_bare)
+        .map(|host| host.name.as_str())
+        .collect();
+    if !bare.is_empty() && hosts.iter().any(|host| !host.dane.records.is_empty()) {
         let detail = format!("no TLSA records to be used at {}", bare.join(", "));
         findings.add(Code::DanePartial, Severity::Warning, "", detail);
     }
@@ -258,6 +257,15 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
         let detail = "it has TLSA records, but the MX RRset that names it is not signed: a forged MX evades them";
         findings.add(Code::DaneMxInsecure, Severity::Warning, name, detail);
     }
+    if dane.records.len() > MANY_RECORDS {
+        let detail = format!("{} TLSA records: some senders give up", dane.records.len());
+        findings.add(
+            Code::DaneManyRecords,
+            Severity::Info,
+            owner.as_str(),
+            detail,
+        );
+    }
     for (address, outcome) in dane.without_tls() {
         let about = format!("{name}/{address}");
         match outcome {
@@ -300,15 +308,6 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
         assess_mismatch(host, base, chain, findings);
     }
     assess_combinations(dane, &owner, findings);
-    if dane.records.len() > MANY_RECORDS {
-        let detail = format!("{} TLSA records: some senders give up", dane.records.len());
-        findings.add(
-            Code::DaneManyRecords,
-            Severity::Info,
-            owner.as_str(),
-            detail,
-        );
-    }
     if let [only] = &dane.records[..]
         && only.matches == Some(true)
     {
@@ -462,6 +461,7 @@ mod tests {
     use crate::assess::testing::fail;
     use crate::assess::testing::failing;
     use crate::assess::testing::insecure;
+    use crate::assess::testing::observation;
     use crate::assess::testing::session;
     use crate::evidence::dns::Alias;
     use crate::evidence::dns::RecordType;
@@ -554,6 +554,16 @@ mod tests {
                 S::Warning,
             ),
             (
+                "2 0 0, anchor not sent, the other key not seen",
+                |c| {
+                    c.tlsa(&["2 0 0 full(cert(R))"]);
+                    c.presents(&["L", "I"]);
+                    observation(c.host()).sessions.truncate(1);
+                },
+                C::DaneTaNotInChain,
+                S::Warning,
+            ),
+            (
                 "2 1 0, anchor not sent",
                 |c| {
                     c.tlsa(&["2 1 0 full(spki(R))"]);
@@ -579,6 +589,21 @@ mod tests {
                 |c| c.add_backup().tlsa.asked[0].lookup.answer = Answer::NxDomain,
                 C::DanePartial,
                 S::Warning,
+            ),
+            (
+                "a backup without, the best does not match",
+                |c| {
+                    c.tlsa(&["3 1 1 sha256(spki(X))"]);
+                    c.add_backup().tlsa.asked[0].lookup.answer = Answer::NxDomain;
+                },
+                C::DanePartial,
+                S::Warning,
+            ),
+            (
+                "thirteen, none usable",
+                |c| c.tlsa(&["1 1 1 sha256(spki(L))"; 13]),
+                C::DaneManyRecords,
+                S::Info,
             ),
             (
                 "one record",

@@ -8,6 +8,7 @@ use crate::assess::delivery::PolicyFact;
 use crate::assess::dnssec::margin;
 use crate::assess::dnssec::words;
 use crate::assess::mta_sts_mx::PATTERNS_NAMED;
+use crate::assess::mta_sts_mx::about_pattern;
 use crate::assess::mta_sts_record::RecordStatus;
 use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
@@ -22,6 +23,7 @@ use crate::protocol::mta_sts::policy;
 use crate::protocol::mta_sts::policy::Mode;
 use crate::protocol::mta_sts::policy::Policy;
 use crate::protocol::mta_sts::policy::PolicyDefect;
+use crate::protocol::mta_sts::public_suffix::is_public_suffix;
 use crate::protocol::pkix;
 use crate::protocol::pkix::NameVerdict;
 use crate::protocol::pkix::PathProblem;
@@ -438,17 +440,23 @@ fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings
         findings.add(Code::MtaStsMaxAgeShort, Severity::Info, "", detail);
     }
     for pattern in policy.mx.iter().take(PATTERNS_NAMED) {
-        let wide = pattern.wildcard_domain().is_some_and(|domain| {
-            !domain.contains('.') || domain == context.evidence.domain.as_str()
-        });
-        if wide {
-            findings.add(
-                Code::MtaStsPatternWide,
-                Severity::Info,
-                pattern.to_string(),
-                "whoever can get a certificate for any host in there can play an MX",
-            );
-        }
+        let Some(covered) = pattern.wildcard_domain() else {
+            continue;
+        };
+        // RFC 8461 §10.4: whoever gets a certificate for a name in there can play an MX.
+        let who = if is_public_suffix(covered) {
+            format!("{covered} is a public suffix: anybody who registers a name below it")
+        } else if covered == context.evidence.domain.as_str() {
+            "whoever can get a certificate for any host of the domain".to_owned()
+        } else {
+            continue;
+        };
+        findings.add(
+            Code::MtaStsPatternWide,
+            Severity::Info,
+            about_pattern(pattern),
+            format!("{who} can play an MX"),
+        );
     }
 }
 
@@ -468,250 +476,289 @@ mod tests {
     use crate::protocol::pkix::testing::vectors;
     use serde_json::Value;
 
+    use Code as C;
+    use PolicyFetchFailure as F;
+    use Severity as S;
+
     #[test]
-    #[expect(clippy::too_many_lines, reason = "a table")]
     fn says_what_is_wrong_with_the_policy() {
-        use Code as C;
-        use PolicyFetchFailure as F;
-        use Severity as S;
-        check_rows(&[
-            (
-                "look-up fails",
-                host_lookup_fails,
-                C::MtaStsHostLookupFailed,
-                S::Critical,
-            ),
-            (
-                "no address",
-                |c| c.policy_fails(F::NoAddress),
-                C::MtaStsHostNoAddress,
-                S::Critical,
-            ),
-            (
-                "refused",
-                |c| c.policy_fails(F::Connect("refused".into())),
-                C::MtaStsConnectFailed,
-                S::Critical,
-            ),
-            (
-                "private address",
-                |c| c.policy_fails(F::SpecialUseAddress("10.0.0.1".into())),
-                C::MtaStsConnectFailed,
-                S::Critical,
-            ),
-            (
-                "slow, and we were impatient",
-                |c| c.policy_fails(F::Timeout(FetchPhase::Connect)),
-                C::MtaStsTimeout,
-                S::Warning,
-            ),
-            (
-                "slow",
-                |c| {
-                    c.fetch().allowed_seconds = 60;
-                    c.policy_fails(F::Timeout(FetchPhase::Transfer));
-                },
-                C::MtaStsTimeout,
-                S::Critical,
-            ),
-            (
-                "TLS",
-                |c| c.policy_fails(F::Tls("alert".into())),
-                C::MtaStsTlsFailed,
-                S::Critical,
-            ),
-            (
-                "redirect",
-                |c| {
-                    c.policy_fails(F::Redirect {
-                        code: 301,
-                        location: None,
-                    });
-                },
-                C::MtaStsHttpRedirect,
-                S::Critical,
-            ),
-            (
-                "404",
-                |c| c.policy_fails(F::Status { code: 404 }),
-                C::MtaStsHttpStatus,
-                S::Critical,
-            ),
-            (
-                "large",
-                |c| c.policy_fails(F::TooLarge),
-                C::MtaStsTooLarge,
-                S::Critical,
-            ),
-            (
-                "cut",
-                |c| c.policy_fails(F::Truncated),
-                C::MtaStsTruncated,
-                S::Critical,
-            ),
-            (
-                "expired",
-                |c| refused(c, "mta-sts.example.com", -1),
-                C::MtaStsCertExpired,
-                S::Critical,
-            ),
-            (
-                "name",
-                |c| refused(c, "www.example.com", 90),
-                C::MtaStsCertNameMismatch,
-                S::Critical,
-            ),
-            (
-                "not yet valid",
-                not_yet_valid,
-                C::MtaStsCertExpired,
-                S::Critical,
-            ),
-            (
-                "look-up fails, but so does everything",
-                |c| {
-                    host_lookup_fails(c);
-                    c.evidence.monitor.resolver_answered = false;
-                },
-                C::MtaStsHostLookupFailed,
-                S::Warning,
-            ),
-            (
-                "self-signed",
-                self_signed,
-                C::MtaStsCertUntrusted,
-                S::Critical,
-            ),
-            (
-                "ends soon",
-                |c| c.fetch().chain = host_chain("mta-sts.example.com", 5),
-                C::MtaStsHostCertExpiring,
-                S::Warning,
-            ),
-            (
-                "HTML",
-                |c| content_type(c, Some("text/html")),
-                C::MtaStsContentType,
-                S::Critical,
-            ),
-            (
-                "no type",
-                |c| content_type(c, None),
-                C::MtaStsContentType,
-                S::Critical,
-            ),
-            (
-                "no version",
-                |c| c.policy("mode: enforce\nmx: mx.example.com\nmax_age: 1209600\n"),
-                C::MtaStsVersionMissing,
-                S::Critical,
-            ),
-            (
-                "version 2",
-                |c| c.policy("version: STSv2\nmode: none\nmax_age: 1\n"),
-                C::MtaStsVersionUnknown,
-                S::Critical,
-            ),
-            (
-                "no mode",
-                |c| c.policy("version: STSv1\nmx: mx.example.com\nmax_age: 1209600\n"),
-                C::MtaStsModeMissing,
-                S::Critical,
-            ),
-            (
-                "odd mode",
-                |c| c.policy("version: STSv1\nmode: on\nmx: mx.example.com\nmax_age: 1209600\n"),
-                C::MtaStsModeUnknown,
-                S::Critical,
-            ),
-            (
-                "no max_age",
-                |c| c.policy("version: STSv1\nmode: none\n"),
-                C::MtaStsMaxAgeMissing,
-                S::Critical,
-            ),
-            (
-                "odd max_age",
-                |c| c.policy("version: STSv1\nmode: none\nmax_age: 1d\n"),
-                C::MtaStsMaxAgeInvalid,
-                S::Critical,
-            ),
-            (
-                "no mx",
-                |c| c.policy("version: STSv1\nmode: enforce\nmax_age: 1209600\n"),
-                C::MtaStsMxMissing,
-                S::Critical,
-            ),
-            (
-                "odd mx",
-                |c| c.policy("version: STSv1\nmode: enforce\nmx: *\nmax_age: 1209600\n"),
-                C::MtaStsMxInvalid,
-                S::Critical,
-            ),
-            (
-                "garbage",
-                |c| c.policy("<html>\n"),
-                C::MtaStsLineMalformed,
-                S::Critical,
-            ),
-            (
-                "garbage, but nobody asks",
-                |c| {
-                    c.mta_sts_records(&["v=STSv1;"]);
-                    c.policy("<html>\n");
-                },
-                C::MtaStsLineMalformed,
-                S::Warning,
-            ),
-            (
-                "blank line",
-                |c| valid(c, "\n", "enforce", 1_209_600),
-                C::MtaStsBlankLine,
-                S::Warning,
-            ),
-            (
-                "twice",
-                |c| valid(c, "max_age: 1\n", "enforce", 1_209_600),
-                C::MtaStsDuplicateField,
-                S::Warning,
-            ),
-            (
-                "an hour",
-                |c| valid(c, "", "enforce", 3_600),
-                C::MtaStsMaxAgeShort,
-                S::Warning,
-            ),
-            (
-                "two days",
-                |c| valid(c, "", "enforce", 172_800),
-                C::MtaStsMaxAgeShort,
-                S::Info,
-            ),
-            (
-                "none for a year",
-                |c| valid(c, "", "none", 31_536_000),
-                C::MtaStsNoneMaxAgeLong,
-                S::Info,
-            ),
-            (
-                "none",
-                |c| valid(c, "", "none", 86_400),
-                C::MtaStsModeNone,
-                S::Info,
-            ),
-            (
-                "testing",
-                |c| valid(c, "", "testing", 1_209_600),
-                C::MtaStsModeTesting,
-                S::Info,
-            ),
-            (
-                "everybody",
-                |c| valid(c, "mx: *.example.com\n", "enforce", 1_209_600),
-                C::MtaStsPatternWide,
-                S::Info,
-            ),
-        ]);
+        check_rows(ROWS);
+    }
+
+    /// What is critical to those who ask for the policy is a warning where no usable record points to it.
+    #[test]
+    fn a_policy_that_nobody_asks_for_harms_nobody_yet() {
+        let critical = ROWS.iter().filter(|row| row.3 == S::Critical);
+        let mut tried = std::collections::BTreeSet::new();
+        for (why, change, code, _) in critical {
+            let mut case = Case::good();
+            case.mta_sts_records(&["v=STSv1;"]);
+            change(&mut case);
+            assert_eq!(case.codes().get(code), Some(&S::Warning), "{why}");
+            tried.insert(*code);
+        }
+        for code in Code::ALL {
+            let entry = code.entry();
+            if entry.check == Check::MtaStsPolicy && entry.severities.contains(&S::Critical) {
+                assert!(tried.contains(code), "{code} has no row");
+            }
+        }
+    }
+
+    const ROWS: &[(&str, Change, Code, Severity)] = &[
+        (
+            "look-up fails",
+            host_lookup_fails,
+            C::MtaStsHostLookupFailed,
+            S::Critical,
+        ),
+        (
+            "no address",
+            |c| c.policy_fails(F::NoAddress),
+            C::MtaStsHostNoAddress,
+            S::Critical,
+        ),
+        (
+            "refused",
+            |c| c.policy_fails(F::Connect("refused".into())),
+            C::MtaStsConnectFailed,
+            S::Critical,
+        ),
+        (
+            "private address",
+            |c| c.policy_fails(F::SpecialUseAddress("10.0.0.1".into())),
+            C::MtaStsConnectFailed,
+            S::Critical,
+        ),
+        (
+            "slow, and we were impatient",
+            |c| c.policy_fails(F::Timeout(FetchPhase::Connect)),
+            C::MtaStsTimeout,
+            S::Warning,
+        ),
+        (
+            "slow",
+            |c| {
+                c.fetch().allowed_seconds = 60;
+                c.policy_fails(F::Timeout(FetchPhase::Transfer));
+            },
+            C::MtaStsTimeout,
+            S::Critical,
+        ),
+        (
+            "TLS",
+            |c| c.policy_fails(F::Tls("alert".into())),
+            C::MtaStsTlsFailed,
+            S::Critical,
+        ),
+        (
+            "redirect",
+            |c| {
+                c.policy_fails(F::Redirect {
+                    code: 301,
+                    location: None,
+                });
+            },
+            C::MtaStsHttpRedirect,
+            S::Critical,
+        ),
+        (
+            "404",
+            |c| c.policy_fails(F::Status { code: 404 }),
+            C::MtaStsHttpStatus,
+            S::Critical,
+        ),
+        (
+            "large",
+            |c| c.policy_fails(F::TooLarge),
+            C::MtaStsTooLarge,
+            S::Critical,
+        ),
+        (
+            "cut",
+            |c| c.policy_fails(F::Truncated),
+            C::MtaStsTruncated,
+            S::Critical,
+        ),
+        (
+            "expired",
+            |c| refused(c, "mta-sts.example.com", -1),
+            C::MtaStsCertExpired,
+            S::Critical,
+        ),
+        (
+            "name",
+            |c| refused(c, "www.example.com", 90),
+            C::MtaStsCertNameMismatch,
+            S::Critical,
+        ),
+        (
+            "not yet valid",
+            not_yet_valid,
+            C::MtaStsCertExpired,
+            S::Critical,
+        ),
+        (
+            "look-up fails, but so does everything",
+            |c| {
+                host_lookup_fails(c);
+                c.evidence.monitor.resolver_answered = false;
+            },
+            C::MtaStsHostLookupFailed,
+            S::Warning,
+        ),
+        (
+            "self-signed",
+            self_signed,
+            C::MtaStsCertUntrusted,
+            S::Critical,
+        ),
+        (
+            "ends soon",
+            |c| c.fetch().chain = host_chain("mta-sts.example.com", 5),
+            C::MtaStsHostCertExpiring,
+            S::Warning,
+        ),
+        (
+            "HTML",
+            |c| content_type(c, Some("text/html")),
+            C::MtaStsContentType,
+            S::Critical,
+        ),
+        (
+            "no type",
+            |c| content_type(c, None),
+            C::MtaStsContentType,
+            S::Critical,
+        ),
+        (
+            "no version",
+            |c| c.policy("mode: enforce\nmx: mx.example.com\nmax_age: 1209600\n"),
+            C::MtaStsVersionMissing,
+            S::Critical,
+        ),
+        (
+            "version 2",
+            |c| c.policy("version: STSv2\nmode: none\nmax_age: 1\n"),
+            C::MtaStsVersionUnknown,
+            S::Critical,
+        ),
+        (
+            "no mode",
+            |c| c.policy("version: STSv1\nmx: mx.example.com\nmax_age: 1209600\n"),
+            C::MtaStsModeMissing,
+            S::Critical,
+        ),
+        (
+            "odd mode",
+            |c| c.policy("version: STSv1\nmode: on\nmx: mx.example.com\nmax_age: 1209600\n"),
+            C::MtaStsModeUnknown,
+            S::Critical,
+        ),
+        (
+            "no max_age",
+            |c| c.policy("version: STSv1\nmode: none\n"),
+            C::MtaStsMaxAgeMissing,
+            S::Critical,
+        ),
+        (
+            "odd max_age",
+            |c| c.policy("version: STSv1\nmode: none\nmax_age: 1d\n"),
+            C::MtaStsMaxAgeInvalid,
+            S::Critical,
+        ),
+        (
+            "no mx",
+            |c| c.policy("version: STSv1\nmode: enforce\nmax_age: 1209600\n"),
+            C::MtaStsMxMissing,
+            S::Critical,
+        ),
+        (
+            "odd mx",
+            |c| c.policy("version: STSv1\nmode: enforce\nmx: *\nmax_age: 1209600\n"),
+            C::MtaStsMxInvalid,
+            S::Critical,
+        ),
+        (
+            "garbage",
+            |c| c.policy("<html>\n"),
+            C::MtaStsLineMalformed,
+            S::Critical,
+        ),
+        (
+            "blank line",
+            |c| valid(c, "\n", "enforce", 1_209_600),
+            C::MtaStsBlankLine,
+            S::Warning,
+        ),
+        (
+            "twice",
+            |c| valid(c, "max_age: 1\n", "enforce", 1_209_600),
+            C::MtaStsDuplicateField,
+            S::Warning,
+        ),
+        (
+            "an hour",
+            |c| valid(c, "", "enforce", 3_600),
+            C::MtaStsMaxAgeShort,
+            S::Warning,
+        ),
+        (
+            "two days",
+            |c| valid(c, "", "enforce", 172_800),
+            C::MtaStsMaxAgeShort,
+            S::Info,
+        ),
+        (
+            "none for a year",
+            |c| valid(c, "", "none", 31_536_000),
+            C::MtaStsNoneMaxAgeLong,
+            S::Info,
+        ),
+        (
+            "none",
+            |c| valid(c, "", "none", 86_400),
+            C::MtaStsModeNone,
+            S::Info,
+        ),
+        (
+            "testing",
+            |c| valid(c, "", "testing", 1_209_600),
+            C::MtaStsModeTesting,
+            S::Info,
+        ),
+        (
+            "everybody",
+            |c| valid(c, "mx: *.example.com\n", "enforce", 1_209_600),
+            C::MtaStsPatternWide,
+            S::Info,
+        ),
+        (
+            "everybody below a registry's suffix",
+            |c| valid(c, "mx: *.co.uk\n", "enforce", 1_209_600),
+            C::MtaStsPatternWide,
+            S::Info,
+        ),
+        (
+            "everybody below a provider's suffix",
+            |c| valid(c, "mx: *.github.io\n", "enforce", 1_209_600),
+            C::MtaStsPatternWide,
+            S::Info,
+        ),
+    ];
+
+    #[test]
+    fn a_wildcard_for_mail_servers_is_not_wide() {
+        for (why, pattern) in [
+            ("a provider's domain", "*.mail.protection.outlook.com"),
+            ("below a provider's suffix", "*.mx.example.github.io"),
+            ("below the domain", "*.mx.example.com"),
+            ("no wildcard", "co.uk"),
+        ] {
+            let mut case = Case::good();
+            valid(&mut case, &format!("mx: {pattern}\n"), "enforce", 1_209_600);
+            assert!(!case.codes().contains_key(&C::MtaStsPatternWide), "{why}");
+        }
     }
 
     fn valid(case: &mut Case, more: &str, mode: &str, max_age: u32) {

@@ -145,6 +145,7 @@ mod tests {
     use crate::assess::testing::check_rows;
     use crate::assess::testing::fail;
     use crate::evidence::mta_sts::PolicyEvidence;
+    use crate::evidence::mta_sts::PolicyFetchFailure;
 
     const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
 
@@ -164,6 +165,33 @@ mod tests {
                 "none, but a policy",
                 |c| c.mta_sts_records(&[]),
                 Code::MtaStsPolicyWithoutRecord,
+                Severity::Warning,
+            ),
+            (
+                "none, but a policy that says none",
+                |c| {
+                    c.mta_sts_records(&[]);
+                    c.policy("version: STSv1\nmode: none\nmax_age: 86400\n");
+                },
+                Code::MtaStsPolicyWithoutRecord,
+                Severity::Info,
+            ),
+            (
+                "bad id, testing served",
+                |c| {
+                    c.mta_sts_records(&["v=STSv1; id=2024-01;"]);
+                    c.policy(TESTING);
+                },
+                Code::MtaStsRecordIdInvalid,
+                Severity::Warning,
+            ),
+            (
+                "two, nothing served",
+                |c| {
+                    c.mta_sts_records(&["v=STSv1; id=1;", "v=STSv1; id=2;"]);
+                    c.policy_fails(PolicyFetchFailure::NoAddress);
+                },
+                Code::MtaStsRecordMultiple,
                 Severity::Warning,
             ),
             (
