@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::HostVerdict;
+use crate::assess::advice::record_excerpt;
+use crate::assess::advice::tlsa_line;
 use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
 use crate::assess::delivery::DaneFact;
@@ -35,6 +37,7 @@ use crate::protocol::tlsa::TlsaRecord;
 use crate::protocol::tlsa::Unusable;
 use crate::protocol::tlsa::Usability;
 
+mod rollover;
 mod verdict;
 
 pub use self::verdict::ChainVerdict;
@@ -95,7 +98,7 @@ pub(super) fn assess(
 ) {
     for (host, seen) in hosts.iter().zip(&context.evidence.routing.hosts) {
         assess_lookups(context, mx, host, seen, findings);
-        assess_set(mx, host, findings);
+        assess_set(context, mx, host, seen, findings);
     }
     let is_bare =
         |host: &&HostVerdict| matches!(host.dane.status, DaneStatus::Absent | DaneStatus::Insecure);
@@ -106,7 +109,15 @@ pub(super) fn assess(
         .collect();
     if !bare.is_empty() && hosts.iter().any(|host| !host.dane.records.is_empty()) {
         let detail = format!("no TLSA records to be used at {}", bare.join(", "));
-        findings.add(Code::DanePartial, Severity::Warning, "", detail);
+        let lines: BTreeSet<String> = hosts.iter().filter(is_bare).flat_map(ready_lines).collect();
+        let advice = (!lines.is_empty()).then(|| {
+            let lines: Vec<String> = lines.into_iter().collect();
+            format!(
+                "Sign the zones of these hosts if they are not signed, then publish {}",
+                lines.join("; ")
+            )
+        });
+        findings.add_maybe_advised(Code::DanePartial, Severity::Warning, "", detail, advice);
     }
     let known = |host: &HostVerdict| {
         let unreached = || {
@@ -211,15 +222,7 @@ fn assess_ready(host: &HostVerdict, findings: &mut Findings) {
         return;
     }
     let name = host.name.as_str();
-    let leaves = host
-        .addresses
-        .iter()
-        .flat_map(|address| &address.certificates)
-        .filter_map(|certificate| certificate.leaf.as_ref());
-    let records: BTreeSet<String> = leaves
-        .map(|leaf| tlsa::record_for_key(3, MatchingType::Sha256, &leaf.spki_der))
-        .map(|record| format!("_25._tcp.{name}. IN TLSA {record}"))
-        .collect();
+    let records = ready_lines(host);
     if records.is_empty() {
         return;
     }
@@ -231,6 +234,18 @@ fn assess_ready(host: &HostVerdict, findings: &mut Findings) {
         "everything is signed and no TLSA record is published",
         format!("Publish: {}", records.join("; ")),
     );
+}
+
+/// `3 1 1` of every key seen under the name of the host.
+fn ready_lines(host: &HostVerdict) -> BTreeSet<String> {
+    host.addresses
+        .iter()
+        .flat_map(|address| &address.certificates)
+        .filter(|certificate| !matches!(certificate.proof, KeyProof::Failed(_)))
+        .filter_map(|certificate| certificate.leaf.as_ref())
+        .map(|leaf| tlsa::record_for_key(3, MatchingType::Sha256, &leaf.spki_der))
+        .map(|record| tlsa_line(host.name.as_str(), &record))
+        .collect()
 }
 
 fn owner(lookup: &Lookup<TlsaRecord>) -> String {
@@ -245,7 +260,13 @@ fn insecure_detail(lookup: &Lookup<TlsaRecord>) -> String {
     format!("TLSA records are published, but not signed: {why}")
 }
 
-fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
+fn assess_set(
+    context: &Context<'_>,
+    mx: MxFact,
+    host: &HostVerdict,
+    seen: &HostEvidence,
+    findings: &mut Findings,
+) {
     let dane = &host.dane;
     let name = host.name.as_str();
     if dane.records.is_empty() {
@@ -291,35 +312,61 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
             "none of {} TLSA records is usable: TLS stays mandatory, unauthenticated",
             dane.records.len()
         );
-        findings.add(Code::DaneAllUnusable, Severity::Warning, name, detail);
+        let advice = instead(dane, base, "Publish");
+        findings.add_maybe_advised(
+            Code::DaneAllUnusable,
+            Severity::Warning,
+            name,
+            detail,
+            advice,
+        );
         return;
     }
     for verdict in &dane.records {
         if let Usability::Unusable(why) = verdict.usability {
-            findings.add(
+            findings.add_maybe_advised(
                 Code::DaneRecordUnusable,
                 Severity::Warning,
                 owner.as_str(),
-                format!("{}: {}", verdict.record, unusable_words(why)),
+                format!(
+                    "{}: {}",
+                    record_excerpt(&verdict.record),
+                    unusable_words(why)
+                ),
+                instead(dane, base, "Remove it, and publish what is missing of"),
             );
         }
     }
     for chain in dane.chains.iter().filter(|chain| !chain.matches) {
         assess_mismatch(host, base, chain, findings);
     }
-    assess_combinations(dane, &owner, findings);
-    if let [only] = &dane.records[..]
-        && only.matches == Some(true)
-    {
-        let detail = match only.record.usage {
-            2 => "one TLSA record: a certificate of another authority would break DANE",
-            _ if only.record.selector == 0 => {
-                "one TLSA record over the whole certificate: any renewal would break DANE"
-            }
-            _ => "one TLSA record: a renewal with a fresh key would break DANE",
-        };
-        findings.add(Code::DaneSingleRecord, Severity::Info, owner, detail);
+    let outside = dane
+        .chains
+        .iter()
+        .flat_map(|chain| &chain.evaluation.records)
+        .any(|verdict| verdict.matches == RecordMatch::MatchesWithoutAnchorInChain);
+    if outside {
+        let detail = "the authority of the 2 0 0 record is not in the chain that the server sends";
+        findings.add_maybe_advised(
+            Code::DaneTaNotInChain,
+            Severity::Warning,
+            owner.as_str(),
+            detail,
+            instead(
+                dane,
+                base,
+                "Let the server send that CA certificate too, or publish",
+            ),
+        );
     }
+    let set = rollover::Set {
+        mx,
+        host,
+        seen,
+        base,
+        owner: &owner,
+    };
+    rollover::assess(context, &set, findings);
 }
 
 const fn unusable_words(why: Unusable) -> &'static str {
@@ -344,12 +391,34 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
     };
     if reason(|why| matches!(why, NoMatch::NameMismatch)) {
         let detail = "the chain leads to the trust anchor of a TLSA record, but the certificate names another host";
-        findings.add(Code::DaneNameMismatch, Severity::Critical, about, detail);
+        let advice = instead(
+            &host.dane,
+            base,
+            "Get a certificate with the MX host's name, or publish what does not look at names:",
+        );
+        findings.add_maybe_advised(
+            Code::DaneNameMismatch,
+            Severity::Critical,
+            about,
+            detail,
+            advice,
+        );
         return;
     }
     if reason(|why| matches!(why, NoMatch::AnchorNotInChain)) {
         let detail = "the authority of the 2 1 0 record is not in the chain that the server sends: some senders refuse";
-        findings.add(Code::DaneTaNotInChain, Severity::Critical, about, detail);
+        let advice = instead(
+            &host.dane,
+            base,
+            "Let the server send that CA certificate too, or publish",
+        );
+        findings.add_maybe_advised(
+            Code::DaneTaNotInChain,
+            Severity::Critical,
+            about,
+            detail,
+            advice,
+        );
         return;
     }
     let problems: Vec<String> = chain
@@ -381,7 +450,8 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
         );
         let advice = record.map(|record| {
             format!(
-                "If this certificate is the right one, publish _25._tcp.{base}. IN TLSA {record} and remove what is stale; else bring back the certificate that was."
+                "If this certificate is the right one, publish {} and remove what is stale; else bring back the certificate that was.",
+                tlsa_line(base, &record)
             )
         });
         (detail, advice)
@@ -392,60 +462,31 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
         );
         (detail, Some("Renew or repair the certificates of the chain; the TLSA records are not the problem.".to_owned()))
     };
-    match advice {
-        Some(advice) => findings.add_advised(
-            Code::DaneTlsaMismatch,
-            Severity::Critical,
-            about,
-            detail,
-            advice,
-        ),
-        None => findings.add(Code::DaneTlsaMismatch, Severity::Critical, about, detail),
-    }
+    findings.add_maybe_advised(
+        Code::DaneTlsaMismatch,
+        Severity::Critical,
+        about,
+        detail,
+        advice,
+    );
 }
 
-/// RFC 7671 §8: each combination of usage, selector and matching type should match by itself.
-fn assess_combinations(dane: &DaneVerdict, owner: &str, findings: &mut Findings) {
-    // A record that matches nothing seen may be that of a key that was not seen.
-    if dane.status != DaneStatus::Match || dane.seen == Seen::NotEverything {
-        return;
-    }
-    let kind = |record: &TlsaRecord| (record.usage, record.selector, record.matching_type);
-    let usable = || {
-        dane.records
-            .iter()
-            .filter(|verdict| verdict.usability == Usability::Usable)
-    };
-    let matched = |wanted| {
-        usable().any(|verdict| kind(&verdict.record) == wanted && verdict.matches == Some(true))
-    };
-    for verdict in usable().filter(|verdict| verdict.matches == Some(false)) {
-        let record = &verdict.record;
-        if matched(kind(record)) {
-            let detail = format!("{record} matches nothing that the host presents");
-            findings.add(Code::DaneRecordStale, Severity::Info, owner, detail);
-        } else {
-            let detail = format!(
-                "no record of the kind {} {} {} matches: a sender that knows this kind alone refuses",
-                record.usage, record.selector, record.matching_type
-            );
-            findings.add(
-                Code::DaneCombinationUnmatched,
-                Severity::Warning,
-                owner,
-                detail,
-            );
-        }
-    }
-    let outside = dane
-        .chains
+/// Advice that ends in the records of the keys seen; none where none was.
+fn instead(dane: &DaneVerdict, base: &str, what: &str) -> Option<String> {
+    let lines: Vec<String> = key_lines(&dane.chains, base).into_iter().collect();
+    (!lines.is_empty()).then(|| format!("{what} {}", lines.join("; ")))
+}
+
+/// `3 1 1` of every key that the server proved to hold, as lines of a zone.
+fn key_lines(chains: &[ChainVerdict], base: &str) -> BTreeSet<String> {
+    chains
         .iter()
-        .flat_map(|chain| &chain.evaluation.records)
-        .any(|verdict| verdict.matches == RecordMatch::MatchesWithoutAnchorInChain);
-    if outside {
-        let detail = "the authority of the 2 0 0 record is not in the chain that the server sends";
-        findings.add(Code::DaneTaNotInChain, Severity::Warning, owner, detail);
-    }
+        .filter(|chain| !matches!(chain.proof, KeyProof::Failed(_)))
+        .filter_map(|chain| {
+            tlsa::record_for(3, Selector::PublicKey, MatchingType::Sha256, &chain.leaf).ok()
+        })
+        .map(|record| tlsa_line(base, &record))
+        .collect()
 }
 
 #[cfg(test)]

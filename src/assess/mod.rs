@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use crate::clock::UnixTime;
 use crate::config::Thresholds;
+use crate::domain_name::DomainName;
 use crate::domain_name::MxHost;
 use crate::evidence::Evidence;
 use crate::evidence::Stage;
@@ -22,6 +23,7 @@ use crate::finding::Severity;
 use crate::protocol::pkix::TrustRoots;
 use crate::protocol::x509::KeyAlgorithm;
 
+mod advice;
 pub mod certificate;
 pub mod coordination;
 pub mod dane;
@@ -212,12 +214,36 @@ impl Findings {
         about: impl Into<String>,
         detail: impl Into<String>,
     ) {
+        self.add_maybe_advised(code, severity, about, detail, None);
+    }
+
+    /// With advice that names the very record to publish.
+    fn add_advised(
+        &mut self,
+        code: Code,
+        severity: Severity,
+        about: impl Into<String>,
+        detail: impl Into<String>,
+        advice: String,
+    ) {
+        self.add_maybe_advised(code, severity, about, detail, Some(advice));
+    }
+
+    /// The catalogue's advice, where no better one can be computed.
+    fn add_maybe_advised(
+        &mut self,
+        code: Code,
+        severity: Severity,
+        about: impl Into<String>,
+        detail: impl Into<String>,
+        advice: Option<String>,
+    ) {
         self.push(Finding {
             code,
             severity,
             about: about.into(),
             detail: detail.into(),
-            advice: None,
+            advice,
         });
     }
 
@@ -231,37 +257,31 @@ impl Findings {
         self.found.push(finding);
     }
 
-    /// With advice that names the very record to publish.
-    fn add_advised(
-        &mut self,
-        code: Code,
-        severity: Severity,
-        about: impl Into<String>,
-        detail: impl Into<String>,
-        advice: String,
-    ) {
-        self.push(Finding {
-            code,
-            severity,
-            about: about.into(),
-            detail: detail.into(),
-            advice: Some(advice),
-        });
-    }
-
     /// A required check, and whether it reached a verdict: a bad one is one too.
     fn complete(&mut self, check: Check, reached: bool) {
         self.complete.push((check, reached));
     }
 
-    /// Worst first; findings equal in all labels of the metric are one, which tells the details of all.
-    fn sorted(mut self) -> (Vec<Finding>, Vec<(Check, bool)>) {
+    /// Worst first; findings equal in all labels of the metric are one, which tells the details and the advice of all.
+    /// The catalogue's advice is said for this domain.
+    fn sorted(mut self, domain: &DomainName) -> (Vec<Finding>, Vec<(Check, bool)>) {
+        for finding in &mut self.found {
+            if finding.advice.is_none() {
+                finding.advice = advice::for_domain(finding.advice(), domain);
+            }
+        }
         self.found.sort();
         self.found.dedup_by(|next, kept| {
             let same = next.key() == kept.key();
             if same && !kept.detail.contains(&next.detail) {
                 kept.detail.push_str("; ");
                 kept.detail.push_str(&next.detail);
+            }
+            if same && let (Some(kept), Some(next)) = (&mut kept.advice, &next.advice) {
+                if !kept.contains(next.as_str()) {
+                    kept.push(' ');
+                    kept.push_str(next);
+                }
             }
             same
         });
@@ -308,7 +328,7 @@ pub fn assess(evidence: &Evidence, criteria: Criteria<'_>) -> Assessment {
             assess_domain(&context, &mut assessment, &mut findings);
         }
     }
-    (assessment.findings, assessment.complete) = findings.sorted();
+    (assessment.findings, assessment.complete) = findings.sorted(&evidence.domain);
     assessment.success = assessment.complete.iter().all(|&(_, reached)| reached)
         && assessment
             .findings

@@ -7,6 +7,9 @@ use std::net::IpAddr;
 use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::HostVerdict;
+use crate::assess::advice::mta_sts_line;
+use crate::assess::advice::policy_mx_line;
+use crate::assess::advice::quoted;
 use crate::assess::certificate::CertificateVerdict;
 use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
@@ -103,11 +106,19 @@ fn assess_patterns(context: &Context<'_>, policy: &Policy, findings: &mut Findin
         } else {
             Severity::Warning
         };
-        findings.add(
+        let hosts = routing.hosts.iter();
+        let lines = hosts.filter_map(|host| policy_mx_line(&host.name));
+        let advice = format!(
+            "Set \"mode: testing\" in the policy, let its mx lines be {}, and change the id: publish {}",
+            quoted(lines),
+            mta_sts_line(context)
+        );
+        findings.add_advised(
             Code::MtaStsNoMxAuthorized,
             severity,
             "",
             "the policy names none of the MX hosts",
+            advice,
         );
     }
     let unused = policy
@@ -176,7 +187,16 @@ fn assess_host(
     let mut refusals = Vec::new();
     if host.authorized == Some(false) {
         let detail = "no mx line of the policy matches this name";
-        findings.add(Code::MtaStsMxNotAuthorized, severity(left), name, detail);
+        let advice = policy_mx_line(&host.name).map(|line| {
+            format!("Add the line \"{line}\" to the policy and change the id of the record, or take the host out of the MX records; next time extend the policy first.")
+        });
+        findings.add_maybe_advised(
+            Code::MtaStsMxNotAuthorized,
+            severity(left),
+            name,
+            detail,
+            advice,
+        );
         return refusals;
     }
     for address in &host.addresses {

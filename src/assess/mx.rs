@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::assess::Context;
 use crate::assess::Findings;
+use crate::assess::advice::mx_line;
+use crate::assess::advice::null_mx_line;
 use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::MxFact;
 use crate::assess::sayable_failure;
@@ -49,6 +51,7 @@ const LITERALS_NAMED: usize = 20;
 /// Judges MX and addresses.
 pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus {
     let routing = &context.evidence.routing;
+    let domain = &context.evidence.domain;
     let status = status(&routing.mx, &routing.hosts);
     match status {
         MxStatus::NxDomain => {
@@ -59,11 +62,16 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
                 "DNS says NXDOMAIN: there is no such domain",
             );
         }
-        MxStatus::Implicit => findings.add(
+        MxStatus::Implicit => findings.add_advised(
             Code::MxMissing,
             Severity::Warning,
             "",
             "no MX record: senders use the addresses of the domain itself",
+            format!(
+                "Publish {}; or, if the domain takes no mail, {}",
+                mx_line(domain, 10, domain.as_str()),
+                null_mx_line(domain)
+            ),
         ),
         MxStatus::Unknown => {
             let unanswered = routing.mx.answer == Answer::Unknown;
@@ -74,12 +82,17 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
         MxStatus::Ok | MxStatus::Null | MxStatus::None | MxStatus::Invalid => {}
     }
     let records = routing.mx.records();
-    if status == MxStatus::Invalid && records.iter().any(|record| record.host.is_root()) {
-        findings.add(
+    let null = records.iter().find(|record| record.host.is_root());
+    if let Some(null) = null.filter(|_| status == MxStatus::Invalid) {
+        findings.add_advised(
             Code::MxNullWithOthers,
             Severity::Critical,
             "",
             "one MX is \".\" (no mail here) beside others: some senders bounce everything",
+            format!(
+                "Remove {domain}. IN MX {} . if the domain takes mail; if it does not, remove all other MX records.",
+                null.preference
+            ),
         );
     }
     // A hostile zone does not decide how many series there are.
@@ -88,11 +101,15 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
         .filter(|record| record.host.is_address_literal())
         .take(LITERALS_NAMED)
     {
-        findings.add(
+        findings.add_advised(
             Code::MxIsAddressLiteral,
             Severity::Critical,
             record.host.as_str(),
             "an IP address stands where the name of a host must stand",
+            format!(
+                "Give the server a name with this address, as in mail.{domain}, and publish {} instead.",
+                mx_line(domain, record.preference, &format!("mail.{domain}"))
+            ),
         );
     }
     let left = routing
@@ -164,6 +181,7 @@ fn status(mx: &Lookup<MxRecord>, hosts: &[HostEvidence]) -> MxStatus {
 
 fn assess_host(context: &Context<'_>, host: &HostEvidence, left: usize, findings: &mut Findings) {
     let name = host.name.as_str();
+    let domain = &context.evidence.domain;
     // Only what fails for everybody can leave no host.
     let severity = |is_fact: bool| {
         if left == 0 && is_fact {
@@ -194,13 +212,38 @@ fn assess_host(context: &Context<'_>, host: &HostEvidence, left: usize, findings
         } else {
             "this name has neither an A nor an AAAA record"
         };
-        findings.add(Code::MxNoAddress, Severity::Critical, name, detail);
+        let advice = host.preference.map_or_else(
+            || {
+                format!(
+                    "Publish an MX record that names the mail server, as in {}; or, if the domain takes no mail, {}",
+                    mx_line(domain, 10, &format!("mail.{domain}")),
+                    null_mx_line(domain)
+                )
+            },
+            |preference| {
+                format!(
+                    "Publish an A or AAAA record for {name}, or remove {}",
+                    mx_line(domain, preference, name)
+                )
+            },
+        );
+        findings.add_advised(Code::MxNoAddress, Severity::Critical, name, detail, advice);
     }
-    let first_alias = host.a.aliases.first().or(host.aaaa.aliases.first());
+    let aliases = if host.a.aliases.is_empty() {
+        &host.aaaa.aliases
+    } else {
+        &host.a.aliases
+    };
     // RFC 5321 §5.1: the domain itself may be an alias when the MX is implicit; nothing forbids that.
-    if let Some(alias) = first_alias.filter(|_| host.preference.is_some()) {
-        let detail = format!("it is an alias of {}", alias.target);
-        findings.add(Code::MxIsAlias, Severity::Warning, name, detail);
+    if let (Some(first), Some(last), Some(preference)) =
+        (aliases.first(), aliases.last(), host.preference)
+    {
+        let detail = format!("it is an alias of {}", first.target);
+        let advice = format!(
+            "Publish {} instead (if that server's certificate has that name), or give {name} address records of its own.",
+            mx_line(domain, preference, &last.target)
+        );
+        findings.add_advised(Code::MxIsAlias, Severity::Warning, name, detail, advice);
     }
     for address in &host.addresses {
         let about = format!("{name}/{}", address.address);
