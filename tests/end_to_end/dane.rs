@@ -26,7 +26,7 @@ const BROKEN: &str = "mailtls_dane_domain_status{status=\"broken\"} 1";
 const BLOCKED: &str = "critical delivery_blocked";
 /// No DANE sender delivers.
 const REFUSED: &str = "mailtls_delivery_expected{sender=\"dane\",level=\"refused\"} 1";
-/// Some record matches, and there is only one.
+/// Every record that can be used is in use: none is for the next key.
 const SINGLE: &str = "info dane_single_record";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,6 +86,7 @@ async fn end_entities() {
                 .tlsa("3 1 1")
                 .tlsa_of("3 1 1", Cert::valid().rsa()),
         )
+        .finds([SINGLE])
         .exports([
             MATCH,
             "mailtls_dane_address_matches{key_algorithm=\"rsa\"} 1",
@@ -230,7 +231,7 @@ async fn unusable_records() {
             "beside.example",
             mx().tlsa("3 1 1").tlsa("1 1 1"),
         )
-        .finds(["warning dane_record_unusable"])
+        .finds(["warning dane_record_unusable", SINGLE])
         .exports([
             MATCH,
             PROTECTED,
