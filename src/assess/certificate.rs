@@ -408,21 +408,13 @@ mod tests {
             ),
             (
                 "for clients, testing",
-                |c| {
-                    in_testing(c, |s| {
-                        s.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth]
-                    })
-                },
+                |c| in_testing(c, for_clients),
                 C::CertWrongPurpose,
                 S::Warning,
             ),
             (
                 "for clients, nobody minds",
-                |c| {
-                    without_policy(c, |s| {
-                        s.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth]
-                    })
-                },
+                |c| without_policy(c, for_clients),
                 C::CertWrongPurpose,
                 S::Info,
             ),
@@ -440,11 +432,7 @@ mod tests {
             ),
             (
                 "for clients",
-                |c| {
-                    serve(c, |s| {
-                        s.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth];
-                    });
-                },
+                |c| serve(c, for_clients),
                 C::CertWrongPurpose,
                 S::Critical,
             ),
@@ -498,6 +486,10 @@ mod tests {
         let mut server = Server::named(&[HOST]);
         change(&mut server);
         session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![server.self_signed()]);
+    }
+
+    fn for_clients(server: &mut Server) {
+        server.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth];
     }
 
     const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";

@@ -277,11 +277,12 @@ impl Findings {
                 kept.detail.push_str("; ");
                 kept.detail.push_str(&next.detail);
             }
-            if same && let (Some(kept), Some(next)) = (&mut kept.advice, &next.advice) {
-                if !kept.contains(next.as_str()) {
-                    kept.push(' ');
-                    kept.push_str(next);
-                }
+            if same
+                && let (Some(kept), Some(next)) = (&mut kept.advice, &next.advice)
+                && !kept.contains(next.as_str())
+            {
+                kept.push(' ');
+                kept.push_str(next);
             }
             same
         });

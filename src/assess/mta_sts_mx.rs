@@ -262,7 +262,6 @@ mod tests {
     const OTHER: &str = "version: STSv1\nmode: enforce\nmx: *.example.net\nmax_age: 1209600\n";
 
     #[test]
-    #[expect(clippy::too_many_lines, reason = "a table")]
     fn says_which_hosts_fail_the_policy() {
         use Code as C;
         use Severity as S;

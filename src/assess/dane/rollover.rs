@@ -447,35 +447,31 @@ mod tests {
     fn an_authority_is_named_only_where_its_record_would_match() {
         let root = Authority::root("root");
         let issuer = root.intermediate("issuer");
-        let rows: [(&str, &dyn Fn() -> Vec<Vec<u8>>, bool); 4] = [
+        for (why, chain, expected) in [
             (
                 "issued, as presented",
-                &|| vec![issuer.issue(&Server::named(&[HOST])), issuer.der.clone()],
+                vec![issuer.issue(&Server::named(&[HOST])), issuer.der.clone()],
                 true,
             ),
             (
                 "the authority is not presented",
-                &|| vec![issuer.issue(&Server::named(&[HOST]))],
+                vec![issuer.issue(&Server::named(&[HOST]))],
                 false,
             ),
             (
                 "another name, which usage 2 looks at",
-                &|| {
-                    vec![
-                        issuer.issue(&Server::named(&["www.example.net"])),
-                        issuer.der.clone(),
-                    ]
-                },
+                vec![
+                    issuer.issue(&Server::named(&["www.example.net"])),
+                    issuer.der.clone(),
+                ],
                 false,
             ),
             (
                 "self-signed",
-                &|| vec![Server::named(&[HOST]).self_signed()],
+                vec![Server::named(&[HOST]).self_signed()],
                 false,
             ),
-        ];
-        for (why, presents, expected) in rows {
-            let chain = presents();
+        ] {
             let record =
                 tlsa::record_for(3, Selector::PublicKey, MatchingType::Sha256, &chain[0]).unwrap();
             let mut case = Case::good();
