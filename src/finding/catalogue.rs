@@ -999,7 +999,7 @@ catalogue! {
         check: Dane,
         severity: Info,
         rule: "RFC 7671 §8.1",
-        explanation: "A TLSA record matches nothing that the host presents, though another of its kind does.",
+        explanation: "A TLSA record matches nothing that the host presents, though another of its kind does: it is for the next key, or left over from an old one.",
         advice: "Remove it, unless a key rollover is under way.",
         diagnose: TLSA_MATCH,
     }
@@ -1067,7 +1067,7 @@ catalogue! {
         check: Dane,
         severity: Info,
         rule: "RFC 7671 §8.1",
-        explanation: "There is one TLSA record and none for the next key: a renewal with a fresh key breaks DANE until DNS has caught up.",
+        explanation: "Every usable TLSA record is for a key in use and none for the next one: a renewal with a fresh key breaks DANE until DNS has caught up.",
         advice: "Keep the key at renewals, or publish the next key's 3 1 1 record beside the current one two TTLs ahead.",
         diagnose: TLSA_MATCH,
     }
