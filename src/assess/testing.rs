@@ -305,6 +305,7 @@ pub(super) fn host(preference: u16, name: &str) -> HostEvidence {
             }],
             not_asked: None,
             unsigned: None,
+            above: None,
         },
         addresses: vec![AddressEvidence {
             address: ADDRESS,

@@ -311,8 +311,10 @@ impl Learned {
     fn securities(&self) -> impl Iterator<Item = &Security> {
         let hosts = self.routing.hosts.iter().flat_map(|host| {
             let tlsa = host.tlsa.asked.iter();
+            let above = host.tlsa.above.iter().map(|lookup| &lookup.security);
             tlsa.map(|question| &question.lookup.security)
                 .chain([&host.a.security, &host.aaaa.security])
+                .chain(above)
         });
         let mta_sts = self.mta_sts.iter().map(|seen| &seen.record.security);
         let tlsrpt = self.tlsrpt.iter().map(|seen| &seen.record.security);
