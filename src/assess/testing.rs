@@ -86,6 +86,7 @@ impl Case {
                 mx: data(DOMAIN, RecordType::Mx, vec![mx(10, HOST)]),
                 hosts: vec![host(10, HOST)],
                 hosts_over_limit: 0,
+                assumed_hosts: Vec::new(),
             },
             mta_sts: Some(MtaStsEvidence {
                 record: data("_mta-sts.example.com", RecordType::Txt, vec![record]),

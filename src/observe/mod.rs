@@ -31,6 +31,7 @@ use crate::evidence::Cost;
 use crate::evidence::Evidence;
 use crate::evidence::Phase;
 use crate::evidence::Stage;
+use crate::evidence::assume::Assumptions;
 use crate::evidence::dns::Answer;
 use crate::evidence::dns::DnssecStatus;
 use crate::evidence::dns::Failure;
@@ -189,17 +190,19 @@ impl Observer {
         module: &Module,
         timeout: Duration,
     ) -> Evidence {
-        self.observe_within(domain, module, timeout, self.caps)
+        self.observe_within(domain, module, timeout, self.caps, &Assumptions::default())
             .await
     }
 
-    /// The same with other bounds on hosts and addresses.
+    /// The same with other bounds on hosts and addresses, and a look at what is only assumed: MX hosts that DNS does not
+    /// name, a policy that no record points to.
     pub async fn observe_within(
         &self,
         domain: &DomainName,
         module: &Module,
         timeout: Duration,
         caps: Caps,
+        assumptions: &Assumptions,
     ) -> Evidence {
         let begin = Instant::now();
         let probe = Probe {
@@ -207,6 +210,7 @@ impl Observer {
             domain,
             stages: &module.stages,
             caps,
+            assumptions,
             observed_at: (self.clock)(),
             begin,
             deadline: begin + timeout,
@@ -263,6 +267,7 @@ struct Probe<'a> {
     domain: &'a DomainName,
     stages: &'a [Stage],
     caps: Caps,
+    assumptions: &'a Assumptions,
     observed_at: UnixTime,
     begin: Instant,
     deadline: Instant,
@@ -279,7 +284,9 @@ struct Learned {
 impl Learned {
     /// What DNSSEC says of each look-up.
     fn securities(&self) -> impl Iterator<Item = &Security> {
-        let hosts = self.routing.hosts.iter().flat_map(|host| {
+        let routing = &self.routing;
+        let hosts = routing.hosts.iter().chain(&routing.assumed_hosts);
+        let hosts = hosts.flat_map(|host| {
             let tlsa = host.tlsa.asked.iter();
             tlsa.map(|question| &question.lookup.security)
                 .chain([&host.a.security, &host.aaaa.security])
@@ -305,7 +312,9 @@ impl Learned {
 
     /// Takes back what was called bogus ([`Lookup::doubt`]); how many look-ups that were.
     fn doubt(&mut self) -> usize {
-        let mut doubts: usize = self.routing.hosts.iter_mut().map(HostEvidence::doubt).sum();
+        let routing = &mut self.routing;
+        let hosts = routing.hosts.iter_mut().chain(&mut routing.assumed_hosts);
+        let mut doubts: usize = hosts.map(HostEvidence::doubt).sum();
         doubts += usize::from(self.routing.mx.doubt());
         if let Some(mta_sts) = &mut self.mta_sts {
             doubts += usize::from(mta_sts.record.doubt());
@@ -353,11 +362,13 @@ impl Probe<'_> {
         let mx = self.in_time(name, RecordType::Mx, ask).await;
         self.phases.add(Phase::Mx, begin);
         let hosts = match NextHops::of(self.domain, &mx) {
+            NextHops::NoMail if self.assumptions.mx_hosts().next().is_some() => Vec::new(),
             NextHops::NoMail => {
                 let routing = MailRouting {
                     mx,
                     hosts: Vec::new(),
                     hosts_over_limit: 0,
+                    assumed_hosts: Vec::new(),
                 };
                 return Learned {
                     routing,
@@ -393,8 +404,9 @@ impl Probe<'_> {
         self.phases.add(Phase::MtaStsRecord, begin);
         let policies = &self.observer.policies;
         // Senders that hold a policy go by it whatever the record says, so one that was there once is still looked at.
-        let anyway =
-            self.observer.mta_sts.always_fetch || policies.get(self.domain).await.is_some();
+        let anyway = self.observer.mta_sts.always_fetch
+            || self.assumptions.wants_policy()
+            || policies.get(self.domain).await.is_some();
         let policy = match &record.answer {
             _ if anyway => self.policy().await,
             Answer::Unknown => PolicyEvidence::RecordUnknown,

@@ -4,5 +4,7 @@
 mod architecture;
 mod catalogue;
 mod config;
+mod corpus;
 mod docs;
+mod golden;
 mod metrics;

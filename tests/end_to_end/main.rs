@@ -25,6 +25,7 @@ mod exposition;
 mod http;
 mod monitor;
 mod mta_sts;
+mod record;
 mod resolve;
 mod smtp;
 mod trouble;
