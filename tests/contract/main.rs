@@ -7,4 +7,6 @@ mod config;
 mod corpus;
 mod docs;
 mod golden;
+mod hostile;
 mod metrics;
+mod properties;
