@@ -70,7 +70,9 @@ impl Prober {
         assumptions: &Assumptions,
     ) -> Result<Report, CannotAssume> {
         let caps = Caps::of(&self.limits);
-        let evidence = self.observe(domain, module, timeout, caps, assumptions).await;
+        let evidence = self
+            .observe(domain, module, timeout, caps, assumptions)
+            .await;
         let observed = self.judged(evidence, module).await;
         if assumptions.is_empty() {
             return Ok(observed);

@@ -93,6 +93,7 @@ impl Case {
                 policy: PolicyEvidence::Asked(Box::new(fetch(Ok(response(
                     "version: STSv1\nmode: enforce\nmx: mx.example.com\nmax_age: 1209600\n",
                 ))))),
+                assumed_policy: None,
             }),
             tlsrpt: Some(TlsRptEvidence {
                 record: data("_smtp._tls.example.com", RecordType::Txt, vec![rpt]),

@@ -178,11 +178,7 @@ fn probe(
     if domains.is_empty() {
         return Err(QuestionError::Nothing.into());
     }
-    let form = if domains.len() > 1 || flags.file.is_some() {
-        Form::List
-    } else {
-        Form::Single
-    };
+    let form = form(&domains, flags);
     let config = everywhere.config()?;
     let questions = domains
         .into_iter()
@@ -228,7 +224,11 @@ fn replay(
     }
     recorded.retain(|seen| domains.is_empty() || domains.contains(&seen.domain));
     let config = everywhere.config()?;
-    let mut results = Results::new(flags, recordings.evidence.len(), recordings.form)?;
+    let form = match recordings.evidence.len() {
+        1 if !domains.is_empty() => form(&domains, flags),
+        _ => recordings.form,
+    };
+    let mut results = Results::new(flags, recordings.evidence.len(), form)?;
     for evidence in recordings.evidence {
         let domain = evidence.domain.clone();
         let module = module(&config, &domain, flags.module.as_deref())?;
@@ -242,6 +242,15 @@ fn replay(
         }
     }
     Ok(sum_up(&results.finish()?))
+}
+
+/// One domain is an object, several and a list of one are a list.
+fn form(domains: &[DomainName], flags: &Flags) -> Form {
+    if domains.len() > 1 || flags.file.is_some() {
+        Form::List
+    } else {
+        Form::Single
+    }
 }
 
 /// Where the reports go.
@@ -462,11 +471,7 @@ impl Printer {
         }
     }
 
-    fn print(
-        &mut self,
-        domain: &DomainName,
-        report: Result<&Report, &Missing>,
-    ) -> io::Result<()> {
+    fn print(&mut self, domain: &DomainName, report: Result<&Report, &Missing>) -> io::Result<()> {
         let bar = self.progress.clone();
         bar.set_message(domain.to_string());
         bar.inc(1);

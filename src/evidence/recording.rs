@@ -56,7 +56,9 @@ pub enum RecordingError {
         why: String,
     },
     /// Evidence of another version.
-    #[error("{what} has \"schema\":{found}, and this program reads schema {SCHEMA}: replay it with the version that recorded it")]
+    #[error(
+        "{what} has \"schema\":{found}, and this program reads schema {SCHEMA}: replay it with the version that recorded it"
+    )]
     Version {
         /// `it`, or `recording 3`.
         what: String,
@@ -139,6 +141,8 @@ fn one(object: &str, what: impl Fn() -> String) -> Result<Evidence, RecordingErr
     struct Header<'a> {
         #[serde(borrow)]
         schema: Option<&'a RawValue>,
+        #[serde(borrow)]
+        routing: Option<&'a RawValue>,
     }
     let foreign = |why: String| RecordingError::Foreign { what: what(), why };
     // The version comes first: what another one means by its fields is not for this program to say.
@@ -153,5 +157,69 @@ fn one(object: &str, what: impl Fn() -> String) -> Result<Evidence, RecordingErr
             found: schema.get().chars().take(20).collect(),
         });
     }
+    // The reports of check carry the same version and domain.
+    if header.routing.is_none() {
+        return Err(foreign("it has no \"routing\"; is it a report?".to_owned()));
+    }
     serde_json::from_str(object).map_err(|error| foreign(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = include_str!("../../tests/fixtures/evidence/good.example.json");
+
+    #[test]
+    fn reads_what_stands_in_files() {
+        let one = ONE.trim();
+        for (why, text, expected) in [
+            ("an object", one.to_owned(), Ok((1, Form::Single))),
+            ("a list of one", format!("[{one}]"), Ok((1, Form::List))),
+            ("a list", format!("[{one},\n{one}]"), Ok((2, Form::List))),
+            ("lines", format!("{one}\n{one}\n"), Ok((2, Form::List))),
+            ("nothing", " \n".to_owned(), Err("it is empty")),
+            ("an empty list", "[]".to_owned(), Err("it is empty")),
+            ("cut", one[..one.len() - 1].to_owned(), Err("it is cut off")),
+            ("a list cut", format!("[{one},"), Err("it is cut off")),
+            (
+                "a second one cut",
+                format!("{one}\n{{"),
+                Err("it is cut off"),
+            ),
+            ("no JSON", "good.example".to_owned(), Err("it is not JSON")),
+            (
+                "a list of lists",
+                format!("[[{one}]]"),
+                Err("it is not what"),
+            ),
+            (
+                "another version",
+                one.replace("\"schema\":1", "\"schema\":\"1\""),
+                Err("it has \"schema\":\"1\""),
+            ),
+            (
+                "one of two is foreign",
+                format!("[{one},{{}}]"),
+                Err("recording 2 is not what"),
+            ),
+        ] {
+            let read = read(text.as_bytes()).map(|read| (read.evidence.len(), read.form));
+            match (read, expected) {
+                (Err(error), Err(part)) => {
+                    let error = error.to_string();
+                    assert!(error.starts_with(part), "{why}: {error}");
+                }
+                (read, expected) => assert_eq!(read.ok(), expected.ok(), "{why}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_resolver_writes_is_refused() {
+        for name in ["mx1\\u001b[31m", "m x", "mx\u{e9}"] {
+            let text = ONE.replace("mx1.good.example", name);
+            assert!(read(text.as_bytes()).is_err(), "{name}");
+        }
+    }
 }

@@ -318,8 +318,13 @@ impl Learned {
         doubts += usize::from(self.routing.mx.doubt());
         if let Some(mta_sts) = &mut self.mta_sts {
             doubts += usize::from(mta_sts.record.doubt());
-            if let PolicyEvidence::Asked(fetch) = &mut mta_sts.policy {
-                doubts += usize::from(fetch.a.doubt()) + usize::from(fetch.aaaa.doubt());
+            for policy in [&mut mta_sts.policy]
+                .into_iter()
+                .chain(&mut mta_sts.assumed_policy)
+            {
+                if let PolicyEvidence::Asked(fetch) = policy {
+                    doubts += usize::from(fetch.a.doubt()) + usize::from(fetch.aaaa.doubt());
+                }
             }
         }
         if let Some(tlsrpt) = &mut self.tlsrpt {
@@ -404,9 +409,8 @@ impl Probe<'_> {
         self.phases.add(Phase::MtaStsRecord, begin);
         let policies = &self.observer.policies;
         // Senders that hold a policy go by it whatever the record says, so one that was there once is still looked at.
-        let anyway = self.observer.mta_sts.always_fetch
-            || self.assumptions.wants_policy()
-            || policies.get(self.domain).await.is_some();
+        let anyway =
+            self.observer.mta_sts.always_fetch || policies.get(self.domain).await.is_some();
         let policy = match &record.answer {
             _ if anyway => self.policy().await,
             Answer::Unknown => PolicyEvidence::RecordUnknown,
@@ -419,7 +423,21 @@ impl Probe<'_> {
                 | RecordReading::NearMiss(_) => self.policy().await,
             },
         };
-        Some(MtaStsEvidence { record, policy })
+        let is_assumed = self.assumptions.wants_policy()
+            && matches!(
+                policy,
+                PolicyEvidence::NotAsked | PolicyEvidence::RecordUnknown
+            );
+        let assumed_policy = if is_assumed {
+            Some(self.policy().await)
+        } else {
+            None
+        };
+        Some(MtaStsEvidence {
+            record,
+            policy,
+            assumed_policy,
+        })
     }
 
     async fn policy(&self) -> PolicyEvidence {

@@ -29,9 +29,9 @@ pub fn value(report: &Report) -> Value {
         .map(|(verdict, seen)| host(verdict, seen))
         .collect();
     let delivery = assessment.delivery.as_ref().map(|delivery| {
-        let senders = delivery.iter().map(|(sender, verdict)| {
-            (sender.text().to_owned(), delivery_json(verdict))
-        });
+        let senders = delivery
+            .iter()
+            .map(|(sender, verdict)| (sender.text().to_owned(), delivery_json(verdict)));
         senders.collect::<serde_json::Map<_, _>>()
     });
     let complete: serde_json::Map<_, _> = assessment

@@ -54,7 +54,10 @@ pub fn render(report: &Report) -> String {
         );
     }
     if changes.as_ref().is_some_and(Changes::is_empty) {
-        line(&mut out, format_args!("  {BOLD}It changes nothing.{BOLD:#}"));
+        line(
+            &mut out,
+            format_args!("  {BOLD}It changes nothing.{BOLD:#}"),
+        );
     }
     for sentence in summary(report) {
         line(&mut out, format_args!("  {sentence}"));

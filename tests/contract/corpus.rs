@@ -21,7 +21,10 @@ pub(crate) static CORPUS: LazyLock<Vec<Evidence>> = LazyLock::new(|| {
     let mut files: Vec<PathBuf> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
         .collect();
     files.sort();
     let corpus: Vec<Evidence> = files

@@ -84,10 +84,17 @@ fn golden() {
 
 /// The first line that differs.
 fn difference(name: &str, then: &str, now: &str) -> String {
-    let pair = then.lines().zip(now.lines()).find(|(then, now)| then != now);
+    let pair = then
+        .lines()
+        .zip(now.lines())
+        .find(|(then, now)| then != now);
     match pair {
         Some((then, now)) => format!("{name}:\n  - {then}\n  + {now}"),
-        None => format!("{name}: {} lines, were {}", now.lines().count(), then.lines().count()),
+        None => format!(
+            "{name}: {} lines, were {}",
+            now.lines().count(),
+            then.lines().count()
+        ),
     }
 }
 

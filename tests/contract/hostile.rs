@@ -1,4 +1,5 @@
 //! Evidence may come from anybody: whatever a file says, it is refused or judged and printed, and nothing breaks.
+//! `PROPTEST_CASES=100000 cargo test --test contract hostile` tries longer.
 
 use mailtls_exporter::evidence::Evidence;
 use mailtls_exporter::evidence::recording;
@@ -105,7 +106,7 @@ fn judge_changed(changes: &[(usize, usize, usize)]) -> bool {
     true
 }
 
-/// Each place of some domains takes each value.
+/// Each place of some domains takes some of the values.
 #[test]
 fn one_lie_breaks_nothing() {
     let mut judged = 0;
@@ -118,16 +119,17 @@ fn one_lie_breaks_nothing() {
         let document = serde_json::from_str(&recording::write(&CORPUS[at])).unwrap();
         places(&document, "", &mut all);
         for place in 0..all.len() {
-            for value in 0..values().len() {
-                judged += usize::from(judge_changed(&[(at, place, value)]));
-            }
+            judged += usize::from(judge_changed(&[(at, place, 5 * place)]));
         }
     }
-    assert!(judged > 1000, "most changes are refused, but not all: {judged}");
+    assert!(
+        judged > 50,
+        "most changes are refused, but not all: {judged}"
+    );
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn many_lies_break_nothing(

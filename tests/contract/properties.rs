@@ -42,7 +42,12 @@ fn cases() -> Vec<Evidence> {
             .map(|(one, other)| crossed(one, other))
     });
     let misspelt = corpus.iter().cloned().map(misspelt);
-    corpus.iter().cloned().chain(crosses).chain(misspelt).collect()
+    corpus
+        .iter()
+        .cloned()
+        .chain(crosses)
+        .chain(misspelt)
+        .collect()
 }
 
 /// With records alone that miss their beginning, each in another way, and with MX records that are none.
@@ -115,7 +120,10 @@ fn crossed(one: &Evidence, other: &Evidence) -> Evidence {
             seen.address = [127, 9, 9, 9].into();
             if let SmtpEvidence::Observed(observation) = &mut seen.smtp {
                 let sessions = &mut Arc::make_mut(observation).sessions;
-                for tls in sessions.iter_mut().filter_map(|session| session.tls.as_mut()) {
+                for tls in sessions
+                    .iter_mut()
+                    .filter_map(|session| session.tls.as_mut())
+                {
                     tls.chain = Chain(vec![b"unreadable".to_vec()]);
                 }
             }
@@ -154,7 +162,11 @@ fn the_order_of_records_changes_nothing() {
             reorder(&mut reordered, order);
             let found = told(&assess(&reordered));
             let changed: Vec<_> = found.symmetric_difference(&expected).collect();
-            assert!(changed.is_empty(), "{}: {why}: {changed:#?}", evidence.domain);
+            assert!(
+                changed.is_empty(),
+                "{}: {why}: {changed:#?}",
+                evidence.domain
+            );
         }
     }
 }
@@ -171,7 +183,12 @@ fn told(assessment: &Assessment) -> BTreeSet<String> {
             )
         })
         .collect();
-    told.extend(assessment.findings.iter().map(|finding| format!("{finding:?}")));
+    told.extend(
+        assessment
+            .findings
+            .iter()
+            .map(|finding| format!("{finding:?}")),
+    );
     told.insert(format!(
         "{:?} {:?} {:?} {:?} {:?} {:?}",
         assessment.mx,
@@ -218,7 +235,9 @@ fn sort<T: Clone>(lookup: &mut Lookup<T>, order: fn(usize, usize) -> usize) {
 
 fn permute<T: Clone>(list: &mut Vec<T>, order: fn(usize, usize) -> usize) {
     let count = list.len();
-    *list = (0..count).map(|at| list[order(at, count)].clone()).collect();
+    *list = (0..count)
+        .map(|at| list[order(at, count)].clone())
+        .collect();
 }
 
 /// A look-up of the probe that gets no answer, and what a probe does not see for lack of it.
@@ -470,7 +489,9 @@ fn incoherent(text: &str) -> impl Iterator<Item = String> {
             "mailtls_delivery_expected{{sender=\"{sender}\",level=\"refused\"}} 1"
         ));
         if refused && !(is_known && has(&format!("{possible} 0"))) {
-            wrong.push(format!("{possible} is not 0 and what is expected is refused"));
+            wrong.push(format!(
+                "{possible} is not 0 and what is expected is refused"
+            ));
         }
     }
     if has("mailtls_mx_status{status=\"unknown\"} 1") {

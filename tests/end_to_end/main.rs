@@ -26,6 +26,7 @@ mod http;
 mod monitor;
 mod mta_sts;
 mod record;
+mod replay;
 mod resolve;
 mod smtp;
 mod trouble;

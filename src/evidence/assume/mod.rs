@@ -77,7 +77,9 @@ pub enum CannotAssume {
         hosts: Vec<MxHost>,
     },
     /// An MX host of which a recording says nothing.
-    #[error("the evidence of {domain} says nothing about {host}: record it with check {domain} --assume mx={host} --evidence FILE")]
+    #[error(
+        "the evidence of {domain} says nothing about {host}: record it with check {domain} --assume mx={host} --evidence FILE"
+    )]
     NotInEvidence {
         /// The domain.
         domain: DomainName,
@@ -96,7 +98,9 @@ pub enum CannotAssume {
         stage: Stage,
     },
     /// A null MX, or no such domain: nothing of the kind was asked for.
-    #[error("{0} takes no mail, so that nothing else has a meaning: assume MX hosts with mx=HOST,HOST")]
+    #[error(
+        "{0} takes no mail, so that nothing else has a meaning: assume MX hosts with mx=HOST,HOST"
+    )]
     NoMail(DomainName),
 }
 
@@ -140,6 +144,14 @@ impl Assumptions {
         if !self.mx.is_empty() {
             let domain = &evidence.domain;
             assume_mx(&self.mx, domain, &mut evidence.routing)?;
+        }
+        if self.wants_policy() {
+            let mta_sts = mta_sts(&mut evidence)?;
+            let told = mta_sts.assumed_policy.take();
+            let is_known = matches!(mta_sts.policy, PolicyEvidence::Asked(_));
+            if let Some(policy) = told.filter(|_| !is_known) {
+                mta_sts.policy = policy;
+            }
         }
         if let Some(records) = &self.mta_sts_record {
             let mta_sts = mta_sts(&mut evidence)?;
@@ -366,10 +378,9 @@ fn offer(chains: &[Chain], sessions: &mut Vec<SmtpSession>) {
     };
     let other = match key_algorithm(preferred) {
         KeyAlgorithm::Rsa => KeyOffer::Ecdsa,
-        KeyAlgorithm::Ecdsa
-        | KeyAlgorithm::Ed25519
-        | KeyAlgorithm::MlDsa
-        | KeyAlgorithm::Other => KeyOffer::Rsa,
+        KeyAlgorithm::Ecdsa | KeyAlgorithm::Ed25519 | KeyAlgorithm::MlDsa | KeyAlgorithm::Other => {
+            KeyOffer::Rsa
+        }
     };
     let of_other = chains.iter().find(|chain| {
         let algorithm = key_algorithm(chain);
@@ -430,5 +441,189 @@ fn assume_tlsa(records: &[TlsaRecord], host: &mut HostEvidence) {
             ..not_asked(&format!("_25._tcp.{name}"), RecordType::Tlsa)
         });
         publish(unsigned, records);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::dns::InsecureAt;
+    use crate::evidence::dns::Security;
+    use crate::evidence::recording;
+
+    /// A signed domain with TLSA records, a policy in mode enforce and reports; recorded from the demo.
+    fn good() -> Evidence {
+        let text = include_str!("../../../tests/fixtures/evidence/good.example.json");
+        let read = recording::read(text.as_bytes()).unwrap();
+        read.evidence.into_iter().next().unwrap()
+    }
+
+    fn assume(evidence: &Evidence, texts: &[&str]) -> Result<Evidence, CannotAssume> {
+        let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
+        let file = |_: &std::path::Path| Ok(b"version: STSv1\n".to_vec());
+        Assumptions::parse(&texts, file).unwrap().apply(evidence)
+    }
+
+    fn insecure() -> Security {
+        Security::Insecure(InsecureAt {
+            name: "good.example".to_owned(),
+            reason: "no DS record".to_owned(),
+        })
+    }
+
+    const TLSA: &str = "tlsa:mx1.good.example=3 1 1 00";
+
+    #[test]
+    fn a_record_is_as_secure_as_what_the_zone_says_there() {
+        for (why, answer, security) in [
+            ("in place of another", None, Security::Secure),
+            ("signed denial", Some(Answer::NxDomain), Security::Secure),
+            ("unsigned", Some(Answer::NoData), insecure()),
+            ("bogus", None, Security::Bogus("no signature".to_owned())),
+        ] {
+            let mut evidence = good();
+            let tlsa = &mut evidence.routing.hosts[0].tlsa.asked[0].lookup;
+            tlsa.answer = answer.unwrap_or_else(|| tlsa.answer.clone());
+            tlsa.security = security.clone();
+            let assumed = assume(&evidence, &[TLSA]).unwrap();
+            let tlsa = &assumed.routing.hosts[0].tlsa.asked[0].lookup;
+            assert_eq!(tlsa.records(), ["3 1 1 00".parse().unwrap()], "{why}");
+            assert_eq!(tlsa.security, security, "{why}");
+        }
+    }
+
+    #[test]
+    fn records_at_a_host_without_signatures_take_no_part() {
+        let mut evidence = good();
+        let host = &mut evidence.routing.hosts[0];
+        host.a.security = insecure();
+        host.tlsa.asked.clear();
+        host.tlsa.not_asked = Some(TlsaNotAsked::AddressInsecure);
+        let assumed = assume(&evidence, &[TLSA]).unwrap();
+        let tlsa = &assumed.routing.hosts[0].tlsa;
+        assert!(tlsa.asked.is_empty());
+        let unsigned = tlsa.unsigned.as_ref().unwrap();
+        assert_eq!(
+            (unsigned.records().len(), unsigned.status()),
+            (1, DnssecStatus::Insecure)
+        );
+    }
+
+    #[test]
+    fn a_file_does_not_mend_a_host() {
+        let status = PolicyFetchFailure::Status { code: 404 };
+        for (why, outcome, is_served) in [
+            ("served", None, true),
+            ("another page", Some(status), true),
+            ("no host yet", Some(PolicyFetchFailure::NoAddress), true),
+            ("certificate", Some(PolicyFetchFailure::Certificate), false),
+            ("look-up", Some(PolicyFetchFailure::HostLookup), false),
+        ] {
+            let mut evidence = good();
+            let mta_sts = evidence.mta_sts.as_mut().unwrap();
+            if let (PolicyEvidence::Asked(fetch), Some(failure)) = (&mut mta_sts.policy, outcome) {
+                fetch.outcome = Err(failure);
+            }
+            let mut assumed = assume(&evidence, &["policy=file"]).unwrap();
+            let served = served(&mut assumed.mta_sts.as_mut().unwrap().policy);
+            let body = served.map(|response| response.body.clone());
+            let expected = is_served.then(|| b"version: STSv1\n".to_vec());
+            assert_eq!(body, expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_nobody_asked_for_is_not_known() {
+        let mut evidence = good();
+        evidence.mta_sts.as_mut().unwrap().policy = PolicyEvidence::NotAsked;
+        for (text, expected) in [
+            (
+                "mta-sts-record=v=STSv1; id=2",
+                PolicyEvidence::RecordUnknown,
+            ),
+            ("mta-sts-record=", PolicyEvidence::NotAsked),
+        ] {
+            let assumed = assume(&evidence, &[text]).unwrap();
+            assert_eq!(assumed.mta_sts.unwrap().policy, expected, "{text}");
+        }
+        let refused = assume(&evidence, &["mode=enforce"]);
+        assert!(matches!(refused, Err(CannotAssume::NoPolicy(_))));
+        evidence.mta_sts = None;
+        let refused = assume(&evidence, &["mode=enforce"]);
+        assert!(matches!(refused, Err(CannotAssume::NoMail(_))));
+        evidence.stages.retain(|&stage| stage != Stage::MtaSts);
+        let refused = assume(&evidence, &["mode=enforce"]);
+        assert!(matches!(refused, Err(CannotAssume::StageOff { .. })));
+    }
+
+    #[test]
+    fn only_the_mode_is_another() {
+        for (why, body, expected) in [
+            (
+                "plain",
+                "version: STSv1\nmode: testing\nmx: a\n",
+                "version: STSv1\nmode: enforce\nmx: a\n",
+            ),
+            (
+                "CRLF, blanks",
+                "mode:testing  \r\nmx: a",
+                "mode: enforce  \r\nmx: a",
+            ),
+            ("none yet", "mx: mode:", "mx: mode:\nmode: enforce\n"),
+            ("nothing", "", "mode: enforce\n"),
+        ] {
+            let found = with_mode(body.as_bytes(), Mode::Enforce);
+            assert_eq!(String::from_utf8(found).unwrap(), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_server_presents_what_is_assumed_where_it_spoke_tls() {
+        let evidence = good();
+        let observed = |evidence: &Evidence| match &evidence.routing.hosts[0].addresses[0].smtp {
+            SmtpEvidence::Observed(observation) => observation.sessions.clone(),
+            SmtpEvidence::NotAttempted(_) | SmtpEvidence::Unfinished => Vec::new(),
+        };
+        let before = observed(&evidence);
+        let chain = before[0].tls.as_ref().unwrap().chain.clone();
+        let mut host = evidence.routing.hosts[0].clone();
+        assume_chains(&[chain], &mut host);
+        assert_eq!(host, evidence.routing.hosts[0], "what it presents now");
+
+        let SmtpEvidence::Observed(observation) = &mut host.addresses[0].smtp else {
+            panic!("it was spoken to");
+        };
+        Arc::make_mut(observation).sessions[0].end = SessionEnd::NoStartTls;
+        let before = host.clone();
+        assume_chains(&[Chain(vec![vec![1]])], &mut host);
+        assert_eq!(host, before, "a certificate is no STARTTLS");
+    }
+
+    #[test]
+    fn other_hosts_come_from_the_evidence() {
+        let mut evidence = good();
+        let mut other = evidence.routing.hosts[0].clone();
+        other.name = MxHost::from_dns("mx2.good.example");
+        evidence.routing.assumed_hosts.push(other);
+        let assumed = assume(&evidence, &["mx=mx2.good.example,mx1.good.example"]).unwrap();
+        let routing = assumed.routing;
+        let hosts: Vec<_> = routing
+            .hosts
+            .iter()
+            .map(|host| (host.name.as_str(), host.preference))
+            .collect();
+        assert_eq!(
+            hosts,
+            [
+                ("mx2.good.example", Some(10)),
+                ("mx1.good.example", Some(20))
+            ]
+        );
+        assert_eq!(routing.mx.records().len(), 2);
+        assert_eq!(routing.mx.status(), DnssecStatus::Secure);
+        let refused = assume(&evidence, &["mx=mx3.good.example"]);
+        assert!(matches!(refused, Err(CannotAssume::NotInEvidence { .. })));
+        let null = assume(&evidence, &["mx=."]).unwrap().routing;
+        assert!(null.hosts.is_empty() && null.mx.records()[0].host.is_root());
     }
 }

@@ -142,9 +142,7 @@ impl Assumptions {
         match key.split_once(':') {
             None => match key {
                 "policy" => once(&mut self.policy, "policy", file()?),
-                "mta-sts-record" => {
-                    once(&mut self.mta_sts_record, "mta-sts-record", txt(value))
-                }
+                "mta-sts-record" => once(&mut self.mta_sts_record, "mta-sts-record", txt(value)),
                 "tlsrpt-record" => once(&mut self.tlsrpt_record, "tlsrpt-record", txt(value)),
                 "mode" => {
                     let mode = Mode::ALL.iter().find(|mode| mode.as_str() == value);
