@@ -142,6 +142,9 @@ pub(super) enum QuestionError {
     NotRecorded { file: PathBuf, domain: DomainName },
 }
 
+/// What comes of one domain.
+type Answer = Result<Report, Missing>;
+
 /// Why there is no report on a domain.
 #[derive(Debug, thiserror::Error)]
 enum Missing {
@@ -190,7 +193,7 @@ fn probe(
         let mut reports = reports(prober.clone(), questions, Arc::new(assumptions), flags);
         let print = async {
             while let Some((domain, report)) = reports.next().await {
-                if results.take(&domain, report)? == Written::NobodyReads {
+                if results.take(&domain, &report)? == Written::NobodyReads {
                     break;
                 }
             }
@@ -237,7 +240,7 @@ fn replay(
             Ok(report) => report.map_err(Missing::from),
             Err(_) => Err(Missing::Broken),
         };
-        if results.take(&domain, report)? == Written::NobodyReads {
+        if results.take(&domain, &report)? == Written::NobodyReads {
             break;
         }
     }
@@ -278,12 +281,8 @@ impl Results {
     }
 
     /// Whether anybody waits for more.
-    fn take(
-        &mut self,
-        domain: &DomainName,
-        report: Result<Report, Missing>,
-    ) -> Result<Written, Error> {
-        if let (Some(recorder), Ok(report)) = (&mut self.recorder, &report) {
+    fn take(&mut self, domain: &DomainName, report: &Answer) -> Result<Written, Error> {
+        if let (Some(recorder), Ok(report)) = (&mut self.recorder, report) {
             recorder.record(report)?;
         }
         let judged = report.as_ref().ok();
@@ -367,7 +366,7 @@ fn reports(
     questions: Vec<(Arc<Module>, DomainName)>,
     assumptions: Arc<Assumptions>,
     flags: &Flags,
-) -> Pin<Box<dyn Stream<Item = (DomainName, Result<Report, Missing>)>>> {
+) -> Pin<Box<dyn Stream<Item = (DomainName, Answer)>>> {
     let probes = stream::iter(questions).map(move |(module, domain)| {
         let prober = prober.clone();
         let assumptions = Arc::clone(&assumptions);

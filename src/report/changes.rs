@@ -21,7 +21,7 @@ pub struct Changes<'a> {
     /// Findings that the second one lacks; worst first.
     pub disappeared: Vec<&'a Finding>,
     /// Kinds of sender whose verdict differs, before and after; none where the domain takes no mail.
-    pub delivery: Vec<(Sender, Option<&'a Delivery>, Option<&'a Delivery>)>,
+    pub delivery: Vec<(Sender, Option<Delivery>, Option<Delivery>)>,
 }
 
 impl<'a> Changes<'a> {
@@ -29,7 +29,7 @@ impl<'a> Changes<'a> {
     pub fn between(before: &'a Assessment, after: &'a Assessment) -> Self {
         let verdict = |assessment: &'a Assessment, sender| {
             let delivery = assessment.delivery.as_ref()?;
-            delivery.get(&sender)
+            delivery.get(&sender).copied()
         };
         Self {
             appeared: lacking(&after.findings, &before.findings),
@@ -74,7 +74,7 @@ impl<'a> Changes<'a> {
 }
 
 /// One kind of sender.
-pub(super) fn delivery_json(verdict: &Delivery) -> Value {
+pub(super) fn delivery_json(verdict: Delivery) -> Value {
     json!({
         "possible": verdict.possible,
         "expected": verdict.expected,

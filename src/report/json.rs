@@ -31,7 +31,7 @@ pub fn value(report: &Report) -> Value {
     let delivery = assessment.delivery.as_ref().map(|delivery| {
         let senders = delivery
             .iter()
-            .map(|(sender, verdict)| (sender.text().to_owned(), delivery_json(verdict)));
+            .map(|(sender, verdict)| (sender.text().to_owned(), delivery_json(*verdict)));
         senders.collect::<serde_json::Map<_, _>>()
     });
     let complete: serde_json::Map<_, _> = assessment

@@ -176,9 +176,7 @@ fn delivery_table(report: &Report) -> Option<Table> {
     let after = report.assessment.delivery.as_ref();
     let what_if = report.what_if.as_ref();
     let before = what_if.map_or(after, |what_if| what_if.before.delivery.as_ref());
-    if before.or(after).is_none() {
-        return None;
-    }
+    before.or(after)?;
     let mut table = plain_table();
     table.set_header([
         "sender",

@@ -104,7 +104,7 @@ fn recordings_come_back_as_they_were() {
         let domain = &evidence.domain;
         let written = recording::write(evidence);
         let read = recording::read(written.as_bytes()).unwrap().evidence;
-        assert_eq!(read, [evidence.clone()], "{domain}");
+        assert_eq!(read, std::slice::from_ref(evidence), "{domain}");
         assert_eq!(recording::write(&read[0]), written, "{domain}");
     }
 }

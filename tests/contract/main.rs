@@ -8,5 +8,6 @@ mod corpus;
 mod docs;
 mod golden;
 mod hostile;
+mod lost_answers;
 mod metrics;
 mod properties;

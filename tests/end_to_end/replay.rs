@@ -380,15 +380,11 @@ fn what_if_another_certificate() {
     let recorded: Value = serde_json::from_str(&fs::read_to_string(evidence).unwrap()).unwrap();
     let session =
         &recorded["routing"]["hosts"][0]["addresses"][0]["smtp"]["observed"]["sessions"][0];
-    let pem: String = session["tls"]["chain"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|der| {
-            let der = der.as_str().unwrap();
-            format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n")
-        })
-        .collect();
+    let mut pem = String::new();
+    for der in session["tls"]["chain"].as_array().unwrap() {
+        let der = der.as_str().unwrap();
+        pem += &format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n");
+    }
     let file = lab.file("chain.pem", &pem);
     let chain = format!("cert:mx1.selfsigned.example={file}");
     let (exit, report) = assumed(&lab, "selfsigned.example", &[&chain], &[]);

@@ -5,8 +5,6 @@
 //! bogus or could not be looked up, it is just that. A policy is taken to be served as it should be, as far as the policy host
 //! could be spoken to; a certificate is taken to be presented by every address that got through a handshake.
 
-use std::sync::Arc;
-
 use crate::domain_name::DomainName;
 use crate::domain_name::MxHost;
 use crate::evidence::Evidence;
@@ -27,19 +25,13 @@ use crate::evidence::mta_sts::PolicyEvidence;
 use crate::evidence::mta_sts::PolicyFetch;
 use crate::evidence::mta_sts::PolicyFetchFailure;
 use crate::evidence::mta_sts::PolicyResponse;
-use crate::evidence::smtp::KeyOffer;
-use crate::evidence::smtp::SessionEnd;
-use crate::evidence::smtp::SmtpEvidence;
-use crate::evidence::smtp::SmtpSession;
 use crate::evidence::tls::Chain;
-use crate::evidence::tls::KeyProof;
 use crate::protocol::mta_sts::policy::Mode;
 use crate::protocol::tlsa::TlsaRecord;
 use crate::protocol::txt::TxtRecord;
-use crate::protocol::x509::Certificate;
-use crate::protocol::x509::KeyAlgorithm;
 
 mod parse;
+mod presented;
 
 pub use self::parse::AssumptionError;
 
@@ -178,7 +170,7 @@ impl Assumptions {
             }
         }
         for (host, chains) in &self.chains {
-            assume_chains(chains, mx_host(host, &mut evidence)?);
+            presented::assume_chains(chains, mx_host(host, &mut evidence)?);
         }
         for (host, records) in &self.tlsa {
             present(
@@ -354,76 +346,6 @@ fn with_mode(body: &[u8], mode: Mode) -> Vec<u8> {
     changed
 }
 
-/// Every address that got through a handshake presents these, in all its sessions; what failed before fails still.
-fn assume_chains(chains: &[Chain], host: &mut HostEvidence) {
-    for address in &mut host.addresses {
-        if let SmtpEvidence::Observed(observation) = &mut address.smtp {
-            let observation = Arc::make_mut(observation);
-            for sessions in [&mut observation.sessions, &mut observation.dane_sessions] {
-                offer(chains, sessions);
-            }
-        }
-    }
-}
-
-/// The session that leaves the choice to the server shows the first chain; the one that asks for the other kind of key shows
-/// the chain with such a key, or that there is none.
-fn offer(chains: &[Chain], sessions: &mut Vec<SmtpSession>) {
-    let choice = sessions.first().cloned();
-    let Some(choice) = choice.filter(|session| session.end == SessionEnd::Completed) else {
-        return;
-    };
-    let Some(preferred) = chains.first() else {
-        return;
-    };
-    let other = match key_algorithm(preferred) {
-        KeyAlgorithm::Rsa => KeyOffer::Ecdsa,
-        KeyAlgorithm::Ecdsa | KeyAlgorithm::Ed25519 | KeyAlgorithm::MlDsa | KeyAlgorithm::Other => {
-            KeyOffer::Rsa
-        }
-    };
-    let of_other = chains.iter().find(|chain| {
-        let algorithm = key_algorithm(chain);
-        match other {
-            KeyOffer::Rsa => algorithm == KeyAlgorithm::Rsa,
-            KeyOffer::Ecdsa => algorithm == KeyAlgorithm::Ecdsa,
-            KeyOffer::ServerChoice => false,
-        }
-    });
-    let looked_at_both = sessions.len() > 1;
-    sessions.clear();
-    sessions.push(presenting(&choice, preferred));
-    match of_other {
-        Some(chain) => sessions.push(SmtpSession {
-            offer: other,
-            ..presenting(&choice, chain)
-        }),
-        None if looked_at_both => sessions.push(SmtpSession {
-            offer: other,
-            end: SessionEnd::NoSuchKey,
-            ehlo_in_tls: None,
-            tls: None,
-            ..choice
-        }),
-        None => {}
-    }
-}
-
-fn presenting(session: &SmtpSession, chain: &Chain) -> SmtpSession {
-    let mut session = session.clone();
-    if let Some(handshake) = &mut session.tls {
-        handshake.chain = chain.clone();
-        // Whoever installs a certificate holds its key.
-        handshake.proof = KeyProof::Verified;
-    }
-    session
-}
-
-fn key_algorithm(chain: &Chain) -> KeyAlgorithm {
-    let leaf = chain.leaf().and_then(|der| Certificate::parse(der).ok());
-    leaf.map_or(KeyAlgorithm::Other, |leaf| leaf.key_algorithm)
-}
-
 /// The set goes where senders find it now: at the name that decides. Where the addresses are not signed it takes no part, and
 /// where they could not be had, nobody gets to ask for it.
 fn assume_tlsa(records: &[TlsaRecord], host: &mut HostEvidence) {
@@ -575,28 +497,6 @@ mod tests {
             let found = with_mode(body.as_bytes(), Mode::Enforce);
             assert_eq!(String::from_utf8(found).unwrap(), expected, "{why}");
         }
-    }
-
-    #[test]
-    fn a_server_presents_what_is_assumed_where_it_spoke_tls() {
-        let evidence = good();
-        let observed = |evidence: &Evidence| match &evidence.routing.hosts[0].addresses[0].smtp {
-            SmtpEvidence::Observed(observation) => observation.sessions.clone(),
-            SmtpEvidence::NotAttempted(_) | SmtpEvidence::Unfinished => Vec::new(),
-        };
-        let before = observed(&evidence);
-        let chain = before[0].tls.as_ref().unwrap().chain.clone();
-        let mut host = evidence.routing.hosts[0].clone();
-        assume_chains(&[chain], &mut host);
-        assert_eq!(host, evidence.routing.hosts[0], "what it presents now");
-
-        let SmtpEvidence::Observed(observation) = &mut host.addresses[0].smtp else {
-            panic!("it was spoken to");
-        };
-        Arc::make_mut(observation).sessions[0].end = SessionEnd::NoStartTls;
-        let before = host.clone();
-        assume_chains(&[Chain(vec![vec![1]])], &mut host);
-        assert_eq!(host, before, "a certificate is no STARTTLS");
     }
 
     #[test]
