@@ -181,7 +181,8 @@ fn a_lost_answer_is_neither_absent_nor_fine() {
                 for less in [alone, less] {
                     let report = report(less);
                     let text = render(&report, Format::Text);
-                    let said = facts(&text)
+                    let after = facts(&text);
+                    let said = after
                         .difference(&before)
                         .filter(|fact| says_too_much(fact, tried))
                         .map(|&fact| fact.to_owned())
