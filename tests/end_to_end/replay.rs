@@ -383,7 +383,13 @@ fn what_if_another_certificate() {
     let mut pem = String::new();
     for der in session["tls"]["chain"].as_array().unwrap() {
         let der = der.as_str().unwrap();
-        pem += &format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n");
+        pem += [
+            "-----BEGIN CERTIFICATE-----",
+            der,
+            "-----END CERTIFICATE-----\n",
+        ]
+        .join("\n")
+        .as_str();
     }
     let file = lab.file("chain.pem", &pem);
     let chain = format!("cert:mx1.selfsigned.example={file}");
