@@ -340,7 +340,7 @@ pub(super) fn hosts_named(context: &Context<'_>) -> usize {
 /// Distinct hosts that senders may be sent to: what `mailtls_mx_hosts` counts.
 pub(super) fn distinct_hosts(context: &Context<'_>) -> usize {
     let routing = &context.evidence.routing;
-    routing.hosts.len() + routing.hosts_over_limit
+    routing.hosts.len().saturating_add(routing.hosts_over_limit)
 }
 
 /// The lowest preference of each host, of at most as many as are looked at; those looked at are the best ones.

@@ -90,12 +90,14 @@ impl Case {
                 mx: data(DOMAIN, RecordType::Mx, vec![mx(10, HOST)]),
                 hosts: vec![host(10, HOST)],
                 hosts_over_limit: 0,
+                assumed_hosts: Vec::new(),
             },
             mta_sts: Some(MtaStsEvidence {
                 record: data("_mta-sts.example.com", RecordType::Txt, vec![record]),
                 policy: PolicyEvidence::Asked(Box::new(fetch(Ok(response(
                     "version: STSv1\nmode: enforce\nmx: mx.example.com\nmax_age: 1209600\n",
                 ))))),
+                assumed_policy: None,
             }),
             tlsrpt: Some(TlsRptEvidence {
                 record: data("_smtp._tls.example.com", RecordType::Txt, vec![rpt]),

@@ -1,5 +1,7 @@
 //! check="tlsrpt": the TXT record at `_smtp._tls.<domain>` (RFC 8460 §3).
 
+use std::collections::BTreeSet;
+
 use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::advice::tlsrpt_line;
@@ -137,21 +139,20 @@ const ENDPOINTS_NAMED: usize = 5;
 /// No longer than an address may be.
 const URI_NAMED: usize = 260;
 
-/// Where several records, each read by itself, want reports to go.
+/// Where several records, each read by itself, want reports to go; sorted, since DNS has no order.
 fn endpoints(records: &[TxtRecord]) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
+    let mut found = BTreeSet::new();
     for record in records {
         let Reading::Valid(record) = tlsrpt::read(std::slice::from_ref(record)) else {
             continue;
         };
         for endpoint in record.rua {
-            if endpoint.uri.len() <= URI_NAMED && !found.contains(&endpoint.uri) {
-                found.push(endpoint.uri);
+            if endpoint.uri.len() <= URI_NAMED {
+                found.insert(endpoint.uri);
             }
         }
     }
-    found.truncate(ENDPOINTS_NAMED);
-    found
+    found.into_iter().take(ENDPOINTS_NAMED).collect()
 }
 
 #[cfg(test)]

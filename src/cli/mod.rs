@@ -19,12 +19,14 @@ use crate::config::Config;
 use crate::config::DnsServer;
 use crate::config::Error as ConfigError;
 use crate::config::Overrides;
+use crate::probe::AssumptionError;
 use crate::probe::ProberError;
 use crate::serve::Error as ServeError;
 
 mod check;
 mod config;
 mod log;
+mod recording;
 mod resolve;
 mod serve;
 
@@ -161,6 +163,10 @@ enum Error {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Question(#[from] check::QuestionError),
+    #[error(transparent)]
+    Assumption(#[from] AssumptionError),
+    #[error(transparent)]
+    Evidence(#[from] recording::FileError),
     #[error(transparent)]
     LookUp(#[from] resolve::LookUpError),
     #[error("cannot probe: {0}")]

@@ -22,6 +22,10 @@ pub struct MailRouting {
     pub hosts: Vec<HostEvidence>,
     /// Distinct hosts that `limits.max_mx_hosts` left out.
     pub hosts_over_limit: usize,
+    /// Hosts that DNS does not name here and that were looked at all the same, since somebody asked what would be if it
+    /// did (`check --assume mx=…`). Nothing is judged by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumed_hosts: Vec<HostEvidence>,
 }
 
 /// One MX record.

@@ -31,6 +31,7 @@ use crate::evidence::Cost;
 use crate::evidence::Evidence;
 use crate::evidence::Phase;
 use crate::evidence::Stage;
+use crate::evidence::assume::Assumptions;
 use crate::evidence::dns::Answer;
 use crate::evidence::dns::DnssecStatus;
 use crate::evidence::dns::Failure;
@@ -215,17 +216,26 @@ impl Observer {
         module: &Module,
         timeout: Duration,
     ) -> Evidence {
-        self.observe_within(domain, module, timeout, self.caps, None)
-            .await
+        self.observe_within(
+            domain,
+            module,
+            timeout,
+            self.caps,
+            &Assumptions::default(),
+            None,
+        )
+        .await
     }
 
-    /// The same with other bounds on hosts and addresses, and what earlier probes saw.
+    /// The same with other bounds on hosts and addresses, a look at what is only assumed (MX hosts that DNS does not name,
+    /// a policy that no record points to), and what earlier probes saw.
     pub async fn observe_within(
         &self,
         domain: &DomainName,
         module: &Module,
         timeout: Duration,
         caps: Caps,
+        assumptions: &Assumptions,
         history: Option<History>,
     ) -> Evidence {
         let begin = Instant::now();
@@ -234,6 +244,7 @@ impl Observer {
             domain,
             stages: &module.stages,
             caps,
+            assumptions,
             history: history.as_ref(),
             observed_at: (self.clock)(),
             begin,
@@ -292,6 +303,7 @@ struct Probe<'a> {
     domain: &'a DomainName,
     stages: &'a [Stage],
     caps: Caps,
+    assumptions: &'a Assumptions,
     history: Option<&'a History>,
     observed_at: UnixTime,
     begin: Instant,
@@ -309,7 +321,9 @@ struct Learned {
 impl Learned {
     /// What DNSSEC says of each look-up.
     fn securities(&self) -> impl Iterator<Item = &Security> {
-        let hosts = self.routing.hosts.iter().flat_map(|host| {
+        let routing = &self.routing;
+        let hosts = routing.hosts.iter().chain(&routing.assumed_hosts);
+        let hosts = hosts.flat_map(|host| {
             let tlsa = host.tlsa.asked.iter();
             let above = host.tlsa.above.iter().map(|lookup| &lookup.security);
             tlsa.map(|question| &question.lookup.security)
@@ -337,12 +351,19 @@ impl Learned {
 
     /// Takes back what was called bogus ([`Lookup::doubt`]); how many look-ups that were.
     fn doubt(&mut self) -> usize {
-        let mut doubts: usize = self.routing.hosts.iter_mut().map(HostEvidence::doubt).sum();
+        let routing = &mut self.routing;
+        let hosts = routing.hosts.iter_mut().chain(&mut routing.assumed_hosts);
+        let mut doubts: usize = hosts.map(HostEvidence::doubt).sum();
         doubts += usize::from(self.routing.mx.doubt());
         if let Some(mta_sts) = &mut self.mta_sts {
             doubts += usize::from(mta_sts.record.doubt());
-            if let PolicyEvidence::Asked(fetch) = &mut mta_sts.policy {
-                doubts += usize::from(fetch.a.doubt()) + usize::from(fetch.aaaa.doubt());
+            for policy in [&mut mta_sts.policy]
+                .into_iter()
+                .chain(&mut mta_sts.assumed_policy)
+            {
+                if let PolicyEvidence::Asked(fetch) = policy {
+                    doubts += usize::from(fetch.a.doubt()) + usize::from(fetch.aaaa.doubt());
+                }
             }
         }
         if let Some(tlsrpt) = &mut self.tlsrpt {
@@ -385,11 +406,13 @@ impl Probe<'_> {
         let mx = self.in_time(name, RecordType::Mx, ask).await;
         self.phases.add(Phase::Mx, begin);
         let hosts = match NextHops::of(self.domain, &mx) {
+            NextHops::NoMail if self.assumptions.mx_hosts().next().is_some() => Vec::new(),
             NextHops::NoMail => {
                 let routing = MailRouting {
                     mx,
                     hosts: Vec::new(),
                     hosts_over_limit: 0,
+                    assumed_hosts: Vec::new(),
                 };
                 return Learned {
                     routing,
@@ -436,7 +459,21 @@ impl Probe<'_> {
                 | RecordReading::NearMiss(_) => self.policy().await,
             },
         };
-        Some(MtaStsEvidence { record, policy })
+        let is_assumed = self.assumptions.wants_policy()
+            && matches!(
+                policy,
+                PolicyEvidence::NotAsked | PolicyEvidence::RecordUnknown
+            );
+        let assumed_policy = if is_assumed {
+            Some(self.policy().await)
+        } else {
+            None
+        };
+        Some(MtaStsEvidence {
+            record,
+            policy,
+            assumed_policy,
+        })
     }
 
     /// Senders that hold a policy go by it whatever the record says, so one that was there is still looked at.
