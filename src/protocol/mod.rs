@@ -17,3 +17,4 @@ pub mod tlsa;
 pub mod tlsrpt;
 pub mod txt;
 pub mod x509;
+pub mod zone_text;
