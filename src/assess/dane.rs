@@ -261,37 +261,18 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
             _ => {}
         }
     }
+    let records = dane.records.iter();
+    let unusable: Vec<String> = records
+        .filter_map(|one| why_unusable(&one.record))
+        .collect();
+    judge_usability(dane.records.len(), &unusable, name, &owner, findings);
     if dane.usable == 0 {
-        let detail = format!(
-            "none of {} TLSA records is usable: TLS stays mandatory, unauthenticated",
-            dane.records.len()
-        );
-        findings.add(Code::DaneAllUnusable, Severity::Warning, name, detail);
         return;
-    }
-    for verdict in &dane.records {
-        if let Usability::Unusable(why) = verdict.usability {
-            findings.add(
-                Code::DaneRecordUnusable,
-                Severity::Warning,
-                owner.as_str(),
-                format!("{}: {}", verdict.record, unusable_words(why)),
-            );
-        }
     }
     for chain in dane.chains.iter().filter(|chain| !chain.matches) {
         assess_mismatch(host, base, chain, findings);
     }
     assess_combinations(dane, &owner, findings);
-    if dane.records.len() > MANY_RECORDS {
-        let detail = format!("{} TLSA records: some senders give up", dane.records.len());
-        findings.add(
-            Code::DaneManyRecords,
-            Severity::Info,
-            owner.as_str(),
-            detail,
-        );
-    }
     if let [only] = &dane.records[..]
         && only.matches == Some(true)
     {
@@ -303,6 +284,44 @@ fn assess_set(mx: MxFact, host: &HostVerdict, findings: &mut Findings) {
             _ => "one TLSA record: a renewal with a fresh key would break DANE",
         };
         findings.add(Code::DaneSingleRecord, Severity::Info, owner, detail);
+    }
+}
+
+/// What can be said of a set before any certificate is seen: `unusable` tells of each record that senders pass over,
+/// out of so many.
+pub(super) fn judge_usability(
+    records: usize,
+    unusable: &[String],
+    host: &str,
+    owner: &str,
+    findings: &mut Findings,
+) {
+    if unusable.len() == records {
+        let named = &unusable[..records.min(MANY_RECORDS)];
+        let none = match records {
+            1 => "the TLSA record is not usable".to_owned(),
+            _ => format!("none of {records} TLSA records is usable"),
+        };
+        let named = named.join("; ");
+        let detail = format!("{none}: TLS stays mandatory, unauthenticated ({named})");
+        findings.add(Code::DaneAllUnusable, Severity::Warning, host, detail);
+        return;
+    }
+    for detail in unusable {
+        let detail = detail.as_str();
+        findings.add(Code::DaneRecordUnusable, Severity::Warning, owner, detail);
+    }
+    if records > MANY_RECORDS {
+        let detail = format!("{records} TLSA records: some senders give up");
+        findings.add(Code::DaneManyRecords, Severity::Info, owner, detail);
+    }
+}
+
+/// The record and why senders pass it over; none when they do not.
+pub(super) fn why_unusable(record: &TlsaRecord) -> Option<String> {
+    match tlsa::usability(record) {
+        Usability::Usable => None,
+        Usability::Unusable(why) => Some(format!("{record}: {}", unusable_words(why))),
     }
 }
 

@@ -31,6 +31,7 @@ pub mod mta_sts_mx;
 pub mod mta_sts_policy;
 pub mod mta_sts_record;
 pub mod mx;
+pub mod publication;
 pub mod smtp;
 #[cfg(test)]
 mod testing;

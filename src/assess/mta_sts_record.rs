@@ -13,6 +13,7 @@ use crate::protocol::mta_sts::policy::Mode;
 use crate::protocol::mta_sts::record;
 use crate::protocol::mta_sts::record::RecordDefect;
 use crate::protocol::mta_sts::record::RecordReading;
+use crate::protocol::txt::TxtRecord;
 
 closed_set! {
     /// Label `status` of `mailtls_mta_sts_record_status` and `mailtls_tlsrpt_record_status`.
@@ -81,7 +82,29 @@ pub(super) fn assess(
     } else {
         Severity::Warning
     };
-    match record::read(lookup.records()) {
+    let verdict = judge(lookup.records(), severity, findings);
+    if let (RecordStatus::Absent, Some(mode)) = (verdict.status, served) {
+        let severity = if mode == Mode::None {
+            Severity::Info
+        } else {
+            Severity::Warning
+        };
+        let detail = format!(
+            "the policy host still serves mode {mode}, but there is no record: new senders get no policy"
+        );
+        findings.add(Code::MtaStsPolicyWithoutRecord, severity, "", detail);
+    }
+    verdict
+}
+
+/// Judges the TXT records of the name, those that are published or those that are about to be. `severity` is that of
+/// records which senders cannot use.
+pub(super) fn judge(
+    records: &[TxtRecord],
+    severity: Severity,
+    findings: &mut Findings,
+) -> MtaStsRecordVerdict {
+    match record::read(records) {
         RecordReading::Valid(record) => MtaStsRecordVerdict {
             status: RecordStatus::Valid,
             id_hash: Some(record.id_hash()),
@@ -94,19 +117,6 @@ pub(super) fn assess(
                 "",
                 "no MTA-STS record is published",
             );
-            if let Some(mode) = served {
-                let severity = if mode == Mode::None {
-                    Severity::Info
-                } else {
-                    Severity::Warning
-                };
-                findings.add(
-                    Code::MtaStsPolicyWithoutRecord,
-                    severity,
-                    "",
-                    format!("the policy host still serves mode {mode}, but there is no record: new senders get no policy"),
-                );
-            }
             MtaStsRecordVerdict::of_nothing(RecordStatus::Absent)
         }
         RecordReading::NearMiss(miss) => {
@@ -136,6 +146,12 @@ pub(super) fn assess(
             MtaStsRecordVerdict::of_nothing(RecordStatus::Invalid)
         }
     }
+}
+
+/// A record that is about to be published at `owner`, where no sender asks for it.
+pub(super) fn misplaced(owner: &str, findings: &mut Findings) {
+    let detail = format!("senders ask for the record at _mta-sts.DOMAIN, not at {owner}");
+    findings.add(Code::MtaStsRecordInvalid, Severity::Critical, "", detail);
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::protocol::tlsrpt;
 use crate::protocol::tlsrpt::Defect;
 use crate::protocol::tlsrpt::Endpoint;
 use crate::protocol::tlsrpt::Reading;
+use crate::protocol::txt::TxtRecord;
 
 /// What the record amounts to.
 #[derive(Debug, Clone)]
@@ -51,7 +52,16 @@ pub(super) fn assess(
         }
         return TlsRptVerdict::of_nothing(RecordStatus::Unknown);
     }
-    match tlsrpt::read(lookup.records()) {
+    judge(lookup.records(), mode, findings)
+}
+
+/// Judges the TXT records of the name, those that are published or those that are about to be.
+pub(super) fn judge(
+    records: &[TxtRecord],
+    mode: Option<Mode>,
+    findings: &mut Findings,
+) -> TlsRptVerdict {
+    match tlsrpt::read(records) {
         Reading::Valid(record) => {
             for doubt in record.doubts {
                 findings.add(
@@ -110,6 +120,12 @@ pub(super) fn assess(
             TlsRptVerdict::of_nothing(RecordStatus::Invalid)
         }
     }
+}
+
+/// A record that is about to be published at `owner`, where no sender asks for it.
+pub(super) fn misplaced(owner: &str, findings: &mut Findings) {
+    let detail = format!("senders ask for the record at _smtp._tls.DOMAIN, not at {owner}");
+    findings.add(Code::TlsrptRecordInvalid, Severity::Warning, "", detail);
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ enum Output {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum FailOn {
+pub(super) enum FailOn {
     /// Some senders refuse, defer or can be downgraded now
     Critical,
     /// It will become critical, or protects less than it says

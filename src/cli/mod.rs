@@ -24,6 +24,7 @@ use crate::serve::Error as ServeError;
 
 mod check;
 mod config;
+mod lint;
 mod log;
 mod resolve;
 mod serve;
@@ -48,6 +49,8 @@ enum Command {
     Serve(serve::Flags),
     /// Probe domains now and say what was found
     Check(check::Flags),
+    /// Judge what is about to be published: a policy, its record, a TLS-RPT record, TLSA records
+    Lint(lint::Flags),
     /// Look up one name with its whole chain of trust, link by link
     Resolve(resolve::Flags),
     /// The configuration
@@ -162,6 +165,8 @@ enum Error {
     #[error(transparent)]
     Question(#[from] check::QuestionError),
     #[error(transparent)]
+    Lint(#[from] lint::LintError),
+    #[error(transparent)]
     LookUp(#[from] resolve::LookUpError),
     #[error("cannot probe: {0}")]
     Prober(#[from] ProberError),
@@ -190,6 +195,7 @@ pub fn run() -> ExitCode {
         None => serve::run(&everywhere, arguments.serve),
         Some(Command::Serve(flags)) => serve::run(&everywhere, flags.or(arguments.serve)),
         Some(Command::Check(flags)) => check::run(&everywhere, &flags),
+        Some(Command::Lint(flags)) => lint::run(&everywhere, &flags),
         Some(Command::Resolve(flags)) => resolve::run(&everywhere, flags),
         Some(Command::Config(flags)) => config::run(&everywhere, &flags),
     };

@@ -12,6 +12,7 @@ pub mod catalogue_docs;
 pub mod html;
 pub mod json;
 pub mod metrics;
+pub mod publication;
 pub mod resolution;
 pub mod text;
 

@@ -215,7 +215,7 @@ fn findings(report: &Report, out: &mut String) {
     }
 }
 
-fn print_finding(finding: &Finding, out: &mut String) {
+pub(super) fn print_finding(finding: &Finding, out: &mut String) {
     let Finding {
         severity,
         code,

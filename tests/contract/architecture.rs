@@ -73,6 +73,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("probe", JOINT),
     ("memory", JOINT),
     (
+        "draft",
+        &[
+            "closed_set",
+            "clock",
+            "domain_name",
+            "config",
+            "protocol",
+            "assess",
+        ],
+    ),
+    (
         "serve",
         &[
             "closed_set",
@@ -97,6 +108,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "report",
             "probe",
+            "draft",
             "memory",
             "serve",
         ],

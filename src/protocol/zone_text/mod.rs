@@ -250,7 +250,11 @@ impl<'a> Head<'a> {
                     behind,
                 });
             }
-            if !class && ["IN", "CH"].iter().any(|name| word.eq_ignore_ascii_case(name)) {
+            if !class
+                && ["IN", "CH"]
+                    .iter()
+                    .any(|name| word.eq_ignore_ascii_case(name))
+            {
                 class = true;
             } else if may_be_owner && !word.contains('"') {
                 // A number that opens the line is an owner or, pasted without one, a TTL; the next word decides.
@@ -275,7 +279,8 @@ fn known_owner(name: &str) -> Option<&str> {
 fn next_word(text: &str) -> Option<(&str, &str)> {
     let text = text.trim_start_matches([' ', '\t']);
     let end = text.find([' ', '\t']).unwrap_or(text.len());
-    text.split_at_checked(end).filter(|(word, _)| !word.is_empty())
+    text.split_at_checked(end)
+        .filter(|(word, _)| !word.is_empty())
 }
 
 /// `3600`, and `1h30m` as BIND has it.
@@ -389,24 +394,64 @@ mod tests {
         let record = "v=STSv1; id=1";
         for (why, text, expected) in [
             ("bare", "v=STSv1; id=1", &[(None, record)][..]),
-            ("with the end of its line", "v=STSv1; id=1\r\n", &[(None, record)]),
-            ("a blank before it stays", " v=STSv1; id=1", &[(None, " v=STSv1; id=1")]),
+            (
+                "with the end of its line",
+                "v=STSv1; id=1\r\n",
+                &[(None, record)],
+            ),
+            (
+                "a blank before it stays",
+                " v=STSv1; id=1",
+                &[(None, " v=STSv1; id=1")],
+            ),
             ("in quotes", r#""v=STSv1; id=1""#, &[(None, record)]),
             ("in strings", r#""v=STSv1; " "id=1""#, &[(None, record)]),
-            ("strings without a blank", r#""v=STSv1; ""id=1""#, &[(None, record)]),
-            ("open quotes are text", r#""v=STSv1; id=1"#, &[(None, "\"v=STSv1; id=1")]),
-            ("quotes and more are text", r#""v=STSv1"; id=1"#, &[(None, "\"v=STSv1\"; id=1")].as_slice()),
-            ("escaped", r#""v=STSv1\; id=\"1\1001""#, &[(None, "v=STSv1; id=\"1d1")]),
+            (
+                "strings without a blank",
+                r#""v=STSv1; ""id=1""#,
+                &[(None, record)],
+            ),
+            (
+                "open quotes are text",
+                r#""v=STSv1; id=1"#,
+                &[(None, "\"v=STSv1; id=1")],
+            ),
+            (
+                "quotes and more are text",
+                r#""v=STSv1"; id=1"#,
+                &[(None, "\"v=STSv1\"; id=1")].as_slice(),
+            ),
+            (
+                "escaped",
+                r#""v=STSv1\; id=\"1\1001""#,
+                &[(None, "v=STSv1; id=\"1d1")],
+            ),
             (
                 "a line of a zone file",
                 r#"_mta-sts.Example.com. 3600 IN TXT "v=STSv1; id=1" ; ours"#,
                 &[(owner, record)],
             ),
-            ("class before TTL", r#"_mta-sts.example.com. IN 1h txt "v=STSv1; id=1""#, &[(owner, record)]),
-            ("without TTL and class", r#"_mta-sts.example.com. TXT "v=STSv1; id=1""#, &[(owner, record)]),
+            (
+                "class before TTL",
+                r#"_mta-sts.example.com. IN 1h txt "v=STSv1; id=1""#,
+                &[(owner, record)],
+            ),
+            (
+                "without TTL and class",
+                r#"_mta-sts.example.com. TXT "v=STSv1; id=1""#,
+                &[(owner, record)],
+            ),
             ("no owner", r#"  IN TXT "v=STSv1; id=1""#, &[(None, record)]),
-            ("no owner, and no blank", r#"3600 IN TXT "v=STSv1; id=1""#, &[(None, record)]),
-            ("the origin", r#"@ IN TXT "v=STSv1; id=1""#, &[(None, record)]),
+            (
+                "no owner, and no blank",
+                r#"3600 IN TXT "v=STSv1; id=1""#,
+                &[(None, record)],
+            ),
+            (
+                "the origin",
+                r#"@ IN TXT "v=STSv1; id=1""#,
+                &[(None, record)],
+            ),
             (
                 "parentheses over lines",
                 "_mta-sts.example.com. IN TXT ( \"v=STSv1; \" ; first\n  \"id=1\" )\n",
@@ -422,13 +467,21 @@ mod tests {
                 "; <<>> DiG 9 <<>>\n;; ANSWER SECTION:\n_mta-sts.example.com.\t60\tIN\tTXT\t\"v=STSv1; id=1\"\n\n;; Query time",
                 &[(owner, record)],
             ),
-            ("what dig +short prints", "\"v=spf1 -all\"\n\"v=STSv1; id=1\"\n", &[(None, "v=spf1 -all"), (None, record)]),
+            (
+                "what dig +short prints",
+                "\"v=spf1 -all\"\n\"v=STSv1; id=1\"\n",
+                &[(None, "v=spf1 -all"), (None, record)],
+            ),
             (
                 "among others",
                 "$TTL 60\nexample.com. IN SOA a. b. (\n 1 2 3 4 5 )\n IN MX 10 mx\n_mta-sts.example.com. TXT \"v=STSv1; id=1\"",
                 &[(owner, record)],
             ),
-            ("RFC 3597", r"_mta-sts.example.com. TYPE16 \# 3 02 6162", &[(owner, "ab")]),
+            (
+                "RFC 3597",
+                r"_mta-sts.example.com. TYPE16 \# 3 02 6162",
+                &[(owner, "ab")],
+            ),
             ("nothing", "\n ; nothing\n", &[]),
         ] {
             let expected: Vec<_> = expected
@@ -438,9 +491,21 @@ mod tests {
             assert_eq!(texts(text), Ok(expected), "{why}: {text}");
         }
         for (why, text, expected) in [
-            ("open quotes in a zone", "a TXT \"v=STSv1\n\"", ZoneTextFault::OpenQuotes),
-            ("open parentheses", "a TXT ( \"v=STSv1\"", ZoneTextFault::OpenParentheses),
-            ("stray parenthesis", "a TXT \"v=STSv1\" )", ZoneTextFault::StrayParenthesis),
+            (
+                "open quotes in a zone",
+                "a TXT \"v=STSv1\n\"",
+                ZoneTextFault::OpenQuotes,
+            ),
+            (
+                "open parentheses",
+                "a TXT ( \"v=STSv1\"",
+                ZoneTextFault::OpenParentheses,
+            ),
+            (
+                "stray parenthesis",
+                "a TXT \"v=STSv1\" )",
+                ZoneTextFault::StrayParenthesis,
+            ),
             ("escape", "a TXT \"\\256\"", ZoneTextFault::Escape),
             ("no data", "a IN TXT", ZoneTextFault::NoData),
             ("length", r"a TXT \# 4 026162", ZoneTextFault::Generic),
@@ -465,14 +530,26 @@ mod tests {
             ("bare", "3 1 1 ABCD", &[(None, "3 1 1 abcd")][..]),
             ("blanks in it", " 3 1 1 ab cd ", &[(None, "3 1 1 abcd")]),
             ("wrapped", "3 1 1 abcd\nef01\n", &[(None, "3 1 1 abcdef01")]),
-            ("two", "3 1 1 abcd\n2 1 1 ef01", &[(None, "3 1 1 abcd"), (None, "2 1 1 ef01")]),
+            (
+                "two",
+                "3 1 1 abcd\n2 1 1 ef01",
+                &[(None, "3 1 1 abcd"), (None, "2 1 1 ef01")],
+            ),
             (
                 "a line of a zone file",
                 "_25._tcp.MX.example.com. 3600 IN TLSA ( 3 1 1 abcd ; current\n ef01 )",
                 &[(Some("_25._tcp.mx.example.com"), "3 1 1 abcdef01")],
             ),
-            ("RFC 3597", r"x. TYPE52 \# 5 030101 abcd", &[(Some("x"), "3 1 1 abcd")]),
-            ("RFC 3597, bare", r"\# 5 030101abcd", &[(None, "3 1 1 abcd")]),
+            (
+                "RFC 3597",
+                r"x. TYPE52 \# 5 030101 abcd",
+                &[(Some("x"), "3 1 1 abcd")],
+            ),
+            (
+                "RFC 3597, bare",
+                r"\# 5 030101abcd",
+                &[(None, "3 1 1 abcd")],
+            ),
         ] {
             let read: Vec<_> = tlsa_records(text)
                 .unwrap()
@@ -497,7 +574,11 @@ mod tests {
     #[test]
     fn lines_are_counted() {
         let text = "\n; a\nx TXT ( \"a\"\n\"b\" )\ny TXT \"c\"\n";
-        let lines: Vec<_> = txt_records(text).unwrap().iter().map(|it| it.line).collect();
+        let lines: Vec<_> = txt_records(text)
+            .unwrap()
+            .iter()
+            .map(|it| it.line)
+            .collect();
         assert_eq!(lines, [3, 5]);
         let error = txt_records("a TXT \"1\"\nb TXT \"2").unwrap_err();
         assert_eq!(error.to_string(), "line 2: the quotes are not closed");

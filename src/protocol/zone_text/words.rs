@@ -71,7 +71,9 @@ pub(super) fn read_data(text: &str) -> Result<(Data, &str), ZoneTextFault> {
             }
             ')' => {
                 data.words.extend(word.take());
-                depth = depth.checked_sub(1).ok_or(ZoneTextFault::StrayParenthesis)?;
+                depth = depth
+                    .checked_sub(1)
+                    .ok_or(ZoneTextFault::StrayParenthesis)?;
             }
             ';' => {
                 let rest = chars.as_str();
