@@ -6,11 +6,19 @@ use std::collections::BTreeSet;
 use crate::assess::publication;
 use crate::config::Thresholds;
 use crate::domain_name::DomainName;
+use crate::protocol::tlsa::PublishError;
+use crate::protocol::tlsa::Source;
+use crate::protocol::tlsa::SourceError;
 use crate::protocol::zone_text;
 use crate::protocol::zone_text::Pasted;
 use crate::protocol::zone_text::ZoneTextError;
 
 pub use crate::assess::publication::Publication;
+pub use crate::protocol::tlsa::Made;
+pub use crate::protocol::tlsa::MatchingType;
+pub use crate::protocol::tlsa::Selector;
+pub use crate::protocol::tlsa::Usage;
+pub use crate::protocol::tlsa::Wanted;
 
 /// Why a text cannot be judged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +62,28 @@ pub fn tlsa(text: &str) -> Result<Publication, DraftError> {
     let pasted = zone_text::tlsa_records(text)?;
     of_one_name(&pasted, "")?;
     Ok(publication::tlsa(&pasted))
+}
+
+/// Why a file does not say which record to publish.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MakeError {
+    /// There is nothing to make one of.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// There is nothing to choose by.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// The TLSA record to publish for a file with a certificate, a chain or a key; `host` is the MX host, if that is known.
+pub fn make_tlsa(
+    file: &[u8],
+    wanted: Wanted,
+    host: Option<&DomainName>,
+) -> Result<Made, MakeError> {
+    let source = Source::read(file)?;
+    let host = host.map(DomainName::as_str);
+    Ok(crate::protocol::tlsa::publish(&source, wanted, host)?)
 }
 
 /// Records of several names are several sets. Names that begin otherwise than with `label` are not looked at.

@@ -33,6 +33,7 @@ use crate::finding::Severity;
 use crate::probe::Prober;
 use crate::report;
 use crate::report::Report;
+use crate::report::junit::Junit;
 use crate::report::metrics::exposition::Format;
 
 /// What to check, and how to say it.
@@ -73,6 +74,8 @@ enum Output {
     Ndjson,
     /// The metrics of one domain, as /probe exports them
     Prometheus,
+    /// XML for CI systems: a test suite for each domain, a test case for each check
+    Junit,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -237,7 +240,9 @@ fn results(
     let jobs = usize::from(flags.jobs);
     match flags.output {
         Output::Ndjson => Box::pin(probes.buffer_unordered(jobs)),
-        Output::Text | Output::Json | Output::Prometheus => Box::pin(probes.buffered(jobs)),
+        Output::Text | Output::Json | Output::Prometheus | Output::Junit => {
+            Box::pin(probes.buffered(jobs))
+        }
     }
 }
 
@@ -303,6 +308,8 @@ struct Printer {
     progress: ProgressBar,
     printed: usize,
     is_list: bool,
+    /// JUnit tells the sums first: it is written at the end.
+    junit: Junit,
 }
 
 impl Printer {
@@ -322,6 +329,7 @@ impl Printer {
             progress,
             printed: 0,
             is_list: domains > 1 || flags.file.is_some(),
+            junit: Junit::new(flags.fail_on.into()),
         }
     }
 
@@ -363,6 +371,7 @@ impl Printer {
                 let metrics = report::metrics::probe::render(report, Format::Text);
                 write!(self.out, "{metrics}")?;
             }
+            Output::Junit => self.junit.add(report),
         }
         self.out.flush()
     }
@@ -377,6 +386,10 @@ impl Printer {
                 (true, _) => "\n]\n",
             };
             write!(self.out, "{end}")?;
+        }
+        if self.output == Output::Junit {
+            let document = self.junit.document().map_err(io::Error::other)?;
+            write!(self.out, "{document}")?;
         }
         self.out.flush()
     }

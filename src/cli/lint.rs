@@ -93,7 +93,7 @@ pub(super) enum LintError {
         from: Option<PathBuf>,
         source: DraftError,
     },
-    #[error("{} is larger than {} MiB: that is no policy and no record", name(.file), LARGEST >> 20)]
+    #[error("{} is larger than {} MiB: nothing of the kind is", name(.file), LARGEST >> 20)]
     TooLarge { file: PathBuf },
 }
 

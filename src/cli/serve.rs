@@ -16,7 +16,7 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("timeout_offset", "--timeout-offset"),
 ];
 
-const DEFAULT_PORT: u16 = 10064;
+pub(super) const DEFAULT_PORT: u16 = 10064;
 const DEFAULT_TIMEOUT_OFFSET: Duration = Duration::from_millis(500);
 
 /// How to serve.

@@ -10,6 +10,7 @@
 
 pub mod dnssec;
 pub mod mta_sts;
+pub mod pem;
 pub mod pkix;
 pub mod smtp;
 pub mod tls;
