@@ -238,6 +238,7 @@ mod tests {
     use super::*;
     use crate::finding::Code;
     use crate::protocol::pkix::testing::World;
+    use crate::protocol::pkix::testing::vectors;
     use crate::protocol::zone_text::tlsa_records;
     use crate::protocol::zone_text::txt_records;
 
@@ -315,6 +316,37 @@ mod tests {
             ["a zone file takes \"; id=1\" as a comment: put the record in quotes"]
         );
         assert!(!publication.is_valid);
+    }
+
+    #[test]
+    fn agrees_with_the_vectors_of_tlsa() {
+        let world = World::new();
+        let mut judged = 0;
+        for row in vectors::<serde_json::Value, serde_json::Value>("tlsa.json") {
+            let texts = |list: &serde_json::Value| -> Vec<String> {
+                let list = list.as_array().cloned().unwrap_or_default();
+                let symbolic = list.iter().map(|text| text.as_str().unwrap());
+                symbolic
+                    .map(|text| world.record(text).to_string())
+                    .collect()
+            };
+            let records = texts(&row.input["records"]);
+            if records.is_empty() || row.expected["usable"].is_null() {
+                continue;
+            }
+            judged += 1;
+            let usable = texts(&row.expected["usable"]);
+            let publication = tlsa(&tlsa_records(&records.join("\n")).unwrap());
+            assert_eq!(publication.is_valid, usable == records, "{}", row.id);
+            let (_, _, codes) = told(&publication);
+            let expected = match (usable.len(), records.len()) {
+                (0, _) => vec![Code::DaneAllUnusable],
+                (some, all) if some < all => vec![Code::DaneRecordUnusable],
+                _ => vec![],
+            };
+            assert_eq!(codes, expected, "{}", row.id);
+        }
+        assert!(judged > 20, "{judged}");
     }
 
     #[test]

@@ -78,8 +78,11 @@ fn unknown(word: &str) -> ExplainError {
     let word: String = word.chars().take(64).collect();
     let distance = |code: Code| strsim::damerau_levenshtein(&word, code.as_str());
     let nearest = Code::ALL.iter().copied().min_by_key(|&code| distance(code));
-    // Half of the letters may be wrong: `tlsa_mismatch` is meant for `dane_tlsa_mismatch`.
-    match nearest.filter(|&code| distance(code) * 2 <= word.chars().count().max(4)) {
+    // Half of the letters may be wrong, or some left out: `tlsa_mismatch` is meant for `dane_tlsa_mismatch`.
+    let is_near = |&code: &Code| distance(code) * 2 <= word.chars().count();
+    let part_of = |code: &Code| word.chars().count() > 2 && code.as_str().contains(&word);
+    let whole = || Code::ALL.iter().copied().find(part_of);
+    match nearest.filter(is_near).or_else(whole) {
         Some(code) => ExplainError::Misspelled(word, code),
         None => ExplainError::Unknown(word),
     }
@@ -105,7 +108,8 @@ mod tests {
         for (word, expected) in [
             ("dane_tlsa_missmatch", "did you mean dane_tlsa_mismatch?"),
             ("tlsa_mismatch", "did you mean dane_tlsa_mismatch?"),
-            ("mx", "explain lists them all"),
+            ("_starttls_missing", "did you mean dane_starttls_missing?"),
+            ("", "explain lists them all"),
             ("quantum", "explain lists them all"),
         ] {
             let text = unknown(word).to_string();

@@ -2,6 +2,9 @@
 
 use std::io;
 use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -143,8 +146,18 @@ const LARGEST: u64 = 4096;
 /// The status line and the first line of the body; why not, when it is not 200.
 async fn ask(url: &Url) -> Result<String, String> {
     let failed = |error: io::Error| error.to_string();
-    let host = url.host.as_str();
-    let mut stream = TcpStream::connect((host, url.port)).await.map_err(failed)?;
+    let connected = match url.host.as_str() {
+        // Without a resolver: an empty image has none.
+        "localhost" => {
+            let both: [SocketAddr; 2] = [
+                (Ipv4Addr::LOCALHOST, url.port).into(),
+                (Ipv6Addr::LOCALHOST, url.port).into(),
+            ];
+            TcpStream::connect(both.as_slice()).await
+        }
+        host => TcpStream::connect((host, url.port)).await,
+    };
+    let mut stream = connected.map_err(failed)?;
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: mailtls-exporter healthcheck\r\nConnection: close\r\n\r\n",
         url.path,

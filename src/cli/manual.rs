@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
+use crate::cli::EVERYWHERE;
 use crate::cli::Error;
 use crate::cli::Outcome;
 use crate::cli::check::written;
@@ -81,10 +82,11 @@ fn page(command: &Command) -> io::Result<String> {
     let mut page = String::from_utf8_lossy(&page).into_owned();
     page.push_str(".SH COMMANDS\n");
     for sub in commands_of(command) {
-        describe(sub, &mut page)?;
+        describe(sub, Depth::Command, &mut page)?;
     }
     page.push_str(
-        ".SH \"EXIT STATUS\"\n0: all is well. 1: it is not. 2: that could not be found out: wrong arguments, an unreadable file, no answer.\n\
+        ".SH ENVIRONMENT\nEach flag of serve and of every command can be set by a variable: \\-\\-config.file by MAILTLS_CONFIG_FILE.\nNO_COLOR: no colours, on a terminal too.\n\
+         .SH \"EXIT STATUS\"\n0: all is well. 1: it is not. 2: that could not be found out: wrong arguments, an unreadable file, no answer.\n\
          .SH \"SEE ALSO\"\n.BR prometheus (1),\n.BR posttls-finger (1),\n.BR delv (1)\n",
     );
     Ok(page)
@@ -95,13 +97,22 @@ fn commands_of(command: &Command) -> impl Iterator<Item = &Command> {
     all.filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
 }
 
+/// `lint`, and `lint tlsa` below it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Command,
+    Below,
+}
+
 /// One command below its own heading, and those below it.
-fn describe(command: &Command, page: &mut String) -> io::Result<()> {
+fn describe(command: &Command, depth: Depth, page: &mut String) -> io::Result<()> {
     let name = command.get_bin_name().unwrap_or(command.get_name());
     page.push_str(&format!(".SS \"{name}\"\n"));
-    // The flags of every command stand above, once.
+    // The flags of every command, and those that a command shares with all below it, stand above, once.
     let own = command.clone().mut_args(|argument| {
-        let is_everywhere = argument.is_global_set() || argument.get_id() == "help";
+        let is_everywhere = argument.get_help_heading() == Some(EVERYWHERE)
+            || argument.get_id() == "help"
+            || (depth == Depth::Below && argument.is_global_set());
         argument.hide(is_everywhere)
     });
     let man = Man::new(own);
@@ -122,7 +133,7 @@ fn describe(command: &Command, page: &mut String) -> io::Result<()> {
         page.push_str(".PP\n");
     }
     for sub in commands_of(command) {
-        describe(sub, page)?;
+        describe(sub, Depth::Below, page)?;
     }
     Ok(())
 }

@@ -73,13 +73,15 @@ enum Command {
     Man,
 }
 
+const EVERYWHERE: &str = "For every command";
+
 /// The flags of every command.
 #[expect(
     clippy::doc_markdown,
     reason = "these are help texts, read in terminals"
 )]
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "For every command")]
+#[command(next_help_heading = EVERYWHERE)]
 struct Everywhere {
     /// The configuration; without it the defaults hold
     #[arg(
