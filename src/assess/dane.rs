@@ -303,7 +303,7 @@ pub(super) fn judge_usability(
             _ => format!("none of {records} TLSA records is usable"),
         };
         let named = named.join("; ");
-        let detail = format!("{none}: TLS stays mandatory, unauthenticated ({named})");
+        let detail = format!("{none} (TLS stays mandatory, unauthenticated): {named}");
         findings.add(Code::DaneAllUnusable, Severity::Warning, host, detail);
         return;
     }
