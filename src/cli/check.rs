@@ -308,7 +308,7 @@ struct Printer {
     progress: ProgressBar,
     printed: usize,
     is_list: bool,
-    /// JUnit tells the sums first: it is written at the end.
+    /// The XML tells the sums first: it is written at the end.
     junit: Junit,
 }
 

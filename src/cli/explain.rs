@@ -13,6 +13,10 @@ use crate::report::explanation;
 
 /// What to explain, and how to say it.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::doc_markdown,
+    reason = "these are help texts, read in terminals"
+)]
 pub(super) struct Flags {
     /// A finding code, like dane_tlsa_mismatch, or a check, like dane; without it all of them
     #[arg(value_name = "CODE")]

@@ -107,7 +107,9 @@ enum Depth {
 /// One command below its own heading, and those below it.
 fn describe(command: &Command, depth: Depth, page: &mut String) -> io::Result<()> {
     let name = command.get_bin_name().unwrap_or(command.get_name());
-    page.push_str(&format!(".SS \"{name}\"\n"));
+    page.push_str(".SS \"");
+    page.push_str(name);
+    page.push_str("\"\n");
     // The flags of every command, and those that a command shares with all below it, stand above, once.
     let own = command.clone().mut_args(|argument| {
         let is_everywhere = argument.get_help_heading() == Some(EVERYWHERE)

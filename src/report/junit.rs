@@ -1,4 +1,4 @@
-//! Reports as JUnit XML, which every CI system shows: a test suite for each domain, a test case for each check.
+//! Reports as `JUnit` XML, which every CI system shows: a test suite for each domain, a test case for each check.
 //!
 //! A check with a finding that is bad enough has failed; one that reached no verdict was skipped, since nothing is known;
 //! and of a domain of which nothing was learned at all each check is an error. What is not bad enough stands in the

@@ -1,5 +1,5 @@
 //! The commands that need no network, and the forms in which all of them answer: `lint`, `tlsa`, `explain`, `docs`,
-//! `completions`, `man`, `healthcheck`; JUnit; and every object against docs/schema/output.json.
+//! `completions`, `man`, `healthcheck`; the XML for CI systems; and every object against docs/schema/output.json.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -102,9 +102,9 @@ fn zone_text(owner: &str, records: &Value) -> String {
             text.push_str(" \"");
             for byte in string.as_str().unwrap().bytes() {
                 match byte {
-                    b'"' | b'\\' => text.push_str(&format!("\\{}", char::from(byte))),
+                    b'"' | b'\\' => text.extend(['\\', char::from(byte)]),
                     0x20..=0x7e => text.push(char::from(byte)),
-                    _ => text.push_str(&format!("\\{byte:03}")),
+                    _ => text.extend(format!("\\{byte:03}").chars()),
                 }
             }
             text.push('"');
@@ -165,15 +165,13 @@ fn lint_agrees_with_the_vectors_of_policies() {
     assert!(rows.len() > 40);
     for row in rows {
         let why = format!("{}: {}", row["id"], row["why"]);
-        let body = match row["input"]["body"].as_str() {
-            Some(text) => text.as_bytes().to_vec(),
-            None => {
-                let hex = row["input"]["body_hex"].as_str().unwrap().as_bytes();
-                let byte = |pair: &[u8]| {
-                    u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()
-                };
-                hex.chunks(2).map(byte).collect()
-            }
+        let body = if let Some(text) = row["input"]["body"].as_str() {
+            text.as_bytes().to_vec()
+        } else {
+            let hex = row["input"]["body_hex"].as_str().unwrap().as_bytes();
+            let byte =
+                |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+            hex.chunks(2).map(byte).collect()
         };
         let (answer, code) = lint("mta-sts-policy", &body);
         fits(&form, &answer);
@@ -714,7 +712,7 @@ fn the_readme_shows_what_is_printed() {
             {
                 continue;
             }
-            let output = Command::new("sh")
+            let output = Command::new("/bin/sh")
                 .args(["-c", line])
                 .env("PATH", binary.parent().unwrap())
                 .env("NO_COLOR", "1")

@@ -178,7 +178,7 @@ mod tests {
             for text in [key.serialize_pem(), key.public_key_pem(), request] {
                 let source = Source::read(text.as_bytes()).unwrap();
                 let expected = [rcgen::PublicKeyData::subject_public_key_info(&key)];
-                assert_eq!(source.keys, expected, "{why}: {}", &text[..30]);
+                assert_eq!(source.keys, expected, "{why}: {text}");
             }
         }
     }
@@ -210,7 +210,7 @@ mod tests {
             ),
             (
                 "the second is cut",
-                format!("{certificate}{}", pem("CERTIFICATE", &der[..99])),
+                format!("{certificate}{}", pem("CERTIFICATE", der.split_at(99).0)),
                 "certificate 2: not a readable",
             ),
             (

@@ -7,13 +7,15 @@
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 
-use crate::protocol::dnssec::parse_type;
 use crate::protocol::tlsa::TlsaParseError;
 use crate::protocol::tlsa::TlsaRecord;
 use crate::protocol::txt::TxtRecord;
 
+mod head;
 mod words;
 
+use self::head::Head;
+use self::head::is_directive;
 use self::words::Data;
 use self::words::Word;
 use self::words::read_data;
@@ -212,94 +214,16 @@ impl Entry {
     }
 }
 
-/// RFC 1035 §5.1, RFC 2308 §4; `$GENERATE` is BIND's.
-fn is_directive(line: &str) -> bool {
-    ["$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE"]
-        .iter()
-        .any(|directive| line.starts_with(directive))
-}
-
-/// What stands before the data.
-struct Head<'a> {
-    owner: Option<&'a str>,
-    is_absolute: bool,
-    rtype: u16,
-    /// The rest of the line.
-    behind: &'a str,
-}
-
-impl<'a> Head<'a> {
-    /// None when the line is no record of a zone file: no type stands where it should.
-    fn of(line: &'a str, wanted: u16) -> Option<Self> {
-        let mut rest = line;
-        let mut owner = None;
-        let (mut ttl, mut class) = (false, false);
-        // At most owner, TTL, class and type.
-        for at in 0..4 {
-            let (word, behind) = next_word(rest)?;
-            let may_be_owner = at == 0 && !line.starts_with([' ', '\t']);
-            // A host may be called "a" or "mx".
-            let rtype = parse_type(word).map(u16::from);
-            if let Some(rtype) = rtype.filter(|&rtype| rtype == wanted || !may_be_owner) {
-                let is_plain = owner.is_some_and(|name: &str| name.ends_with('.'));
-                // Of a type that nobody asked about more must speak for it: words of a sentence can be names of types.
-                return (rtype == wanted || ttl || class || is_plain).then(|| Self {
-                    owner: owner.and_then(known_owner),
-                    is_absolute: is_plain,
-                    rtype,
-                    behind,
-                });
-            }
-            if !class
-                && ["IN", "CH"]
-                    .iter()
-                    .any(|name| word.eq_ignore_ascii_case(name))
-            {
-                class = true;
-            } else if may_be_owner && !word.contains('"') {
-                // A number that opens the line is an owner or, pasted without one, a TTL; the next word decides.
-                owner = Some(word);
-            } else if !ttl && is_ttl(word) {
-                ttl = true;
-            } else {
-                return None;
-            }
-            rest = behind;
-        }
-        None
-    }
-}
-
-/// `@` is whatever the origin is, and a wildcard stands for many names.
-fn known_owner(name: &str) -> Option<&str> {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    (!name.is_empty() && name != "@" && !name.starts_with('*') && !is_ttl(name)).then_some(name)
-}
-
-fn next_word(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim_start_matches([' ', '\t']);
-    let end = text.find([' ', '\t']).unwrap_or(text.len());
-    text.split_at_checked(end)
-        .filter(|(word, _)| !word.is_empty())
-}
-
-/// `3600`, and `1h30m` as BIND has it.
-fn is_ttl(word: &str) -> bool {
-    let unit = |c: char| matches!(c.to_ascii_lowercase(), 'w' | 'd' | 'h' | 'm' | 's');
-    word.starts_with(|c: char| c.is_ascii_digit())
-        && word.chars().all(|c| c.is_ascii_digit() || unit(c))
-}
-
 /// Data without owner and type, in the form of zone files: strings in quotes, or a TLSA record. Quotes that do not fit
 /// are part of a text.
 fn headless(rest: &str, wanted: u16) -> Option<(Data, &str)> {
     let (data, behind) = read_data(rest).ok()?;
-    let fits = match wanted {
-        TLSA => !is_more_hex(rest.split('\n').next().unwrap_or_default().trim_start()),
-        _ => {
-            let is_quoted = data.words.iter().all(Word::is_quoted);
-            data.is_generic() || (is_quoted && data.lost_to_comment.is_none())
-        }
+    let fits = if wanted == TLSA {
+        let line = rest.split('\n').next().unwrap_or_default();
+        !is_more_hex(line.trim_start())
+    } else {
+        let is_quoted = data.words.iter().all(Word::is_quoted);
+        data.is_generic() || (is_quoted && data.lost_to_comment.is_none())
     };
     fits.then_some((data, behind))
 }
@@ -376,6 +300,8 @@ fn generic(data: &Data) -> Result<Option<Vec<u8>>, ZoneTextFault> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -419,7 +345,7 @@ mod tests {
             (
                 "quotes and more are text",
                 r#""v=STSv1"; id=1"#,
-                &[(None, "\"v=STSv1\"; id=1")].as_slice(),
+                &[(None, "\"v=STSv1\"; id=1")],
             ),
             (
                 "escaped",
@@ -490,6 +416,10 @@ mod tests {
                 .collect();
             assert_eq!(texts(text), Ok(expected), "{why}: {text}");
         }
+    }
+
+    #[test]
+    fn what_no_name_server_loads() {
         for (why, text, expected) in [
             (
                 "open quotes in a zone",
@@ -595,11 +525,11 @@ mod tests {
         fn reads_what_is_quoted(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut quoted = String::from("a. IN TXT \"");
             for byte in &bytes {
-                quoted.push_str(&format!("\\{byte:03}"));
+                let _ = write!(quoted, "\\{byte:03}");
             }
             quoted.push('"');
             let read = txt_records(&quoted).unwrap();
-            prop_assert_eq!(&read[0].record.0, &bytes);
+            prop_assert_eq!(&read.first().unwrap().record.0, &bytes);
         }
     }
 }
