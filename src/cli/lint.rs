@@ -71,7 +71,7 @@ enum Draft {
 #[derive(Debug, clap::Args)]
 struct Text {
     /// The record: its bare text, the same in quotes, a line of a zone file or what dig prints; - is standard input
-    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(value_name = "TEXT")]
     text: String,
 }
 
