@@ -25,6 +25,8 @@ use crate::finding::Code;
 use crate::finding::Severity;
 use crate::protocol::mta_sts::policy::Mode;
 
+pub(super) mod expectations;
+
 /// Compares the verdicts of the others.
 pub(super) fn assess(
     context: &Context<'_>,

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::clock::UnixTime;
+use crate::config::Expect;
+use crate::config::SeverityChange;
 use crate::config::Thresholds;
 use crate::domain_name::MxHost;
 use crate::evidence::Evidence;
@@ -68,6 +70,10 @@ pub struct Criteria<'a> {
     pub roots: &'a TrustRoots,
     /// `probe_success` is 0 from this severity on.
     pub fail_on: Severity,
+    /// How bad the operator finds what is found, where that is not what we say.
+    pub severity: &'a BTreeMap<Code, SeverityChange>,
+    /// What is pinned of this domain.
+    pub expect: &'a Expect,
 }
 
 /// Everything that was decided about one domain.
@@ -255,6 +261,19 @@ impl Findings {
         self.complete.push((check, reached));
     }
 
+    /// As bad as the operator finds them; the one place where a severity may be none of the catalogue's.
+    fn change(&mut self, severity: &BTreeMap<Code, SeverityChange>) {
+        self.found
+            .retain_mut(|finding| match severity.get(&finding.code) {
+                None => true,
+                Some(change) => {
+                    let changed = change.severity();
+                    finding.severity = changed.unwrap_or(finding.severity);
+                    changed.is_some()
+                }
+            });
+    }
+
     /// Worst first; findings equal in all labels of the metric are one, which tells the details of all.
     fn sorted(mut self) -> (Vec<Finding>, Vec<(Check, bool)>) {
         self.found.sort();
@@ -309,6 +328,8 @@ pub fn assess(evidence: &Evidence, criteria: Criteria<'_>) -> Assessment {
             assess_domain(&context, &mut assessment, &mut findings);
         }
     }
+    coordination::expectations::assess(&context, &assessment, &mut findings);
+    findings.change(criteria.severity);
     (assessment.findings, assessment.complete) = findings.sorted();
     assessment.success = assessment.complete.iter().all(|&(_, reached)| reached)
         && assessment
@@ -344,13 +365,10 @@ fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &
         let served = mta_sts_policy::read(&seen.policy);
         let mode = served.policy.as_ref().map(|policy| policy.mode);
         let record = mta_sts_record::assess(context, seen, mode, findings);
-        assessment.mta_sts = Some(mta_sts_policy::assess(
-            context,
-            &seen.policy,
-            record.status,
-            served,
-            findings,
-        ));
+        let verdict =
+            mta_sts_policy::assess(context, &seen.policy, record.status, served, findings);
+        mta_sts_policy::changes::assess(context, seen, &record, &verdict, findings);
+        assessment.mta_sts = Some(verdict);
         assessment.mta_sts_record = Some(record);
     }
     let mta_sts = assessment.mta_sts.as_ref();
@@ -618,6 +636,47 @@ mod tests {
             Some(&Severity::Info),
             "{codes:?}"
         );
+    }
+
+    #[test]
+    fn the_operator_says_how_bad() {
+        let mut case = Case::with(|c| c.mta_sts_records(&[]));
+        let found = case.codes();
+        assert_eq!(
+            found.get(&Code::MtaStsRecordAbsent),
+            Some(&Severity::Info),
+            "{found:?}"
+        );
+        assert!(case.assess().success);
+        // None of the catalogue's.
+        let critical = (Code::MtaStsRecordAbsent, SeverityChange::Critical);
+        case.severity = BTreeMap::from([critical]);
+        let assessment = case.assess();
+        assert!(!assessment.success, "probe_success follows");
+        let first = assessment.findings.first().map(|finding| finding.code);
+        assert_eq!(first, Some(Code::MtaStsRecordAbsent), "worst first");
+
+        let mut case = Case::with(|c| c.tlsa(&["3 1 1 sha256(spki(X))"]));
+        assert!(!case.assess().success);
+        let bad = case.codes().into_iter();
+        let bad = bad.filter(|&(_, severity)| severity == Severity::Critical);
+        case.severity = bad
+            .map(|(code, _)| (code, SeverityChange::Ignore))
+            .collect();
+        let left = case.assess();
+        assert!(left.success, "probe_success follows: {:?}", left.findings);
+        let ignored = |finding: &Finding| case.severity.contains_key(&finding.code);
+        assert!(!left.findings.iter().any(ignored), "{:?}", left.findings);
+    }
+
+    #[test]
+    fn evidence_recorded_before_there_was_a_history_can_be_read() {
+        let evidence = Case::good().evidence;
+        let mut recorded = serde_json::to_value(&evidence).unwrap();
+        let history = recorded.as_object_mut().unwrap().remove("history");
+        assert_eq!(history, Some(serde_json::Value::Null));
+        let read: Evidence = serde_json::from_value(recorded).unwrap();
+        assert_eq!(read, evidence);
     }
 
     #[test]

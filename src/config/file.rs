@@ -16,13 +16,18 @@ use serde::de::Visitor;
 
 use crate::config::KeyAlgorithms;
 use crate::config::Problem;
+use crate::config::SeverityChange;
 use crate::config::SpecialUse;
+use crate::config::expect::Requirement;
+use crate::config::expect::TlsVersion;
 use crate::config::nearest;
 use crate::config::place::Path;
 use crate::config::place::REPEATED;
 use crate::config::place::Walk;
+use crate::evidence::Detail;
 use crate::evidence::Stage;
 use crate::finding::Severity;
+use crate::protocol::mta_sts::policy::Mode;
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -191,30 +196,6 @@ impl Default for Module {
     }
 }
 
-/// `modules.<name>.detail`.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Detail {
-    /// Every family.
-    Full,
-    /// Nothing per host or address.
-    Summary,
-}
-
-/// `modules.<name>.severity.<code>`.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum SeverityChange {
-    /// As info.
-    Info,
-    /// As warning.
-    Warning,
-    /// As critical.
-    Critical,
-    /// Not at all.
-    Ignore,
-}
-
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Thresholds {
@@ -261,12 +242,12 @@ fn default_module() -> String {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Expect {
-    mta_sts_mode: Option<String>,
-    dane: Option<String>,
-    tlsrpt: Option<String>,
-    min_max_age: Option<Time>,
-    min_tls_version: Option<String>,
-    mx: Option<Vec<String>>,
+    pub(super) mta_sts_mode: Option<Mode>,
+    pub(super) dane: Option<Requirement>,
+    pub(super) tlsrpt: Option<Requirement>,
+    pub(super) min_max_age: Option<Time>,
+    pub(super) min_tls_version: Option<TlsVersion>,
+    pub(super) mx: Option<Vec<String>>,
 }
 
 /// A duration with its unit: `10s`, `5m`, `14d`.

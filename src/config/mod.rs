@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use crate::closed_set::closed_set;
 use crate::domain_name::DomainName;
+use crate::evidence::Detail;
 use crate::evidence::Stage;
+use crate::finding::Code;
 use crate::finding::Severity;
 use crate::protocol::dnssec::TrustAnchorError;
 use crate::protocol::dnssec::TrustAnchors;
@@ -25,11 +27,16 @@ use crate::protocol::pkix::TrustRoots;
 use crate::protocol::pkix::TrustRootsError;
 
 mod dns_server;
+mod expect;
 mod file;
 mod place;
 mod resolve;
 
 pub use dns_server::DnsServerError;
+pub use expect::Expect;
+pub use expect::Expectations;
+pub use expect::Requirement;
+pub use expect::TlsVersion;
 
 /// Everything the operator can decide.
 #[derive(Debug, Clone)]
@@ -183,6 +190,12 @@ pub enum Problem {
         /// The name.
         name: String,
         /// The module that was perhaps meant.
+        nearest: Option<String>,
+    },
+    /// A finding's code.
+    #[error("no finding has this code{}", did_you_mean(nearest.as_deref()))]
+    UnknownCode {
+        /// The code that was perhaps meant.
         nearest: Option<String>,
     },
     /// A key that is defined and has no effect in this version.
@@ -381,8 +394,38 @@ pub struct Module {
     pub fail_on: Severity,
     /// What is looked at.
     pub stages: Vec<Stage>,
+    /// How much is exported.
+    pub detail: Detail,
     /// When something is said to run out.
     pub thresholds: Thresholds,
+    /// How bad the operator finds it.
+    pub severity: BTreeMap<Code, SeverityChange>,
+}
+
+closed_set! {
+    /// `modules.<name>.severity.<code>`.
+    pub enum SeverityChange {
+        /// As info.
+        Info = "info",
+        /// As warning.
+        Warning = "warning",
+        /// As critical.
+        Critical = "critical",
+        /// Not at all.
+        Ignore = "ignore",
+    }
+}
+
+impl SeverityChange {
+    /// The severity; none for what is ignored.
+    pub const fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Info => Some(Severity::Info),
+            Self::Warning => Some(Severity::Warning),
+            Self::Critical => Some(Severity::Critical),
+            Self::Ignore => None,
+        }
+    }
 }
 
 /// `modules.<name>.thresholds:`.
@@ -407,4 +450,6 @@ pub struct Domain {
     pub module: String,
     /// What `/sd` adds.
     pub labels: BTreeMap<String, String>,
+    /// What is pinned.
+    pub expect: Arc<Expect>,
 }

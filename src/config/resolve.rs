@@ -23,13 +23,16 @@ use crate::config::MtaSts;
 use crate::config::Overrides;
 use crate::config::Place;
 use crate::config::Problem;
+use crate::config::SeverityChange;
 use crate::config::Smtp;
 use crate::config::Thresholds;
+use crate::config::expect;
 use crate::config::file;
 use crate::config::nearest;
 use crate::config::place::Path;
 use crate::domain_name::DomainName;
 use crate::evidence::Stage;
+use crate::finding::Code;
 use crate::finding::Severity;
 use crate::protocol::dnssec::TrustAnchors;
 use crate::protocol::pkix::TrustRoots;
@@ -346,14 +349,6 @@ fn modules(
 
 fn module(name: &str, written: &file::Module) -> Result<Module, Wrong> {
     let at = Path::of("modules").key(name);
-    require(&at.key("severity"), written.severity.is_empty(), || {
-        Problem::NotSupportedYet
-    })?;
-    require(
-        &at.key("detail"),
-        written.detail == file::Detail::Full,
-        || Problem::NotSupportedYet,
-    )?;
     require(
         &at.key("fail_on"),
         written.fail_on != Severity::Info,
@@ -364,8 +359,25 @@ fn module(name: &str, written: &file::Module) -> Result<Module, Wrong> {
         timeout: above_zero(&at.key("timeout"), written.timeout)?,
         fail_on: written.fail_on,
         stages: stages(&at.key("checks"), &written.checks)?,
+        detail: written.detail,
         thresholds: thresholds(&at.key("thresholds"), &written.thresholds)?,
+        severity: severity(&at.key("severity"), &written.severity)?,
     })
+}
+
+fn severity(
+    at: &Path,
+    written: &BTreeMap<String, SeverityChange>,
+) -> Result<BTreeMap<Code, SeverityChange>, Wrong> {
+    let read = |(text, change): (&String, &SeverityChange)| {
+        let known = Code::ALL.iter().map(ToString::to_string);
+        let code = Code::parse(text).ok_or_else(|| Problem::UnknownCode {
+            nearest: nearest(text, known),
+        });
+        code.map(|code| (code, *change))
+            .map_err(|problem| wrong(&at.key(text), problem))
+    };
+    written.iter().map(read).collect()
 }
 
 /// In the order of a probe; `mx` is always among them, for everything hangs on it.
@@ -381,19 +393,6 @@ fn stages(at: &Path, written: &[Stage]) -> Result<Vec<Stage>, Wrong> {
 }
 
 fn thresholds(at: &Path, written: &file::Thresholds) -> Result<Thresholds, Wrong> {
-    /// RFC 8461 §3.2: no policy may be cached for longer.
-    const LONGEST_MAX_AGE: Duration = Duration::from_secs(31_557_600);
-    let min_max_age = written.min_max_age.0;
-    require(
-        &at.key("min_max_age"),
-        min_max_age <= LONGEST_MAX_AGE,
-        || {
-            Problem::Value(
-                "no policy can have it: max_age ends at 31557600s, a year (RFC 8461 §3.2)"
-                    .to_owned(),
-            )
-        },
-    )?;
     Ok(Thresholds {
         cert_expiry: above_zero(&at.key("cert_expiry"), written.cert_expiry)?,
         policy_host_cert_expiry: above_zero(
@@ -404,8 +403,19 @@ fn thresholds(at: &Path, written: &file::Thresholds) -> Result<Thresholds, Wrong
             &at.key("dnssec_signature_expiry"),
             written.dnssec_signature_expiry,
         )?,
-        min_max_age,
+        min_max_age: max_age(&at.key("min_max_age"), written.min_max_age)?,
     })
+}
+
+pub(super) fn max_age(at: &Path, written: file::Time) -> Result<Duration, Wrong> {
+    /// RFC 8461 §3.2: no policy may be cached for longer.
+    const LONGEST: Duration = Duration::from_secs(31_557_600);
+    require(at, written.0 <= LONGEST, || {
+        Problem::Value(
+            "no policy can have it: max_age ends at 31557600s, a year (RFC 8461 §3.2)".to_owned(),
+        )
+    })?;
+    Ok(written.0)
 }
 
 fn domains(
@@ -434,8 +444,6 @@ fn domain(
     listed: &file::Domain,
     modules: &BTreeMap<String, Arc<Module>>,
 ) -> Result<Domain, Wrong> {
-    let is_expected = listed.expect != file::Expect::default();
-    require(&at.key("expect"), !is_expected, || Problem::NotSupportedYet)?;
     let module = &listed.module;
     require(&at.key("module"), modules.contains_key(module), || {
         Problem::UnknownModule {
@@ -456,6 +464,7 @@ fn domain(
             .map_err(|error| wrong(&at.key("domain"), Problem::Value(error.to_string())))?,
         module: module.clone(),
         labels: listed.labels.clone(),
+        expect: Arc::new(expect::resolve(&at.key("expect"), &listed.expect)?),
     })
 }
 
@@ -492,14 +501,18 @@ fn within<T: PartialOrd + Display>(
     Ok(value)
 }
 
-fn require(at: &Path, holds: bool, otherwise: impl FnOnce() -> Problem) -> Result<(), Wrong> {
+pub(super) fn require(
+    at: &Path,
+    holds: bool,
+    otherwise: impl FnOnce() -> Problem,
+) -> Result<(), Wrong> {
     if holds {
         return Ok(());
     }
     Err(wrong(at, otherwise()))
 }
 
-fn wrong(at: &Path, problem: Problem) -> Wrong {
+pub(super) fn wrong(at: &Path, problem: Problem) -> Wrong {
     Wrong {
         at: At::Key(at.clone()),
         problem,

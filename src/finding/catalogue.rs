@@ -929,7 +929,7 @@ catalogue! {
         check: Coordination,
         severity: Critical,
         rule: NO_RULE,
-        explanation: "An MX host speaks an older TLS version than the configuration expects.",
+        explanation: "An MX host speaks an older TLS version than the configuration expects, or no TLS at all.",
         advice: "Turn on the newer TLS version on every address, or change `expect.min_tls_version` if the change was meant.",
     }
 }

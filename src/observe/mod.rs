@@ -38,6 +38,7 @@ use crate::evidence::dns::FailureKind;
 use crate::evidence::dns::Lookup;
 use crate::evidence::dns::RecordType;
 use crate::evidence::dns::Security;
+use crate::evidence::history::History;
 use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::mail_routing::MailRouting;
 use crate::evidence::monitor::Monitor;
@@ -56,6 +57,7 @@ use crate::observe::self_check::Origin;
 use crate::observe::self_check::SelfChecks;
 use crate::observe::smtp::sharing::SmtpObserver;
 use crate::protocol::dnssec::Question;
+use crate::protocol::mta_sts::policy;
 use crate::protocol::mta_sts::record;
 use crate::protocol::mta_sts::record::RecordReading;
 use crate::protocol::pkix::TrustRoots;
@@ -88,8 +90,8 @@ pub struct Observer {
     caps: Caps,
     roots: Arc<TrustRoots>,
     clock: Clock,
-    /// Domains whose policy was read in the last month: their host is asked also when the record has gone.
-    policies: Cache<DomainName, ()>,
+    /// Until when senders may hold a policy that was read: so long its host is asked also when the record has gone.
+    policies: Cache<DomainName, UnixTime>,
 }
 
 /// Tells the time by which certificates and signatures are judged.
@@ -104,7 +106,8 @@ pub enum ObserverError {
 }
 
 const POLICIES: u64 = 100_000;
-const POLICY_REMEMBERED: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+/// No policy is held for longer (RFC 8461 §3.2).
+const POLICY_REMEMBERED: Duration = Duration::from_secs(31_557_600);
 
 impl Observer {
     /// Needs a running tokio runtime; sends nothing before the first probe.
@@ -189,17 +192,18 @@ impl Observer {
         module: &Module,
         timeout: Duration,
     ) -> Evidence {
-        self.observe_within(domain, module, timeout, self.caps)
+        self.observe_within(domain, module, timeout, self.caps, None)
             .await
     }
 
-    /// The same with other bounds on hosts and addresses.
+    /// The same with other bounds on hosts and addresses, and what earlier probes saw.
     pub async fn observe_within(
         &self,
         domain: &DomainName,
         module: &Module,
         timeout: Duration,
         caps: Caps,
+        history: Option<History>,
     ) -> Evidence {
         let begin = Instant::now();
         let probe = Probe {
@@ -207,6 +211,7 @@ impl Observer {
             domain,
             stages: &module.stages,
             caps,
+            history: history.as_ref(),
             observed_at: (self.clock)(),
             begin,
             deadline: begin + timeout,
@@ -238,6 +243,7 @@ impl Observer {
                 dns_queries: probe.queries.sent(),
                 phases: probe.phases.seconds(),
             },
+            history,
         }
     }
 }
@@ -263,6 +269,7 @@ struct Probe<'a> {
     domain: &'a DomainName,
     stages: &'a [Stage],
     caps: Caps,
+    history: Option<&'a History>,
     observed_at: UnixTime,
     begin: Instant,
     deadline: Instant,
@@ -391,10 +398,7 @@ impl Probe<'_> {
         let begin = Instant::now();
         let record = self.txt(&format!("_mta-sts.{}", self.domain)).await;
         self.phases.add(Phase::MtaStsRecord, begin);
-        let policies = &self.observer.policies;
-        // Senders that hold a policy go by it whatever the record says, so one that was there once is still looked at.
-        let anyway =
-            self.observer.mta_sts.always_fetch || policies.get(self.domain).await.is_some();
+        let anyway = self.observer.mta_sts.always_fetch || self.is_policy_held().await;
         let policy = match &record.answer {
             _ if anyway => self.policy().await,
             Answer::Unknown => PolicyEvidence::RecordUnknown,
@@ -408,6 +412,13 @@ impl Probe<'_> {
             },
         };
         Some(MtaStsEvidence { record, policy })
+    }
+
+    /// Senders that hold a policy go by it whatever the record says, so one that was there is still looked at.
+    async fn is_policy_held(&self) -> bool {
+        let read = self.observer.policies.get(self.domain).await;
+        let seen = self.history.map(|history| history.held_until);
+        read.max(seen).is_some_and(|until| until > self.observed_at)
     }
 
     async fn policy(&self) -> PolicyEvidence {
@@ -428,9 +439,12 @@ impl Probe<'_> {
         };
         let fetch: PolicyFetch = policy_host::fetch(self.domain, addresses, settings).await;
         self.phases.add(Phase::MtaStsPolicy, begin);
-        if fetch.outcome.is_ok() {
+        let read = fetch.outcome.as_ref().ok();
+        if let Some(policy) = read.and_then(|response| policy::parse(&response.body).policy) {
+            let until = self.observed_at.plus(i64::from(policy.max_age));
             let policies = &self.observer.policies;
-            policies.insert(self.domain.clone(), ()).await;
+            let held = policies.get(self.domain).await.unwrap_or(until);
+            policies.insert(self.domain.clone(), until.max(held)).await;
         }
         PolicyEvidence::Asked(Box::new(fetch))
     }

@@ -16,7 +16,8 @@ pub fn findings() -> String {
          # Findings\n\n\
          What `mailtls_finding` and `check` say, what it means and what to do. Severities: **critical**: some\n\
          standards-following senders refuse, defer or can be downgraded now; **warning**: will become critical, or protection is\n\
-         weaker than published; **info**: advice. Where several are listed, it depends on who is harmed.\n",
+         weaker than published; **info**: advice. Where several are listed, it depends on who is harmed. `modules.*.severity` in the\n\
+         configuration says otherwise.\n",
     );
     for &check in Check::ALL {
         write(&mut page, format_args!("\n## {check}\n"));
@@ -49,6 +50,14 @@ pub fn metrics() -> String {
          # Metrics\n\n\
          A *state set* exports every state on every probe, the current one 1 and the others 0. What could not be learned is\n\
          left out, never 0. Times are Unix seconds, durations seconds, sizes bytes.\n",
+    );
+    let summary = families::SUMMARY.map(|name| format!("`{name}`"));
+    write(
+        &mut page,
+        format_args!(
+            "\nA module with `detail: summary` exports these alone, of the findings those of severity warning and up: {}.\n",
+            summary.join(", ")
+        ),
     );
     table(&mut page, "On /probe", &families::probe_families());
     table(&mut page, "On /metrics", exporter::FAMILIES);

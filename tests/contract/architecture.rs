@@ -130,6 +130,7 @@ const JOINT: &[&str] = &[
     "observe",
     "assess",
     "report",
+    "memory",
 ];
 
 /// Layers that compute, and nothing else.

@@ -4,9 +4,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use mailtls_exporter::config::Config;
+use mailtls_exporter::config::Expect;
+use mailtls_exporter::config::Expectations;
 use mailtls_exporter::config::Overrides;
+use mailtls_exporter::config::Requirement;
 use mailtls_exporter::domain_name::DomainName;
 use mailtls_exporter::evidence::Stage;
+use mailtls_exporter::protocol::mta_sts::pattern::Pattern;
 
 /// Loads `text` as `config.yaml`; an error as its message.
 fn try_load(text: &str) -> Result<Config, String> {
@@ -252,19 +256,69 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "(fine)",
     ),
     (
-        "severity",
-        "modules:\n  default:\n    severity: {cert_expiring: ignore}\n",
-        "config.yaml:3: modules.default.severity: not supported yet",
+        "no such code",
+        "modules:\n  default:\n    severity: {cert_expirin: ignore}\n",
+        "config.yaml:3: modules.default.severity.cert_expirin: no finding has this code; did you mean cert_expiring?",
     ),
     (
-        "summary",
-        "modules:\n  default:\n    detail: summary\n",
-        "config.yaml:3: modules.default.detail: not supported yet",
+        "no such severity",
+        "modules:\n  default:\n    severity:\n      cert_expiring: warn\n",
+        "config.yaml:4: modules.default.severity.cert_expiring: \"warn\" is none of info, warning, critical, ignore; did you mean warning?",
     ),
     (
-        "expect",
-        "domains:\n  - domain: example.com\n    expect: {mta_sts_mode: enforce}\n",
-        "config.yaml:3: domains[0].expect: not supported yet",
+        "severities",
+        "modules: {default: {severity: {cert_expiring: ignore, mta_sts_mode_testing: critical}}}\n",
+        "(fine)",
+    ),
+    (
+        "no such detail",
+        "modules:\n  default:\n    detail: summery\n",
+        "config.yaml:3: modules.default.detail: \"summery\" is none of full, summary; did you mean summary?",
+    ),
+    (
+        "everything that can be pinned",
+        "domains:\n  - domain: example.com\n    expect: {mta_sts_mode: none, dane: required, tlsrpt: required, min_max_age: 7d, min_tls_version: 1.2, mx: [mx1.example.com, \"*.example.net\"]}\n",
+        "(fine)",
+    ),
+    (
+        "an unknown expectation",
+        "domains:\n  - domain: example.com\n    expect: {dnae: required}\n",
+        "config.yaml:3: domains[0].expect.dnae: unknown key; did you mean dane?",
+    ),
+    (
+        "no such mode",
+        "domains:\n  - domain: example.com\n    expect: {mta_sts_mode: enforced}\n",
+        "config.yaml:3: domains[0].expect.mta_sts_mode: \"enforced\" is none of enforce, testing, none; did you mean enforce?",
+    ),
+    (
+        "no way to require",
+        "domains:\n  - domain: example.com\n    expect: {tlsrpt: true}\n",
+        "config.yaml:3: domains[0].expect.tlsrpt: \"true\" is none of required",
+    ),
+    (
+        "an obsolete version",
+        "domains:\n  - domain: example.com\n    expect: {min_tls_version: \"1.0\"}\n",
+        "config.yaml:3: domains[0].expect.min_tls_version: \"1.0\" is none of 1.2, 1.3; did you mean 1.3?",
+    ),
+    (
+        "longer than a policy can last, expected",
+        "domains:\n  - domain: example.com\n    expect: {min_max_age: 400d}\n",
+        "config.yaml:3: domains[0].expect.min_max_age: no policy can have it: max_age ends at 31557600s, a year (RFC 8461 §3.2)",
+    ),
+    (
+        "no MX host",
+        "domains:\n  - domain: example.com\n    expect: {mx: []}\n",
+        "config.yaml:3: domains[0].expect.mx: it is empty: name the MX hosts, or leave it out",
+    ),
+    (
+        "an MX host twice",
+        "domains:\n  - domain: example.com\n    expect:\n      mx:\n        - mx.example.com\n        - MX.example.com.\n",
+        "config.yaml:6: domains[0].expect.mx[1]: mx.example.com stands there twice",
+    ),
+    (
+        "a star in the middle",
+        "domains:\n  - domain: example.com\n    expect: {mx: [\"mx*.example.com\"]}\n",
+        "config.yaml:3: domains[0].expect.mx[0]: \"mx*.example.com\" is not a domain name: it contains '*'",
     ),
     (
         "domain files",
@@ -326,6 +380,25 @@ fn fills_in_what_is_left_out() {
         "open while none is"
     );
     assert!(load("# nothing but a comment\n").probe_unlisted_domains);
+}
+
+#[test]
+fn what_is_pinned_hangs_on_domain_and_module() {
+    let config = load(
+        "modules: {dns: {}, fast: {}}\ndomains:\n  - {domain: a.example, expect: {mx: [\"*.Bücher.example.\"]}}\n  \
+         - {domain: a.example, module: dns, expect: {dane: required}}\n  - {domain: b.example}\n",
+    );
+    let expectations = Expectations::of(&config.domains);
+    let of = |domain, module| expectations.get(&DomainName::parse(domain).unwrap(), module);
+    let first = of("a.example", "default");
+    let names: Vec<&str> = first.mx.iter().map(Pattern::as_str).collect();
+    assert_eq!(names, ["*.xn--bcher-kva.example"], "names are folded");
+    let dns = of("a.example", "dns");
+    assert_eq!((dns.dane, dns.mx.len()), (Some(Requirement::Required), 0));
+    assert_eq!(of("a.example", "fast"), first, "the first one");
+    for domain in ["b.example", "c.example"] {
+        assert_eq!(*of(domain, "default"), Expect::default(), "{domain}");
+    }
 }
 
 #[test]

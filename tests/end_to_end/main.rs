@@ -24,6 +24,7 @@ mod dnssec;
 mod exporter;
 mod exposition;
 mod http;
+mod memory;
 mod monitor;
 mod mta_sts;
 mod resolve;
