@@ -35,6 +35,7 @@ pub mod mta_sts_mx;
 pub mod mta_sts_policy;
 pub mod mta_sts_record;
 pub mod mx;
+pub mod publication;
 pub mod smtp;
 #[cfg(test)]
 mod testing;
@@ -282,10 +283,10 @@ impl Findings {
     }
 
     /// Worst first; findings equal in all labels of the metric are one, which tells the details and the advice of all.
-    /// The catalogue's advice is said for this domain.
-    fn sorted(mut self, domain: &DomainName) -> (Vec<Finding>, Vec<(Check, bool)>) {
+    /// The catalogue's advice is said for this domain, where it is known.
+    fn sorted(mut self, domain: Option<&DomainName>) -> (Vec<Finding>, Vec<(Check, bool)>) {
         for finding in &mut self.found {
-            if finding.advice.is_none() {
+            if let (None, Some(domain)) = (&finding.advice, domain) {
                 finding.advice = advice::for_domain(finding.advice(), domain);
             }
         }
@@ -350,7 +351,7 @@ pub fn assess(evidence: &Evidence, criteria: Criteria<'_>) -> Assessment {
     }
     coordination::expectations::assess(&context, &assessment, &mut findings);
     findings.change(criteria.severity);
-    (assessment.findings, assessment.complete) = findings.sorted(&evidence.domain);
+    (assessment.findings, assessment.complete) = findings.sorted(Some(&evidence.domain));
     assessment.success = assessment.complete.iter().all(|&(_, reached)| reached)
         && assessment
             .findings

@@ -303,11 +303,10 @@ fn assess_failure(
             severity,
             format!("https://{host}/.well-known/mta-sts.txt answers HTTP {code}"),
         ),
-        PolicyFetchFailure::TooLarge => (
-            Code::MtaStsTooLarge,
-            severity,
-            "the body is larger than 64 KiB".to_owned(),
-        ),
+        PolicyFetchFailure::TooLarge => {
+            too_large(severity, findings);
+            return;
+        }
         PolicyFetchFailure::Truncated => (
             Code::MtaStsTruncated,
             severity,
@@ -385,7 +384,26 @@ fn assess_response(
         };
         findings.add(Code::MtaStsContentType, severity, "", detail);
     }
-    let reading = policy::parse(&response.body);
+    let domain = context.evidence.domain.as_str();
+    let min_max_age = context.criteria.thresholds.min_max_age;
+    judge_body(
+        &response.body,
+        Some(domain),
+        min_max_age,
+        severity,
+        findings,
+    );
+}
+
+/// Judges the body of a policy, one that is served or one that is about to be: then its domain need not be known.
+pub(super) fn judge_body(
+    body: &[u8],
+    domain: Option<&str>,
+    min_max_age: Duration,
+    severity: Severity,
+    findings: &mut Findings,
+) -> Option<Policy> {
+    let reading = policy::parse(body);
     for defect in &reading.defects {
         let (code, severity) = match defect {
             PolicyDefect::VersionMissing => (Code::MtaStsVersionMissing, severity),
@@ -403,11 +421,23 @@ fn assess_response(
         findings.add(code, severity, "", defect.to_string());
     }
     if let Some(policy) = &reading.policy {
-        assess_policy(context, policy, findings);
+        assess_policy(policy, domain, min_max_age, findings);
     }
+    reading.policy
 }
 
-fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings) {
+/// More than senders read.
+pub(super) fn too_large(severity: Severity, findings: &mut Findings) {
+    let detail = "the body is larger than 64 KiB";
+    findings.add(Code::MtaStsTooLarge, severity, "", detail);
+}
+
+fn assess_policy(
+    policy: &Policy,
+    domain: Option<&str>,
+    min_max_age: Duration,
+    findings: &mut Findings,
+) {
     let max_age = policy.max_age;
     let age = words(i64::from(max_age));
     match policy.mode {
@@ -437,7 +467,7 @@ fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings
     let detail = format!(
         "max_age is {max_age} seconds, {age}: whoever blocks the policy host that long gets rid of it"
     );
-    if short(context.criteria.thresholds.min_max_age) {
+    if short(min_max_age) {
         findings.add(Code::MtaStsMaxAgeShort, Severity::Warning, "", detail);
     } else if max_age < WEEK {
         findings.add(Code::MtaStsMaxAgeShort, Severity::Info, "", detail);
@@ -449,7 +479,7 @@ fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings
         // RFC 8461 §10.4: whoever gets a certificate for a name in there can play an MX.
         let who = if is_public_suffix(covered) {
             format!("{covered} is a public suffix: anybody who registers a name below it")
-        } else if covered == context.evidence.domain.as_str() {
+        } else if Some(covered) == domain {
             "whoever can get a certificate for any host of the domain".to_owned()
         } else {
             continue;

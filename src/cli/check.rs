@@ -42,6 +42,7 @@ use crate::probe::judge_assuming;
 use crate::probe::recording::Form;
 use crate::report;
 use crate::report::Report;
+use crate::report::junit::Junit;
 use crate::report::metrics::exposition::Format;
 
 /// What to check, and how to say it.
@@ -97,10 +98,12 @@ enum Output {
     Ndjson,
     /// The metrics of one domain, as /probe exports them
     Prometheus,
+    /// XML for CI systems: a test suite for each domain, a test case for each check
+    Junit,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum FailOn {
+pub(super) enum FailOn {
     /// Some senders refuse, defer or can be downgraded now
     Critical,
     /// It will become critical, or protects less than it says
@@ -379,7 +382,9 @@ fn reports(
     let jobs = usize::from(flags.jobs);
     match flags.output {
         Output::Ndjson => Box::pin(probes.buffer_unordered(jobs)),
-        Output::Text | Output::Json | Output::Prometheus => Box::pin(probes.buffered(jobs)),
+        Output::Text | Output::Json | Output::Prometheus | Output::Junit => {
+            Box::pin(probes.buffered(jobs))
+        }
     }
 }
 
@@ -445,6 +450,8 @@ struct Printer {
     progress: ProgressBar,
     printed: usize,
     form: Form,
+    /// The XML tells the sums first: it is written at the end.
+    junit: Junit,
 }
 
 impl Printer {
@@ -464,6 +471,7 @@ impl Printer {
             progress,
             printed: 0,
             form,
+            junit: Junit::new(flags.fail_on.into()),
         }
     }
 
@@ -502,6 +510,7 @@ impl Printer {
                 let metrics = report::metrics::probe::render(report, Format::Text);
                 write!(self.out, "{metrics}")?;
             }
+            Output::Junit => self.junit.add(report),
         }
         self.out.flush()
     }
@@ -516,6 +525,10 @@ impl Printer {
                 (Form::List, _) => "\n]\n",
             };
             write!(self.out, "{end}")?;
+        }
+        if self.output == Output::Junit {
+            let document = self.junit.document().map_err(io::Error::other)?;
+            write!(self.out, "{document}")?;
         }
         self.out.flush()
     }

@@ -12,11 +12,15 @@ use crate::report::changes::Changes;
 
 pub mod catalogue_docs;
 pub mod changes;
+pub mod explanation;
 pub mod html;
 pub mod json;
+pub mod junit;
 pub mod metrics;
+pub mod publication;
 pub mod resolution;
 pub mod text;
+pub mod tlsa;
 
 /// One probe of one domain: what was seen, and what was decided about it.
 #[derive(Debug, Clone)]

@@ -275,7 +275,7 @@ fn print_head(mark: char, finding: &Finding, out: &mut String) {
     );
 }
 
-fn print_finding(mark: char, finding: &Finding, out: &mut String) {
+pub(super) fn print_finding(mark: char, finding: &Finding, out: &mut String) {
     print_head(mark, finding, out);
     let Finding { code, .. } = finding;
     line(

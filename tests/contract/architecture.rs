@@ -75,6 +75,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("probe", JOINT),
     ("memory", JOINT),
     (
+        "draft",
+        &[
+            "closed_set",
+            "clock",
+            "domain_name",
+            "config",
+            "protocol",
+            "assess",
+        ],
+    ),
+    (
         "serve",
         &[
             "closed_set",
@@ -100,6 +111,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "report",
             "probe",
+            "draft",
             "memory",
             "serve",
         ],

@@ -16,6 +16,7 @@
 )]
 
 mod cli;
+mod commands;
 mod coordination;
 mod dane;
 mod demo;
