@@ -18,6 +18,7 @@ use std::time::Duration;
 use mailtls_exporter::config::Config;
 use mailtls_exporter::config::Overrides;
 use mailtls_exporter::serve;
+use mailtls_exporter::serve::Lifecycle;
 use mailtls_exporter::serve::Listen;
 use mailtls_exporter::serve::ListenAddress;
 use mailtls_exporter::serve::Location;
@@ -71,6 +72,8 @@ fn run() -> Result<(), String> {
         web_config_file: None,
         location: Location::default(),
         timeout_offset: Duration::from_millis(500),
+        lifecycle: Lifecycle::BySignal,
+        auto_reload: None,
     };
     tokio::runtime::Runtime::new()
         .map_err(|error| format!("Cannot start: {error}."))?

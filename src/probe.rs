@@ -10,9 +10,14 @@ use crate::assess::assess;
 use crate::assess::assess_itself;
 use crate::clock;
 use crate::config::Config;
+use crate::config::Expect;
+use crate::config::Expectations;
 use crate::config::Limits;
 use crate::config::Module;
 use crate::domain_name::DomainName;
+use crate::evidence::Evidence;
+use crate::memory::Memory;
+use crate::observe::Clock;
 use crate::observe::Observer;
 use crate::observe::limits::Caps;
 use crate::protocol::pkix::TrustRoots;
@@ -21,6 +26,10 @@ use crate::report::SelfReport;
 use crate::report::resolution::Resolution;
 use crate::telemetry::Telemetry;
 
+pub use crate::evidence::assume::AssumptionError;
+pub use crate::evidence::assume::Assumptions;
+pub use crate::evidence::assume::CannotAssume;
+pub use crate::evidence::recording;
 pub use crate::observe::ObserverError as ProberError;
 pub use crate::protocol::dnssec::Question;
 pub use crate::protocol::dnssec::QuestionError;
@@ -31,27 +40,87 @@ pub struct Prober {
     observer: Arc<Observer>,
     roots: Arc<TrustRoots>,
     limits: Limits,
+    expectations: Arc<Expectations>,
+    memory: Arc<Memory>,
     /// Assessments at one time: they are computation, and more of them than processors only wait.
     assessing: Arc<Semaphore>,
 }
 
 impl Prober {
-    /// With the configuration's upstream, limits and roots.
+    /// With the configuration's upstream, limits and roots, and a memory of its own.
     pub fn new(config: &Config, telemetry: Arc<Telemetry>) -> Result<Self, ProberError> {
+        let memory = Arc::new(Memory::of(&config.domains));
+        Self::with_memory(config, telemetry, memory, Arc::new(clock::now))
+    }
+
+    /// The same with a memory that was there before, under this clock.
+    pub fn with_memory(
+        config: &Config,
+        telemetry: Arc<Telemetry>,
+        memory: Arc<Memory>,
+        clock: Clock,
+    ) -> Result<Self, ProberError> {
+        memory.list(&config.domains);
         Ok(Self {
-            observer: Arc::new(Observer::new(config, telemetry)?),
+            observer: Arc::new(Observer::with_clock(config, telemetry, clock)?),
             roots: Arc::clone(&config.roots),
             limits: config.limits.clone(),
+            expectations: Arc::new(Expectations::of(&config.domains)),
+            memory,
             assessing: Arc::new(Semaphore::new(
                 std::thread::available_parallelism().map_or(1, usize::from),
             )),
         })
     }
 
+    /// What probes before left of the listed domains.
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
+    /// One for this configuration, which shares with this one all that the two agree on; this one may finish what it has
+    /// under way. It fails without a trace.
+    pub fn reconfigured(&self, config: &Config) -> Result<Self, ProberError> {
+        let observer = Arc::new(self.observer.reconfigured(config)?);
+        self.memory.list(&config.domains);
+        Ok(Self {
+            observer,
+            roots: Arc::clone(&config.roots),
+            limits: config.limits.clone(),
+            expectations: Arc::new(Expectations::of(&config.domains)),
+            ..self.clone()
+        })
+    }
+
     /// Looks at `domain` for at most `timeout` and judges what was learned by then.
     pub async fn run(&self, domain: &DomainName, module: &Module, timeout: Duration) -> Report {
-        self.run_within(domain, module, timeout, Caps::of(&self.limits))
-            .await
+        let caps = Caps::of(&self.limits);
+        let nothing = Assumptions::default();
+        let evidence = self.observe(domain, module, timeout, caps, &nothing).await;
+        let report = self.judged(evidence, module).await;
+        self.memory.remember(&report);
+        report
+    }
+
+    /// The same, and what it would be if that held.
+    pub async fn run_assuming(
+        &self,
+        domain: &DomainName,
+        module: &Module,
+        timeout: Duration,
+        assumptions: &Assumptions,
+    ) -> Result<Report, CannotAssume> {
+        let caps = Caps::of(&self.limits);
+        let evidence = self
+            .observe(domain, module, timeout, caps, assumptions)
+            .await;
+        let observed = self.judged(evidence, module).await;
+        if assumptions.is_empty() {
+            return Ok(observed);
+        }
+        let assumed = assumptions.apply(&observed.evidence)?;
+        let assumed = self.judged(assumed, module).await;
+        Ok(assumed.compared_with(observed, assumptions.texts().to_vec()))
     }
 
     /// The same for a domain that anybody may have named: fewer hosts and addresses.
@@ -61,8 +130,10 @@ impl Prober {
         module: &Module,
         timeout: Duration,
     ) -> Report {
-        self.run_within(domain, module, timeout, Caps::for_unlisted(&self.limits))
-            .await
+        let caps = Caps::for_unlisted(&self.limits);
+        let nothing = Assumptions::default();
+        let evidence = self.observe(domain, module, timeout, caps, &nothing).await;
+        self.judged(evidence, module).await
     }
 
     /// One validated look-up.
@@ -102,20 +173,30 @@ impl Prober {
         }
     }
 
-    async fn run_within(
+    async fn observe(
         &self,
         domain: &DomainName,
         module: &Module,
         timeout: Duration,
         caps: Caps,
-    ) -> Report {
-        let evidence = self
-            .observer
-            .observe_within(domain, module, timeout, caps)
-            .await;
-        let thresholds = module.thresholds.clone();
+        assumptions: &Assumptions,
+    ) -> Evidence {
+        self.observer
+            .observe_within(
+                domain,
+                module,
+                timeout,
+                caps,
+                assumptions,
+                self.memory.history(domain),
+            )
+            .await
+    }
+
+    async fn judged(&self, evidence: Evidence, module: &Module) -> Report {
+        let module = module.clone();
         let roots = Arc::clone(&self.roots);
-        let fail_on = module.fail_on;
+        let expect = self.expectations.get(&evidence.domain, &module.name);
         let permit = Arc::clone(&self.assessing)
             .acquire_owned()
             .await
@@ -124,16 +205,7 @@ impl Prober {
         let judged = tokio::task::spawn_blocking(move || {
             // Also when nobody waits any more.
             let _permit = permit;
-            let criteria = Criteria {
-                thresholds: &thresholds,
-                roots: &roots,
-                fail_on,
-            };
-            let assessment = assess(&evidence, criteria);
-            Report {
-                evidence,
-                assessment,
-            }
+            judge(evidence, &module, &roots, &expect)
         });
         match judged.await {
             Ok(report) => report,
@@ -144,4 +216,43 @@ impl Prober {
             ),
         }
     }
+}
+
+/// Judges what was observed, at the time it was observed: nothing is asked.
+pub fn judge(evidence: Evidence, module: &Module, roots: &TrustRoots, expect: &Expect) -> Report {
+    let criteria = Criteria {
+        thresholds: &module.thresholds,
+        roots,
+        fail_on: module.fail_on,
+        severity: &module.severity,
+        expect,
+    };
+    let assessment = assess(&evidence, criteria);
+    Report {
+        evidence,
+        assessment,
+        detail: module.detail,
+        what_if: None,
+    }
+}
+
+/// The same, and what it would be if that held.
+pub fn judge_assuming(
+    evidence: Evidence,
+    assumptions: &Assumptions,
+    module: &Module,
+    roots: &TrustRoots,
+    expect: &Expect,
+) -> Result<Report, CannotAssume> {
+    let observed = judge(evidence, module, roots, expect);
+    if assumptions.is_empty() {
+        return Ok(observed);
+    }
+    let assumed = judge(
+        assumptions.apply(&observed.evidence)?,
+        module,
+        roots,
+        expect,
+    );
+    Ok(assumed.compared_with(observed, assumptions.texts().to_vec()))
 }

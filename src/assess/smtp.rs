@@ -318,11 +318,13 @@ fn choice(address: &AddressVerdict) -> Option<&str> {
 
 /// One host, several addresses, several answers.
 fn assess_agreement(host: &HostVerdict, findings: &mut Findings) {
-    let answering: Vec<&AddressVerdict> = host
+    let mut answering: Vec<&AddressVerdict> = host
         .addresses
         .iter()
         .filter(|address| address.reachable == Some(true))
         .collect();
+    // DNS lists them in another order each time.
+    answering.sort_by_key(|address| address.address);
     let Some((first, rest)) = answering.split_first() else {
         return;
     };
@@ -552,5 +554,22 @@ mod tests {
                 assert!(!codes.contains_key(&code), "{why}: {code}");
             }
         }
+    }
+
+    #[test]
+    fn addresses_that_disagree_are_named_in_one_order() {
+        let mut case = Case::good();
+        add_address(case.host());
+        case.ends(SessionEnd::NoStartTls);
+        let detail = |case: &Case| {
+            let findings = case.assess().findings;
+            let found = findings
+                .into_iter()
+                .find(|finding| finding.code == Code::SmtpAddressesDisagree);
+            found.unwrap().detail
+        };
+        let before = detail(&case);
+        case.host().addresses.reverse();
+        assert_eq!(detail(&case), before);
     }
 }

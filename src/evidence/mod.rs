@@ -9,10 +9,13 @@ use crate::clock::UnixTime;
 use crate::closed_set::closed_set;
 use crate::domain_name::DomainName;
 
+pub mod assume;
 pub mod dns;
+pub mod history;
 pub mod mail_routing;
 pub mod monitor;
 pub mod mta_sts;
+pub mod recording;
 pub mod smtp;
 pub mod tls;
 pub mod tlsrpt;
@@ -32,6 +35,9 @@ pub struct Evidence {
     pub mta_sts: Option<mta_sts::MtaStsEvidence>,
     /// TLS-RPT; none as above.
     pub tlsrpt: Option<tlsrpt::TlsRptEvidence>,
+    /// What earlier probes saw; none for unlisted domains, and before a policy was seen.
+    #[serde(default)]
+    pub history: Option<history::History>,
     /// Our own state.
     pub monitor: monitor::Monitor,
     /// What it cost.
@@ -53,6 +59,16 @@ closed_set! {
         Smtp = "smtp",
         /// TLSA look-ups.
         Dane = "dane",
+    }
+}
+
+closed_set! {
+    /// How much of a probe is exported (`modules.<name>.detail`).
+    pub enum Detail {
+        /// Every family.
+        Full = "full",
+        /// Nothing per host or address.
+        Summary = "summary",
     }
 }
 

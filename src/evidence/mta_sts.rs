@@ -17,6 +17,10 @@ pub struct MtaStsEvidence {
     pub record: Lookup<TxtRecord>,
     /// The policy.
     pub policy: PolicyEvidence,
+    /// What the policy host told although nothing asks for it, since somebody asked what would be if a record did
+    /// (`check --assume mta-sts-record=…`). Nothing is judged by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed_policy: Option<PolicyEvidence>,
 }
 
 /// Fetched, or why it was not asked for.

@@ -31,6 +31,7 @@ use crate::evidence::Cost;
 use crate::evidence::Evidence;
 use crate::evidence::Phase;
 use crate::evidence::Stage;
+use crate::evidence::assume::Assumptions;
 use crate::evidence::dns::Answer;
 use crate::evidence::dns::DnssecStatus;
 use crate::evidence::dns::Failure;
@@ -38,6 +39,7 @@ use crate::evidence::dns::FailureKind;
 use crate::evidence::dns::Lookup;
 use crate::evidence::dns::RecordType;
 use crate::evidence::dns::Security;
+use crate::evidence::history::History;
 use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::mail_routing::MailRouting;
 use crate::evidence::monitor::Monitor;
@@ -56,10 +58,12 @@ use crate::observe::self_check::Origin;
 use crate::observe::self_check::SelfChecks;
 use crate::observe::smtp::sharing::SmtpObserver;
 use crate::protocol::dnssec::Question;
+use crate::protocol::mta_sts::policy;
 use crate::protocol::mta_sts::record;
 use crate::protocol::mta_sts::record::RecordReading;
 use crate::protocol::pkix::TrustRoots;
 use crate::protocol::txt::TxtRecord;
+use crate::telemetry::SelfCheck;
 use crate::telemetry::Telemetry;
 
 pub mod dns;
@@ -78,9 +82,10 @@ mod tests;
 
 /// Looks at domains. Holds what probes share: the resolver with its cache, and the SMTP observations.
 pub struct Observer {
+    dns: config::Dns,
     resolver: Resolver,
     telemetry: Arc<Telemetry>,
-    self_checks: SelfChecks,
+    self_checks: Arc<SelfChecks>,
     smtp: SmtpObserver,
     mta_sts: config::MtaSts,
     special_use: SpecialUse,
@@ -88,8 +93,8 @@ pub struct Observer {
     caps: Caps,
     roots: Arc<TrustRoots>,
     clock: Clock,
-    /// Domains whose policy was read in the last month: their host is asked also when the record has gone.
-    policies: Cache<DomainName, ()>,
+    /// Until when senders may hold a policy that was read: so long its host is asked also when the record has gone.
+    policies: Cache<DomainName, UnixTime>,
 }
 
 /// Tells the time by which certificates and signatures are judged.
@@ -104,7 +109,8 @@ pub enum ObserverError {
 }
 
 const POLICIES: u64 = 100_000;
-const POLICY_REMEMBERED: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+/// No policy is held for longer (RFC 8461 §3.2).
+const POLICY_REMEMBERED: Duration = Duration::from_secs(31_557_600);
 
 impl Observer {
     /// Needs a running tokio runtime; sends nothing before the first probe.
@@ -120,8 +126,10 @@ impl Observer {
     ) -> Result<Self, ObserverError> {
         let resolver =
             Resolver::with_clock(&config.dns, Arc::clone(&telemetry), Arc::clone(&clock))?;
+        let self_checks = SelfChecks::new(resolver.clone(), Arc::clone(&telemetry));
         Ok(Self {
-            self_checks: SelfChecks::new(resolver.clone(), Arc::clone(&telemetry)),
+            dns: config.dns.clone(),
+            self_checks: Arc::new(self_checks),
             resolver,
             telemetry: Arc::clone(&telemetry),
             smtp: SmtpObserver::with_clock(&config.smtp, telemetry, Arc::clone(&clock)),
@@ -136,6 +144,25 @@ impl Observer {
                 .time_to_live(POLICY_REMEMBERED)
                 .build(),
         })
+    }
+
+    /// One for this configuration, which shares with this one all that the two agree on: what is remembered stays, and this
+    /// one may go on with what it has under way.
+    pub fn reconfigured(&self, config: &Config) -> Result<Self, ObserverError> {
+        let (telemetry, clock) = (Arc::clone(&self.telemetry), Arc::clone(&self.clock));
+        let mut new = Self::with_clock(config, telemetry, clock)?;
+        if new.dns == self.dns && new.resolver.servers() == self.resolver.servers() {
+            new.resolver = self.resolver.clone();
+            new.self_checks = Arc::clone(&self.self_checks);
+        } else {
+            tracing::info!("dns has changed: what it answered is asked for anew");
+            // What is known of the upstream was about another one.
+            let known = self.telemetry.self_checks.of(SelfCheck::DnssecUpstream);
+            known.set(None);
+        }
+        new.smtp = self.smtp.reconfigured(&config.smtp);
+        new.policies = self.policies.clone();
+        Ok(new)
     }
 
     /// The resolver, for single look-ups.
@@ -189,17 +216,27 @@ impl Observer {
         module: &Module,
         timeout: Duration,
     ) -> Evidence {
-        self.observe_within(domain, module, timeout, self.caps)
-            .await
+        self.observe_within(
+            domain,
+            module,
+            timeout,
+            self.caps,
+            &Assumptions::default(),
+            None,
+        )
+        .await
     }
 
-    /// The same with other bounds on hosts and addresses.
+    /// The same with other bounds on hosts and addresses, a look at what is only assumed (MX hosts that DNS does not name,
+    /// a policy that no record points to), and what earlier probes saw.
     pub async fn observe_within(
         &self,
         domain: &DomainName,
         module: &Module,
         timeout: Duration,
         caps: Caps,
+        assumptions: &Assumptions,
+        history: Option<History>,
     ) -> Evidence {
         let begin = Instant::now();
         let probe = Probe {
@@ -207,6 +244,8 @@ impl Observer {
             domain,
             stages: &module.stages,
             caps,
+            assumptions,
+            history: history.as_ref(),
             observed_at: (self.clock)(),
             begin,
             deadline: begin + timeout,
@@ -238,6 +277,7 @@ impl Observer {
                 dns_queries: probe.queries.sent(),
                 phases: probe.phases.seconds(),
             },
+            history,
         }
     }
 }
@@ -263,6 +303,8 @@ struct Probe<'a> {
     domain: &'a DomainName,
     stages: &'a [Stage],
     caps: Caps,
+    assumptions: &'a Assumptions,
+    history: Option<&'a History>,
     observed_at: UnixTime,
     begin: Instant,
     deadline: Instant,
@@ -279,10 +321,14 @@ struct Learned {
 impl Learned {
     /// What DNSSEC says of each look-up.
     fn securities(&self) -> impl Iterator<Item = &Security> {
-        let hosts = self.routing.hosts.iter().flat_map(|host| {
+        let routing = &self.routing;
+        let hosts = routing.hosts.iter().chain(&routing.assumed_hosts);
+        let hosts = hosts.flat_map(|host| {
             let tlsa = host.tlsa.asked.iter();
+            let above = host.tlsa.above.iter().map(|lookup| &lookup.security);
             tlsa.map(|question| &question.lookup.security)
                 .chain([&host.a.security, &host.aaaa.security])
+                .chain(above)
         });
         let mta_sts = self.mta_sts.iter().map(|seen| &seen.record.security);
         let tlsrpt = self.tlsrpt.iter().map(|seen| &seen.record.security);
@@ -305,12 +351,19 @@ impl Learned {
 
     /// Takes back what was called bogus ([`Lookup::doubt`]); how many look-ups that were.
     fn doubt(&mut self) -> usize {
-        let mut doubts: usize = self.routing.hosts.iter_mut().map(HostEvidence::doubt).sum();
+        let routing = &mut self.routing;
+        let hosts = routing.hosts.iter_mut().chain(&mut routing.assumed_hosts);
+        let mut doubts: usize = hosts.map(HostEvidence::doubt).sum();
         doubts += usize::from(self.routing.mx.doubt());
         if let Some(mta_sts) = &mut self.mta_sts {
             doubts += usize::from(mta_sts.record.doubt());
-            if let PolicyEvidence::Asked(fetch) = &mut mta_sts.policy {
-                doubts += usize::from(fetch.a.doubt()) + usize::from(fetch.aaaa.doubt());
+            for policy in [&mut mta_sts.policy]
+                .into_iter()
+                .chain(&mut mta_sts.assumed_policy)
+            {
+                if let PolicyEvidence::Asked(fetch) = policy {
+                    doubts += usize::from(fetch.a.doubt()) + usize::from(fetch.aaaa.doubt());
+                }
             }
         }
         if let Some(tlsrpt) = &mut self.tlsrpt {
@@ -353,11 +406,13 @@ impl Probe<'_> {
         let mx = self.in_time(name, RecordType::Mx, ask).await;
         self.phases.add(Phase::Mx, begin);
         let hosts = match NextHops::of(self.domain, &mx) {
+            NextHops::NoMail if self.assumptions.mx_hosts().next().is_some() => Vec::new(),
             NextHops::NoMail => {
                 let routing = MailRouting {
                     mx,
                     hosts: Vec::new(),
                     hosts_over_limit: 0,
+                    assumed_hosts: Vec::new(),
                 };
                 return Learned {
                     routing,
@@ -391,10 +446,7 @@ impl Probe<'_> {
         let begin = Instant::now();
         let record = self.txt(&format!("_mta-sts.{}", self.domain)).await;
         self.phases.add(Phase::MtaStsRecord, begin);
-        let policies = &self.observer.policies;
-        // Senders that hold a policy go by it whatever the record says, so one that was there once is still looked at.
-        let anyway =
-            self.observer.mta_sts.always_fetch || policies.get(self.domain).await.is_some();
+        let anyway = self.observer.mta_sts.always_fetch || self.is_policy_held().await;
         let policy = match &record.answer {
             _ if anyway => self.policy().await,
             Answer::Unknown => PolicyEvidence::RecordUnknown,
@@ -407,7 +459,28 @@ impl Probe<'_> {
                 | RecordReading::NearMiss(_) => self.policy().await,
             },
         };
-        Some(MtaStsEvidence { record, policy })
+        let is_assumed = self.assumptions.wants_policy()
+            && matches!(
+                policy,
+                PolicyEvidence::NotAsked | PolicyEvidence::RecordUnknown
+            );
+        let assumed_policy = if is_assumed {
+            Some(self.policy().await)
+        } else {
+            None
+        };
+        Some(MtaStsEvidence {
+            record,
+            policy,
+            assumed_policy,
+        })
+    }
+
+    /// Senders that hold a policy go by it whatever the record says, so one that was there is still looked at.
+    async fn is_policy_held(&self) -> bool {
+        let read = self.observer.policies.get(self.domain).await;
+        let seen = self.history.map(|history| history.held_until);
+        read.max(seen).is_some_and(|until| until > self.observed_at)
     }
 
     async fn policy(&self) -> PolicyEvidence {
@@ -428,9 +501,12 @@ impl Probe<'_> {
         };
         let fetch: PolicyFetch = policy_host::fetch(self.domain, addresses, settings).await;
         self.phases.add(Phase::MtaStsPolicy, begin);
-        if fetch.outcome.is_ok() {
+        let read = fetch.outcome.as_ref().ok();
+        if let Some(policy) = read.and_then(|response| policy::parse(&response.body).policy) {
+            let until = self.observed_at.plus(i64::from(policy.max_age));
             let policies = &self.observer.policies;
-            policies.insert(self.domain.clone(), ()).await;
+            let held = policies.get(self.domain).await.unwrap_or(until);
+            policies.insert(self.domain.clone(), until.max(held)).await;
         }
         PolicyEvidence::Asked(Box::new(fetch))
     }

@@ -40,6 +40,7 @@ use crate::observe::limits::special_use;
 use crate::observe::tls;
 use crate::observe::tls::Judgement;
 use crate::observe::tls::PolicyHostTls;
+use crate::protocol::mta_sts::policy::MAX_BODY;
 use crate::protocol::pkix::PolicyHostVerdict;
 use crate::protocol::pkix::TrustRoots;
 use crate::protocol::pkix::judge_policy_host;
@@ -126,9 +127,6 @@ pub async fn fetch(
 }
 
 const LONGEST: Duration = Duration::from_secs(60);
-
-/// RFC 8461 §3.3 lets a sender limit the size of a policy; 64 KiB is the suggestion.
-const LARGEST: usize = 64 * 1024;
 
 /// Addresses of the policy host that are tried.
 const MOST_ADDRESSES: usize = 8;
@@ -256,7 +254,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, PolicyFetchFailure> {
     loop {
         match response.chunk().await {
             Ok(None) => return Ok(body),
-            Ok(Some(chunk)) if chunk.len() > LARGEST - body.len() => {
+            Ok(Some(chunk)) if chunk.len() > MAX_BODY - body.len() => {
                 return Err(PolicyFetchFailure::TooLarge);
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),

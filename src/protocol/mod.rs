@@ -10,6 +10,7 @@
 
 pub mod dnssec;
 pub mod mta_sts;
+pub mod pem;
 pub mod pkix;
 pub mod smtp;
 pub mod tls;
@@ -17,3 +18,4 @@ pub mod tlsa;
 pub mod tlsrpt;
 pub mod txt;
 pub mod x509;
+pub mod zone_text;

@@ -32,6 +32,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::config::web::Http2;
 use crate::serve::guard;
+use crate::serve::liveness::SPEAKS_TLS;
 use crate::serve::places::Place;
 use crate::serve::rewind::Rewind;
 use crate::serve::web::Rules;
@@ -114,20 +115,33 @@ async fn shake_hands(mut stream: TcpStream, acceptor: &TlsAcceptor) -> io::Resul
     let mut first = [0];
     stream.peek(&mut first).await?;
     if first.first().is_some_and(u8::is_ascii_alphabetic) {
-        let answer = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\
-             Content-Length: 27\r\n\r\nthis is HTTPS: write https\n";
+        let answer = format!(
+            "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: {}\r\n\r\n{SPEAKS_TLS}\n",
+            SPEAKS_TLS.len() + 1
+        );
         stream.write_all(answer.as_bytes()).await?;
-        stream.shutdown().await?;
-        // What was not read would make the system throw the answer away.
-        let _ = tokio::io::copy(&mut stream.take(HEAD_BYTES as u64), &mut tokio::io::sink()).await;
+        end(stream).await;
         return Err(io::Error::other("HTTP where TLS is spoken"));
     }
-    let stream = acceptor.accept(stream).await?;
+    let stream = match acceptor.accept(stream).into_fallible().await {
+        Ok(stream) => stream,
+        Err((error, stream)) => {
+            end(stream).await;
+            return Err(error);
+        }
+    };
     let version = match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => Version::Http2,
         Some(_) | None => Version::Http1,
     };
     Ok(Opened::Tls(Box::new(stream), version))
+}
+
+/// Ends a connection so that what was written arrives: what was not read would make the system throw it away.
+async fn end(mut stream: TcpStream) {
+    let _ = stream.shutdown().await;
+    let _ = tokio::io::copy(&mut stream.take(HEAD_BYTES as u64), &mut tokio::io::sink()).await;
 }
 
 /// How every HTTP/2 connection begins (RFC 9113 §3.4).

@@ -34,18 +34,16 @@ pub(super) async fn targets(
         Ok(module) => module.filter(|module| !module.is_empty()),
         Err(rejection) => return sentence(StatusCode::BAD_REQUEST, &rejection.to_string()),
     };
-    if let Some(name) = module
-        .as_ref()
-        .filter(|name| app.config.module(name).is_none())
-    {
+    let in_force = app.in_force();
+    let config = &in_force.config;
+    if let Some(name) = module.as_ref().filter(|name| config.module(name).is_none()) {
         let unknown = Rejection::UnknownModule {
             name: name.chars().take(64).collect(),
-            known: known_modules(&app.config),
+            known: known_modules(config),
         };
         return sentence(StatusCode::BAD_REQUEST, &unknown.to_string());
     }
-    let groups: Vec<Group<'_>> = app
-        .config
+    let groups: Vec<Group<'_>> = config
         .domains
         .iter()
         .filter(|listed| {

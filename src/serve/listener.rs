@@ -17,7 +17,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::config::Config;
 use crate::serve::Error;
 use crate::serve::connection::DRAIN;
 use crate::serve::connection::converse;
@@ -26,29 +25,8 @@ use crate::serve::places::Place;
 use crate::serve::places::Places;
 use crate::serve::web::Web;
 
-/// Connections beside those that probe: scrapes of `/metrics`, health checks, and those that are told to come back later.
-const OTHER_CONNECTIONS: usize = 384;
 /// Between attempts to accept while the system has no resources for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-
-/// What the configuration allows.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    /// Connections at one time, over all listeners; further ones wait to be accepted.
-    connections: usize,
-}
-
-impl Bounds {
-    /// Room for every probe that is allowed and for others beside them.
-    pub(super) fn of(config: &Config) -> Self {
-        Self {
-            connections: config
-                .limits
-                .max_concurrent_probes
-                .saturating_add(OTHER_CONNECTIONS),
-        }
-    }
-}
 
 /// Where to listen: `:10064` is every address of this host, `127.0.0.1:10064`, `[::1]:10064`, `localhost:10064`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,10 +138,9 @@ impl Listeners {
         self,
         routes: Router,
         web: Arc<Web>,
-        bounds: Bounds,
+        places: Arc<Places>,
         stop: watch::Receiver<bool>,
     ) {
-        let places = Places::new(bounds.connections);
         let mut listeners = JoinSet::new();
         for listener in self.0 {
             listeners.spawn(accept(

@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header;
@@ -21,13 +22,12 @@ use axum::middleware;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::get;
+use axum::routing::post;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
 
-use crate::clock;
-use crate::clock::UnixTime;
 use crate::config::Config;
 use crate::config::Error as ConfigError;
 use crate::probe::Prober;
@@ -42,6 +42,7 @@ mod connection;
 mod discovery;
 mod guard;
 mod listener;
+mod liveness;
 mod location;
 mod negotiation;
 mod pages;
@@ -50,22 +51,29 @@ mod places;
 mod probe;
 pub mod probe_log;
 mod process;
+mod reload;
 mod rewind;
 mod systemd;
 mod tls;
 mod web;
 
 use auth::Guard;
-use listener::Bounds;
 pub use listener::ListenAddress;
 pub use listener::ListenAddressError;
 use listener::Listeners;
+pub use liveness::SPEAKS_TLS;
+pub use liveness::over_tls;
+pub use liveness::wants_certificate;
 pub use location::ExternalUrl;
 pub use location::Location;
 pub use location::LocationError;
 pub use location::Prefix;
 use permits::Permits;
+use places::Places;
 pub use probe_log::Pairs;
+use reload::InForce;
+pub use reload::Lifecycle;
+use reload::Reloads;
 use web::Web;
 pub use web::check_web_config;
 
@@ -80,6 +88,10 @@ pub struct Options {
     pub location: Location,
     /// `--timeout-offset`: what a probe leaves of the time that Prometheus allows, for the way back.
     pub timeout_offset: Duration,
+    /// `--web.enable-lifecycle`.
+    pub lifecycle: Lifecycle,
+    /// `--config.enable-auto-reload`: how often to see whether the configuration has changed.
+    pub auto_reload: Option<Duration>,
 }
 
 /// Where sockets come from.
@@ -123,16 +135,17 @@ pub enum Error {
 
 /// What every request may look at.
 pub(crate) struct App {
-    config: Config,
-    prober: Prober,
+    in_force: ArcSwap<InForce>,
     telemetry: Arc<Telemetry>,
     /// One for each probe under way.
     probes: Permits,
+    /// One for each connection.
+    places: Arc<Places>,
     web: Arc<Web>,
     auth: Guard,
     location: Location,
     timeout_offset: Duration,
-    config_read_at: UnixTime,
+    reloads: Reloads,
     /// Set once the process is about to end.
     is_stopping: AtomicBool,
 }
@@ -142,6 +155,7 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     // Asked for before anything else: a signal that comes earlier than its handler kills, or as PID 1 is lost.
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    let hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
     let mut stop = async || {
         tokio::select! {
             _ = terminate.recv() => "SIGTERM",
@@ -153,27 +167,25 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
         Listen::At(addresses) => Listeners::bind(addresses).await?,
         Listen::Inherited => Listeners::inherited()?,
     };
-    let app = Arc::new(App::new(config, &options)?);
+    let (reloads, requests) = Reloads::new(options.lifecycle);
+    let app = Arc::new(App::new(config, &options, reloads)?);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     for address in listeners.addresses() {
         tracing::info!(%address, "listening");
     }
     app.web.announce();
-    announce(&app.config);
+    announce(&app.in_force().config);
 
     let (stopping, stopped) = watch::channel(false);
-    let serving = listeners.serve(
-        routes(Arc::clone(&app)),
-        Arc::clone(&app.web),
-        Bounds::of(&app.config),
-        stopped,
-    );
+    let (web, places) = (Arc::clone(&app.web), Arc::clone(&app.places));
+    let serving = listeners.serve(routes(Arc::clone(&app)), web, places, stopped);
     let mut serving = std::pin::pin!(serving);
     systemd::ready();
     let name = tokio::select! {
         () = &mut serving => return Ok(()),
-        never = watch_itself(&app.prober) => match never {},
+        never = watch_itself(&app) => match never {},
         never = systemd::keep_alive() => match never {},
+        never = reload::watch(&app, requests, hangup, options.auto_reload) => match never {},
         name = stop() => name,
     };
     tracing::info!(signal = name, "stopping: probes under way have ten seconds");
@@ -189,11 +201,22 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
 
 /// Looks at the exporter's own surroundings for as long as it runs, and says what is wrong with them: once, and once
 /// when it is over.
-async fn watch_itself(prober: &Prober) -> Infallible {
+async fn watch_itself(app: &App) -> Infallible {
     let mut said = SelfReport::default();
+    loop {
+        let replaced = app.reloads.replaced();
+        let prober = app.in_force().prober.clone();
+        tokio::select! {
+            never = watch_while_in_force(&prober, &mut said) => match never {},
+            () = replaced => {}
+        }
+    }
+}
+
+async fn watch_while_in_force(prober: &Prober, said: &mut SelfReport) -> Infallible {
     prober.check_itself().await;
     loop {
-        let report = prober.check_itself_until_changed(&said).await;
+        let report = prober.check_itself_until_changed(said).await;
         for finding in &report.findings {
             let code = finding.code.as_str();
             tracing::error!(code, advice = finding.advice(), "{}", finding.detail);
@@ -203,11 +226,11 @@ async fn watch_itself(prober: &Prober) -> Infallible {
                 tracing::info!(code = over.code.as_str(), "no longer so: this is over");
             }
         }
-        said = report;
+        *said = report;
     }
 }
 
-/// Says at start what an operator would otherwise find out too late.
+/// Says at start, and when it is read anew, what an operator would otherwise find out too late.
 fn announce(config: &Config) {
     let domains = config.domains.len();
     if config.probe_unlisted_domains {
@@ -221,23 +244,28 @@ fn announce(config: &Config) {
 }
 
 impl App {
-    fn new(config: Config, options: &Options) -> Result<Self, Error> {
+    fn new(config: Config, options: &Options, reloads: Reloads) -> Result<Self, Error> {
         let telemetry = Arc::<Telemetry>::default();
-        for module in config.modules.keys() {
-            telemetry.modules.of(module);
-        }
+        let prober = Prober::new(&config, Arc::clone(&telemetry))?;
+        let in_force = InForce::new(config, prober);
+        in_force.count(&telemetry);
         Ok(Self {
-            prober: Prober::new(&config, Arc::clone(&telemetry))?,
             telemetry,
-            probes: Permits::of(&config),
+            probes: Permits::of(&in_force.config),
+            places: Places::of(&in_force.config),
             web: Arc::new(Web::load(options.web_config_file.as_deref())?),
             auth: Guard::new(),
             location: options.location.clone(),
+            in_force: ArcSwap::from_pointee(in_force),
             timeout_offset: options.timeout_offset,
-            config_read_at: clock::now(),
+            reloads,
             is_stopping: AtomicBool::new(false),
-            config,
         })
+    }
+
+    /// The configuration in force, and what probes by it. A request asks for it once, and goes by that until it is answered.
+    fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
     }
 }
 
@@ -250,13 +278,15 @@ fn routes(app: Arc<App>) -> Router {
         .route("/metrics", get(admin::metrics))
         .route("/sd", get(discovery::targets))
         .route("/api/v1/findings", get(api::findings))
+        .route("/api/v1/report/{domain}", get(api::report))
         .route("/-/healthy", get(admin::healthy))
         .route("/-/ready", get(admin::ready))
+        .route("/-/reload", post(admin::reload).put(admin::reload))
         .fallback(async || not_found())
         .method_not_allowed_fallback(async || {
             sentence(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "this page does not answer to that method: its Allow header says to which",
+                "this page is asked in another way: the header Allow says how",
             )
         })
         .with_state(Arc::clone(&app));
@@ -315,13 +345,15 @@ mod tests {
             web_config_file: None,
             location: Location::default(),
             timeout_offset: Duration::from_millis(500),
+            lifecycle: Lifecycle::BySignal,
+            auto_reload: None,
         };
-        let app = Arc::new(App::new(config, &options).unwrap());
+        let (reloads, _) = Reloads::new(options.lifecycle);
+        let app = Arc::new(App::new(config, &options, reloads).unwrap());
         let (stopping, stopped) = watch::channel(false);
         let mut serving = JoinSet::new();
-        let web = Arc::clone(&app.web);
-        let bounds = Bounds::of(&app.config);
-        serving.spawn(listeners.serve(routes(Arc::clone(&app)), web, bounds, stopped));
+        let (web, places) = (Arc::clone(&app.web), Arc::clone(&app.places));
+        serving.spawn(listeners.serve(routes(Arc::clone(&app)), web, places, stopped));
         Running {
             address,
             app,

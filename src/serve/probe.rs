@@ -23,6 +23,7 @@ use crate::domain_name::DomainNameError;
 use crate::report;
 use crate::report::Report;
 use crate::serve::App;
+use crate::serve::InForce;
 use crate::serve::negotiation;
 use crate::serve::permits::Caller;
 use crate::serve::probe_log;
@@ -40,9 +41,10 @@ pub(super) async fn probe(
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let in_force = app.in_force();
     let question = query
         .map_err(|_| Rejection::Parameters)
-        .and_then(|Query(parameters)| Question::read(&parameters, &app.config))
+        .and_then(|Query(parameters)| Question::read(&parameters, &in_force.config))
         .and_then(|question| {
             let timeout = timeout(&headers, app.timeout_offset, question.module.timeout)?;
             Ok((question, timeout))
@@ -51,16 +53,17 @@ pub(super) async fn probe(
         Ok(question) => question,
         Err(rejection) => return reject(&app, &rejection),
     };
-    let caller = match app.config.listed(&question.domain) {
+    let caller = match in_force.config.listed(&question.domain) {
         Some(_) => Caller::Listed,
         None => Caller::Anybody,
     };
     let Some(_permit) = app.probes.take(caller) else {
         return reject(&app, &Rejection::TooMany);
     };
+    let probing = run(&app, &in_force, &question, timeout);
     let (report, log) = match question.shape {
-        Shape::Metrics => (run(&app, &question, timeout).await, String::new()),
-        Shape::Report => probe_log::recorded(run(&app, &question, timeout)).await,
+        Shape::Metrics => (probing.await, String::new()),
+        Shape::Report => probe_log::recorded(probing).await,
     };
     match report {
         Some(report) => answer(&report, question.shape, &log, &headers),
@@ -72,16 +75,21 @@ pub(super) async fn probe(
 }
 
 /// One probe, counted; none when it panicked. It ends when the client goes away.
-async fn run(app: &App, question: &Question, timeout: Duration) -> Option<Report> {
+async fn run(
+    app: &App,
+    in_force: &InForce,
+    question: &Question,
+    timeout: Duration,
+) -> Option<Report> {
     let counters = app.telemetry.modules.of(&question.module.name);
     let _in_flight = app.telemetry.probes_in_flight.enter();
     counters.probes.increment();
     let began = Instant::now();
     let (domain, module) = (&question.domain, &question.module);
-    let report = if app.config.listed(domain).is_some() {
-        survive(app.prober.run(domain, module, timeout)).await
+    let report = if in_force.config.listed(domain).is_some() {
+        survive(in_force.prober.run(domain, module, timeout)).await
     } else {
-        survive(app.prober.run_unlisted(domain, module, timeout)).await
+        survive(in_force.prober.run_unlisted(domain, module, timeout)).await
     };
     counters.duration.observe(began.elapsed());
     if report.is_none() {

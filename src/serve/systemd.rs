@@ -18,7 +18,6 @@ pub(super) fn stopping() {
 
 /// It reads its configuration anew, until the returned value is dropped: `Type=notify-reload` waits for that.
 #[must_use]
-#[expect(dead_code, reason = "for the reload that is being written")]
 pub(super) fn reloading() -> Reloading {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),

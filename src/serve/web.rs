@@ -11,6 +11,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::TryLockError;
 use std::time::Duration;
 
@@ -77,15 +78,26 @@ const fn header_name(header: ExtraHeader) -> HeaderName {
 pub(super) struct Web {
     rules: ArcSwap<Rules>,
     /// None without `--web.config.file`.
-    source: Option<Mutex<Source>>,
+    source: Option<Source>,
 }
 
 struct Source {
     file: PathBuf,
-    /// What was read last, and what it looked like then.
+    last: Mutex<Last>,
+}
+
+/// The last look at the files.
+struct Last {
+    /// What was read, and what it looked like then.
     seen: Seen,
     /// Since when, and why the file cannot be used.
     refused: Option<(Instant, String)>,
+}
+
+/// What the files say, not yet in force.
+pub(super) struct Anew {
+    rules: Rules,
+    seen: Seen,
 }
 
 /// What differs when a file was written or replaced.
@@ -124,10 +136,11 @@ pub fn check_web_config(file: &Path) -> Result<(), ConfigError> {
     read(file).map(|_| ())
 }
 
-fn read(file: &Path) -> Result<(Rules, Seen), ConfigError> {
+fn read(file: &Path) -> Result<Anew, ConfigError> {
     // Once to know which files there are, and once after a look at them: what is written later looks different.
     let seen = stamps(WebConfig::load(file)?.files);
-    Ok((Rules::of(WebConfig::load(file)?)?, seen))
+    let rules = Rules::of(WebConfig::load(file)?)?;
+    Ok(Anew { rules, seen })
 }
 
 impl Web {
@@ -139,14 +152,16 @@ impl Web {
                 source: None,
             });
         };
-        let (rules, seen) = read(file)?;
+        let Anew { rules, seen } = read(file)?;
         Ok(Self {
             rules: ArcSwap::from_pointee(rules),
-            source: Some(Mutex::new(Source {
+            source: Some(Source {
                 file: file.to_owned(),
-                seen,
-                refused: None,
-            })),
+                last: Mutex::new(Last {
+                    seen,
+                    refused: None,
+                }),
+            }),
         })
     }
 
@@ -169,46 +184,76 @@ impl Web {
         self.rules.load_full()
     }
 
+    /// Reads the files for a reload, which puts everything in force or nothing; none without `--web.config.file`.
+    pub(super) fn read_anew(&self) -> Result<Option<Anew>, String> {
+        let source = self.source.as_ref();
+        source
+            .map(|source| self.read_to_replace(source))
+            .transpose()
+    }
+
+    /// Puts it in force.
+    pub(super) fn take(&self, anew: Anew) {
+        if let Some(mut last) = self.source.as_ref().and_then(Source::last) {
+            self.put_in_force(anew, &mut last);
+        }
+    }
+
+    fn read_to_replace(&self, source: &Source) -> Result<Anew, String> {
+        let anew = read(&source.file).map_err(|error| error.to_string())?;
+        keeps_protection(&self.rules.load(), &anew.rules, &source.file)?;
+        Ok(anew)
+    }
+
+    fn put_in_force(&self, anew: Anew, last: &mut Last) {
+        self.rules.store(Arc::new(anew.rules));
+        last.seen = anew.seen;
+        last.refused = None;
+    }
+
     fn look_again(&self) {
-        let mut source = match self.source.as_ref().map(Mutex::try_lock) {
-            Some(Ok(source)) => source,
-            Some(Err(TryLockError::Poisoned(source))) => source.into_inner(),
-            // Nobody waits for a look that is under way: a file system that hangs would stop everything.
-            Some(Err(TryLockError::WouldBlock)) | None => return,
+        let Some(source) = &self.source else {
+            return;
         };
-        let is_same = source.seen.iter().all(|(file, seen)| stamp(file) == *seen);
-        let is_retried = source
+        let Some(mut last) = source.last() else {
+            return;
+        };
+        let is_same = last.seen.iter().all(|(file, seen)| stamp(file) == *seen);
+        let is_retried = last
             .refused
             .as_ref()
             .is_some_and(|(since, _)| since.elapsed() >= RETRY);
         if is_same && !is_retried {
             return;
         }
-        let taken = read(&source.file)
-            .map_err(|error| error.to_string())
-            .and_then(|(rules, seen)| {
-                keeps_protection(&self.rules.load(), &rules, &source.file)?;
-                Ok((rules, seen))
-            });
-        match taken {
-            Ok((rules, seen)) => {
-                self.rules.store(Arc::new(rules));
-                source.seen = seen;
-                source.refused = None;
+        match self.read_to_replace(source) {
+            Ok(anew) => {
+                self.put_in_force(anew, &mut last);
                 tracing::info!("the web configuration changed and is in force");
             }
             Err(error) => {
-                let files = source.seen.drain(..).map(|(file, _)| file).collect();
-                source.seen = stamps(files);
-                let is_new = source
+                let files = last.seen.drain(..).map(|(file, _)| file).collect();
+                last.seen = stamps(files);
+                let is_new = last
                     .refused
                     .as_ref()
                     .is_none_or(|(_, known)| *known != error);
                 if is_new {
                     tracing::error!(%error, "the web configuration cannot be used: what was in force stays");
                 }
-                source.refused = Some((Instant::now(), error));
+                last.refused = Some((Instant::now(), error));
             }
+        }
+    }
+}
+
+impl Source {
+    /// None while another look is under way, which finds the same: nobody waits for a file system that hangs.
+    fn last(&self) -> Option<MutexGuard<'_, Last>> {
+        match self.last.try_lock() {
+            Ok(last) => Some(last),
+            Err(TryLockError::Poisoned(last)) => Some(last.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 }

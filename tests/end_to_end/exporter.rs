@@ -115,8 +115,8 @@ impl Exporter {
         Self::start_with(config, &[])
     }
 
-    /// The same with more arguments.
-    pub(crate) fn start_with(config: &Path, arguments: &[&str]) -> Self {
+    /// The same with more flags.
+    pub(crate) fn start_with(config: &Path, flags: &[&str]) -> Self {
         let mut command = program();
         command
             .args([
@@ -126,7 +126,8 @@ impl Exporter {
                 "--config.file",
             ])
             .arg(config)
-            .args(arguments);
+            .args(flags)
+            .stdin(Stdio::null());
         Self::run(command)
     }
 

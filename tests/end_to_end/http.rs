@@ -9,6 +9,8 @@ use mailtls_lab::Policy;
 use mailtls_lab::Smtp;
 use mailtls_lab::World;
 
+use crate::commands::fits;
+use crate::commands::form;
 use crate::exporter::Exporter;
 use crate::exporter::configuration;
 use crate::exposition::Samples;
@@ -146,6 +148,43 @@ fn the_catalogue_as_json() {
 }
 
 #[test]
+fn the_last_report_as_json() {
+    let world = World::start_blocking([good("good.example"), good("other.example")]);
+    let config = configuration(
+        &world,
+        "probe_unlisted_domains: true\ndomains:\n  - domain: good.example\n",
+    );
+    let exporter = Exporter::start(&config);
+    let ask = |domain: &str| {
+        let answer = exporter.get(&format!("/api/v1/report/{domain}"));
+        (answer.status, answer.text())
+    };
+    for (domain, status, part) in [
+        ("good.example", 404, "good.example has no report yet"),
+        ("other.example", 404, "other.example is not listed"),
+        ("good..example", 400, "is not a domain name"),
+        ("%3Cb%3E", 400, "is not a domain name"),
+        ("%ff", 400, "write /api/v1/report/example.com"),
+        ("", 404, "no such page"),
+    ] {
+        let (answered, text) = ask(domain);
+        assert_eq!(answered, status, "{domain}: {text}");
+        assert!(text.contains(part), "{domain}: {text}");
+    }
+    for domain in ["good.example", "other.example"] {
+        let probed = exporter.get(&format!("/probe?target={domain}"));
+        assert_eq!(probed.status, 200, "{}", probed.text());
+    }
+    assert_eq!(ask("other.example").0, 404, "nothing is kept of it");
+    let answer = exporter.get("/api/v1/report/GOOD.example.");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let report: serde_json::Value = serde_json::from_str(&answer.text()).unwrap();
+    fits(&form("check_report"), &report);
+    assert_eq!(report["domain"], "good.example");
+}
+
+#[test]
 fn below_a_prefix() {
     let world = World::start_blocking([good("good.example")]);
     let config = configuration(&world, "");
@@ -207,7 +246,8 @@ fn below_a_prefix() {
 #[test]
 fn every_answer_is_kept_to_itself() {
     let world = World::start_blocking([good("good.example")]);
-    let exporter = Exporter::start(&configuration(&world, ""));
+    let config = configuration(&world, "");
+    let exporter = Exporter::start_with(&config, &["--web.enable-lifecycle"]);
     for path in ["/", "/metrics", "/nothing", "/probe", "/style.css", "/sd"] {
         let answer = exporter.get(path);
         for (name, value) in [
@@ -225,7 +265,12 @@ fn every_answer_is_kept_to_itself() {
         );
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
     }
-    for path in ["/probe?target=good.example", "/-/healthy", "/nothing"] {
+    for path in [
+        "/probe?target=good.example",
+        "/-/healthy",
+        "/-/reload",
+        "/nothing",
+    ] {
         let post = |headers: &str| exporter.ask(&format!("POST {path}"), headers).status;
         assert_eq!(post("Sec-Fetch-Site: cross-site\r\n"), 403, "{path}");
         assert_eq!(post("Origin: https://evil.example\r\n"), 403, "{path}");

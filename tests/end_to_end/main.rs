@@ -16,6 +16,7 @@
 )]
 
 mod cli;
+mod commands;
 mod coordination;
 mod dane;
 mod demo;
@@ -24,8 +25,12 @@ mod exporter;
 mod exposition;
 mod http;
 mod limits;
+mod memory;
 mod monitor;
 mod mta_sts;
+mod record;
+mod reload;
+mod replay;
 mod resolve;
 mod service;
 mod smtp;

@@ -104,6 +104,15 @@ fn the_service_manager_is_told() {
         "{:?}",
         began.elapsed()
     );
+    exporter.signal("HUP");
+    let said = || std::iter::repeat_with(told).find(|said| said != "WATCHDOG=1\n");
+    let reloading = said().unwrap();
+    let since = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+    assert!(
+        since.is_some_and(|since| since.trim_end().parse::<u64>().is_ok()),
+        "{reloading}"
+    );
+    assert_eq!(said().as_deref(), Some("READY=1\n"), "it was read");
     exporter.terminate();
     while told() != "STOPPING=1\n" {}
     assert_eq!(exporter.wait().code(), Some(0));

@@ -492,6 +492,93 @@ fn files_that_change() {
     );
 }
 
+/// A reload hears of the web configuration too, and takes neither file when one is of no use.
+#[test]
+fn a_reload_reads_it_along() {
+    let world = World::start_blocking([]);
+    let desk = Desk::new();
+    let headers = "http_server_config:\n  headers: {X-Frame-Options: sameorigin}\n";
+    let web_config = desk.configure(headers);
+    let config = configuration(&world, "");
+    let flags = [
+        "--web.enable-lifecycle",
+        "--web.config.file",
+        web_config.to_str().unwrap(),
+    ];
+    let exporter = Exporter::start_with(&config, &flags);
+    let reload = || exporter.ask("POST /-/reload", "Content-Length: 0\r\n");
+    let knows_module = || exporter.get("/sd?module=new").status == 200;
+    assert_eq!(reload().status, 200, "{}", exporter.log());
+
+    let more = "modules:\n  new:\n    timeout: 5s\n";
+    fs::rename(configuration(&world, more), &config).unwrap();
+    desk.configure("tls_server_config: {cert_file: server.pem}\n");
+    let answer = reload();
+    assert_eq!(answer.status, 500);
+    let text = answer.text();
+    assert!(text.contains("the configuration in force stays"), "{text}");
+    assert!(text.contains("web.yaml:1"), "{text}");
+    assert!(!knows_module(), "all or nothing");
+    assert_eq!(
+        exporter.get("/").header("x-frame-options"),
+        Some("sameorigin")
+    );
+
+    desk.configure("");
+    assert_eq!(reload().status, 200, "{}", exporter.log());
+    assert!(knows_module());
+    assert_eq!(exporter.get("/").header("x-frame-options"), Some("deny"));
+}
+
+/// Whoever asks for something before answering is alive; a certificate that nobody vouches for is one, too.
+#[test]
+fn the_health_check_speaks_tls() {
+    let world = World::start_blocking([]);
+    let desk = Desk::new();
+    let clients =
+        "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n".to_owned();
+    for (why, web_config, said) in [
+        ("TLS", TLS.to_owned(), "healthy"),
+        ("TLS 1.2", format!("{TLS}  max_version: TLS12\n"), "healthy"),
+        ("passwords", users(&[("alice", "x")]), "asks for a password"),
+        (
+            "both",
+            format!("{TLS}{}", users(&[("alice", "x")])),
+            "asks for a password",
+        ),
+        (
+            "client certificates",
+            format!("{TLS}{clients}"),
+            "asks for a client certificate",
+        ),
+        (
+            "client certificates in TLS 1.2",
+            format!("{TLS}{clients}  max_version: TLS12\n"),
+            "asks for a client certificate",
+        ),
+    ] {
+        let exporter = desk.start(&world, &web_config);
+        let scheme = if web_config.contains(TLS) {
+            "https"
+        } else {
+            "http"
+        };
+        let url = format!("{scheme}://{}/-/healthy", exporter.address);
+        let address = exporter.address.to_string();
+        for arguments in [["--web.listen-address", &address], ["--url", &url]] {
+            let ran = program()
+                .arg("healthcheck")
+                .args(arguments)
+                .output()
+                .unwrap();
+            assert_eq!(ran.status.code(), Some(0), "{why}: {ran:?}");
+            let text = String::from_utf8(ran.stdout).unwrap();
+            assert!(text.starts_with(&format!("{url}: ")), "{why}: {text}");
+            assert!(text.contains(said), "{why}: {text}");
+        }
+    }
+}
+
 /// What `config check` says of a file, with the path to it taken out.
 fn check(desk: &Desk, text: &str) -> (Option<i32>, String) {
     let file = desk.configure(text);
@@ -633,7 +720,7 @@ fn what_is_refused_is_refused_with_its_place() {
         (
             "a header of one's own",
             "http_server_config:\n  headers:\n    X-Own: 1\n".to_owned(),
-            "web.yaml:3: http_server_config.headers: \"X-Own\" is none of Content-Security-Policy",
+            "web.yaml:3: http_server_config.headers.X-Own: \"X-Own\" is none of Content-Security-Policy",
         ),
         (
             "a header's value",

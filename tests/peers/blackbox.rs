@@ -106,6 +106,11 @@ impl Both {
 
     /// With this web configuration, and more arguments: theirs and ours.
     fn start(&self, web_config: &str, arguments: &[&str]) -> [Running; 2] {
+        self.start_each(web_config, [arguments, arguments])
+    }
+
+    /// With arguments for theirs, and others for ours.
+    fn start_each(&self, web_config: &str, arguments: [&[&str]; 2]) -> [Running; 2] {
         self.write("web.yaml", web_config);
         let web_config = self.dir.path().join("web.yaml");
         let mut theirs = Command::new("prometheus-blackbox-exporter");
@@ -116,7 +121,8 @@ impl Both {
         let mut ours = Command::new(env!("CARGO_BIN_EXE_mailtls-exporter"));
         // Nobody answers there: every look-up fails at once.
         ours.args(["--dns.server", "127.0.0.1:9"]);
-        [theirs, ours].map(|mut command| {
+        let [for_theirs, for_ours] = arguments;
+        [(theirs, for_theirs), (ours, for_ours)].map(|(mut command, arguments)| {
             command.arg(format!("--web.config.file={}", web_config.display()));
             command.args(arguments);
             Running::start(command)
@@ -210,6 +216,63 @@ fn the_same_questions() {
             our_status,
             "ours: {why}"
         );
+    }
+}
+
+/// Theirs always lets itself be reloaded by POST, ours as Prometheus does: when it is told to.
+#[test]
+fn the_same_reload() {
+    let both = Both::new();
+    let good = "modules:\n  default:\n    timeout: 5s\n";
+    let bad = "modules:\n  default:\n    timeout: soon\n";
+    both.write("ours.yaml", good);
+    let ours_yaml = both.dir.path().join("ours.yaml");
+    let config = format!("--config.file={}", ours_yaml.display());
+    let post = ["-X", "POST"];
+    let from_elsewhere = ["-X", "POST", "-H", "Sec-Fetch-Site: cross-site"];
+    for (lifecycle, rows) in [
+        (
+            &[][..],
+            // Why, arguments of curl, blackbox_exporter's status, ours.
+            &[("by GET", &[][..], 405, 405), ("by POST", &post, 200, 403)][..],
+        ),
+        (
+            &["--web.enable-lifecycle"],
+            &[
+                ("by GET", &[], 405, 405),
+                ("by POST", &post, 200, 200),
+                ("from another site's page", &from_elsewhere, 200, 403),
+            ],
+        ),
+    ] {
+        let for_ours = [&[config.as_str()], lifecycle].concat();
+        let [theirs, ours] = both.start_each("", [&[], &for_ours]);
+        for (why, arguments, their_status, our_status) in rows {
+            assert_eq!(
+                both.status(&theirs, "http", "/-/reload", arguments),
+                *their_status,
+                "blackbox_exporter: {why}"
+            );
+            assert_eq!(
+                both.status(&ours, "http", "/-/reload", arguments),
+                *our_status,
+                "ours {lifecycle:?}: {why}"
+            );
+        }
+        if lifecycle.is_empty() {
+            continue;
+        }
+        // One that is of no use stays out of force, and one that was mended comes into it.
+        let theirs_good = fs::read_to_string(both.dir.path().join("blackbox.yml"));
+        let theirs_good = theirs_good.expect("it was written");
+        for (their_text, our_text, status) in [(bad, bad, 500), (theirs_good.as_str(), good, 200)] {
+            both.write("blackbox.yml", their_text);
+            both.write("ours.yaml", our_text);
+            for running in [&theirs, &ours] {
+                assert_eq!(both.status(running, "http", "/-/reload", &post), status);
+                assert_eq!(both.status(running, "http", "/-/healthy", &[]), 200);
+            }
+        }
     }
 }
 

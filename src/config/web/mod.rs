@@ -19,6 +19,7 @@ use crate::config::Place;
 use crate::config::Problem;
 use crate::config::file;
 use crate::config::place::Path;
+use crate::config::resolve::At;
 use crate::config::resolve::Wrong;
 use crate::config::resolve::require;
 use crate::config::resolve::wrong;
@@ -124,8 +125,8 @@ impl WebConfig {
             line,
             key,
         };
-        let written: File = file::parse(&text).map_err(|refusal| Error::Invalid {
-            place: place(refusal.line, refusal.key),
+        let written: File = file::parse(&text, &[]).map_err(|refusal| Error::Invalid {
+            place: place(refusal.line, refusal.path.to_string()),
             problem: Box::new(refusal.problem),
         })?;
         let tls_line = file::line_of(&text, &Path::of(TLS));
@@ -135,7 +136,16 @@ impl WebConfig {
         };
         written
             .resolve(&mut files, place(tls_line, TLS.to_owned()))
-            .map_err(|wrong| wrong.inside(Some((file, &text))))
+            .map_err(|wrong| match wrong.at {
+                At::Key(path) => Error::Invalid {
+                    place: place(file::line_of(&text, &path), path.to_string()),
+                    problem: Box::new(wrong.problem),
+                },
+                At::Flag(flag) => Error::Flag {
+                    flag,
+                    problem: wrong.problem,
+                },
+            })
     }
 }
 
