@@ -82,8 +82,12 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
         MxStatus::Ok | MxStatus::Null | MxStatus::None | MxStatus::Invalid => {}
     }
     let records = routing.mx.records();
-    let null = records.iter().find(|record| record.host.is_root());
-    if let Some(null) = null.filter(|_| status == MxStatus::Invalid) {
+    let nulls = records.iter().filter(|record| record.host.is_root());
+    // DNS has no order.
+    if let Some(null) = nulls
+        .min_by_key(|record| record.preference)
+        .filter(|_| status == MxStatus::Invalid)
+    {
         findings.add_advised(
             Code::MxNullWithOthers,
             Severity::Critical,
