@@ -86,7 +86,7 @@ impl Prober {
     /// The same again and again, every few minutes, until it is something else than `last`.
     pub async fn check_itself_until_changed(&self, last: &SelfReport) -> SelfReport {
         loop {
-            let known = self.observer.dnssec_upstream();
+            let known = self.observer.surroundings();
             let report = self.about_itself();
             if report != *last {
                 return report;
@@ -98,7 +98,7 @@ impl Prober {
     /// What was known last of the monitor itself.
     pub fn about_itself(&self) -> SelfReport {
         SelfReport {
-            findings: assess_itself(self.observer.dnssec_upstream()),
+            findings: assess_itself(self.observer.surroundings()),
         }
     }
 

@@ -144,19 +144,13 @@ fn assess_lookups(
                 findings.add(Code::DaneTlsaBogus, Severity::Critical, owner, cause);
             }
             DnssecStatus::Indeterminate => {
-                let failure = lookup.failure().filter(|failure| !failure.kind.is_ours());
-                if let Some(failure) = failure {
+                if let Some(detail) = context.sayable_failure(lookup) {
                     let severity = if context.is_fact(lookup) {
                         Severity::Critical
                     } else {
                         Severity::Warning
                     };
-                    findings.add(
-                        Code::DaneTlsaLookupFailed,
-                        severity,
-                        owner,
-                        failure.to_string(),
-                    );
+                    findings.add(Code::DaneTlsaLookupFailed, severity, owner, detail);
                 }
             }
             DnssecStatus::Insecure if !lookup.records().is_empty() => {
@@ -492,15 +486,6 @@ mod tests {
                 |c| fail(lookup(c)),
                 C::DaneTlsaLookupFailed,
                 S::Critical,
-            ),
-            (
-                "fails, but so does everything",
-                |c| {
-                    fail(lookup(c));
-                    c.evidence.monitor.resolver_answered = false;
-                },
-                C::DaneTlsaLookupFailed,
-                S::Warning,
             ),
             (
                 "usage 1",

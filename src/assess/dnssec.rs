@@ -52,22 +52,18 @@ fn look<T>(context: &Context<'_>, lookup: &Lookup<T>, known: &mut Known, finding
         Security::Bogus(cause) => {
             findings.add(Code::DnssecBogus, Severity::Critical, about.clone(), cause);
         }
-        Security::Indeterminate(failure) => {
+        Security::Indeterminate(_) => {
             if !context.is_fact(lookup) {
                 *known = Known::NotAll;
             }
             // Our own deadline, and our own upstream, are no facts about the domain.
-            if !failure.kind.is_ours() {
-                findings.add(
-                    Code::DnssecIndeterminate,
-                    Severity::Warning,
-                    about.clone(),
-                    failure.to_string(),
-                );
+            if let Some(detail) = context.sayable_failure(lookup) {
+                let code = Code::DnssecIndeterminate;
+                findings.add(code, Severity::Warning, about.clone(), detail);
             }
         }
     }
-    if let Some(life) = lookup.own_signature {
+    if let Some(life) = lookup.own_signature.filter(|_| !context.is_clock_wrong()) {
         let left = context.now.until(life.expiration);
         if left
             < margin(
@@ -164,6 +160,7 @@ mod tests {
     use crate::assess::testing::Case;
     use crate::assess::testing::check_rows;
     use crate::assess::testing::fail;
+    use crate::evidence::dns::Doubt;
     use crate::evidence::dns::FailureKind;
     use crate::evidence::dns::SignatureLife;
     use crate::protocol::pkix::testing::NOW;
@@ -282,7 +279,7 @@ mod tests {
         }
         let mut case = Case::good();
         case.mx().security = Security::Bogus("the DNSKEY set is not signed".to_owned());
-        assert!(case.mx().doubt());
+        assert!(case.mx().doubt(Doubt::Stripped));
         let assessment = case.assess();
         assert_eq!(case.codes(), Case::good().codes());
         assert!(assessment.complete.contains(&(Check::Dnssec, false)));

@@ -2,7 +2,6 @@
 
 use crate::assess::Context;
 use crate::assess::Findings;
-use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
 use crate::evidence::dns::Answer;
 use crate::evidence::mta_sts::MtaStsEvidence;
@@ -65,7 +64,7 @@ pub(super) fn assess(
         lookup.answer != Answer::Unknown || context.is_fact(lookup),
     );
     if lookup.answer == Answer::Unknown {
-        if let Some(failure) = sayable_failure(lookup) {
+        if let Some(failure) = context.sayable_failure(lookup) {
             findings.add(
                 Code::MtaStsRecordLookupFailed,
                 Severity::Warning,

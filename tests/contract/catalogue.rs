@@ -73,8 +73,6 @@ fn a_code_is_made_by_the_file_of_its_check_and_has_a_case_there() {
 const NOT_MADE_YET: &[&str] = &[
     "mta_sts_policy_changed_id_same",
     "mta_sts_removed_too_early",
-    "smtp_egress_blocked",
-    "smtp_no_ipv6_route",
     "dane_denial_broken",
     "expectation_mta_sts_mode",
     "expectation_dane",
