@@ -21,6 +21,10 @@ use crate::report::SelfReport;
 use crate::report::resolution::Resolution;
 use crate::telemetry::Telemetry;
 
+mod sharing;
+
+use sharing::UnderWay;
+
 pub use crate::observe::ObserverError as ProberError;
 pub use crate::protocol::dnssec::Question;
 pub use crate::protocol::dnssec::QuestionError;
@@ -33,6 +37,16 @@ pub struct Prober {
     limits: Limits,
     /// Assessments at one time: they are computation, and more of them than processors only wait.
     assessing: Arc<Semaphore>,
+    under_way: Arc<UnderWay<Asked, Report>>,
+}
+
+/// What a probe is asked for; equal ones under way are one.
+#[derive(Debug, PartialEq)]
+struct Asked {
+    domain: DomainName,
+    module: Module,
+    timeout: Duration,
+    caps: Caps,
 }
 
 impl Prober {
@@ -45,6 +59,7 @@ impl Prober {
             assessing: Arc::new(Semaphore::new(
                 std::thread::available_parallelism().map_or(1, usize::from),
             )),
+            under_way: Arc::default(),
         })
     }
 
@@ -103,6 +118,24 @@ impl Prober {
     }
 
     async fn run_within(
+        &self,
+        domain: &DomainName,
+        module: &Module,
+        timeout: Duration,
+        caps: Caps,
+    ) -> Report {
+        let asked = Asked {
+            domain: domain.clone(),
+            module: module.clone(),
+            timeout,
+            caps,
+        };
+        let (prober, domain, module) = (self.clone(), domain.clone(), module.clone());
+        let probe = async move { prober.probe(&domain, &module, timeout, caps).await };
+        self.under_way.join(asked, probe).await
+    }
+
+    async fn probe(
         &self,
         domain: &DomainName,
         module: &Module,

@@ -25,6 +25,8 @@ mod exposition;
 mod http;
 mod monitor;
 mod mta_sts;
+mod own_trouble;
+mod politeness;
 mod resolve;
 mod smtp;
 mod trouble;

@@ -2,7 +2,7 @@
 //!
 //! A server that greets with 421 or another 4xx says "not now" (RFC 5321 §4.2.1), and a monitor that comes again for the
 //! next domain on the same server looks like an attack. Providers count by our address over all their servers; so when
-//! several of one network have said it and none has let us in since, the others there are left alone, too.
+//! several of one network have said it twice in a row and none has let us in since, the others there are left alone, too.
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
@@ -25,6 +25,8 @@ const FIRST: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// So many addresses of a network make it one provider's decision.
 const NETWORK_ENOUGH: usize = 3;
+/// Each of which has said it so often in a row: servers that have nothing to do with each other may be busy at one time.
+const TIMES_ENOUGH: u32 = 2;
 /// Addresses and networks remembered; beyond it those whose pause is over are forgotten at once.
 const MOST: usize = 4096;
 
@@ -92,11 +94,14 @@ impl Backoff {
         let address = address.to_canonical();
         let mut pauses = self.pauses();
         pauses.forget(now);
-        pauses
+        let own = pauses
             .addresses
             .entry(address)
-            .or_insert_with(|| Pause::none(now, reply, at))
-            .again(now, reply, at);
+            .or_insert_with(|| Pause::none(now, reply, at));
+        own.again(now, reply, at);
+        if own.times < TIMES_ENOUGH {
+            return;
+        }
         let network = pauses
             .networks
             .entry(network(address))
@@ -259,15 +264,21 @@ mod tests {
         ];
         for (why, said, sibling, stranger) in rows {
             let backoff = Backoff::default();
+            let now = Instant::now();
+            let later = now + FIRST;
             for &address in &said {
-                assert_eq!(backoff.held_back(sibling), None, "{why}");
-                backoff.turned_away(address, &reply(), THEN);
+                backoff.turned_away_at(address, &reply(), THEN, now);
             }
-            let held = backoff.held_back(sibling).unwrap();
+            for &address in &said {
+                assert_eq!(backoff.held_back_at(sibling, later), None, "{why}");
+                backoff.turned_away_at(address, &reply(), THEN, later);
+            }
+            let held = backoff.held_back_at(sibling, later).unwrap();
             assert_eq!(held.by, HeldBackBy::Network, "{why}");
-            assert_eq!(backoff.held_back(stranger), None, "{why}");
+            assert_eq!(backoff.held_back_at(stranger, later), None, "{why}");
             backoff.let_in(said[0]);
-            assert_eq!(backoff.held_back(sibling), None, "{why}: it let us in");
+            let held = backoff.held_back_at(sibling, later);
+            assert_eq!(held, None, "{why}: it let us in");
         }
     }
 

@@ -242,8 +242,11 @@ impl Observing {
         let (connect, visit) = match knock(target, Instant::now() + patience).await {
             Ok(visit) => (Connect::Up, Some(visit)),
             // These are hosts known to answer: some seconds are enough.
-            Err(NotConnected::Unreachable(_) | NotConnected::TimedOut) => (Connect::Down, None),
-            Err(NotConnected::OwnTrouble(OwnTrouble::Forbidden(_))) => (Connect::Down, None),
+            Err(
+                NotConnected::Unreachable(_)
+                | NotConnected::TimedOut
+                | NotConnected::OwnTrouble(OwnTrouble::Forbidden(_)),
+            ) => (Connect::Down, None),
             Err(NotConnected::OwnTrouble(OwnTrouble::NoSocket(_) | OwnTrouble::NoRoute(_))) => {
                 return;
             }

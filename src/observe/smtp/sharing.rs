@@ -735,6 +735,76 @@ mod tests {
         assert_eq!(world.telemetry.smtp_shared.value(), 1);
     }
 
+    fn turned_away() -> Vec<Step> {
+        let say = |text: &str| Step::Say(text.as_bytes().to_vec());
+        vec![
+            say("421 not now\r\n"),
+            Step::Hear("QUIT"),
+            say("221 bye\r\n"),
+            Step::Drain,
+        ]
+    }
+
+    #[tokio::test]
+    async fn who_turns_us_away_is_left_alone_and_keeps_what_was_seen() {
+        let config = tls(&[&ECDSA], Versions::All);
+        for (why, reuse) in [("shared", AN_INSTANT), ("not shared", Duration::ZERO)] {
+            let config = Arc::clone(&config);
+            let script = move |number| match number {
+                0 => ordinary(&config),
+                _ => turned_away(),
+            };
+            let world = World::new(script, |settings| settings.reuse = reuse).await;
+            let good = observation(world.ask("a", FOREVER).await);
+            for _ in 0..3 {
+                let now = observation(world.ask("a", FOREVER).await);
+                assert_eq!(now.sessions, good.sessions, "{why}");
+                assert_eq!(now.observed_at, good.observed_at, "{why}");
+                assert_eq!(now.turned_away.as_ref().map(|r| r.code), Some(421), "{why}");
+            }
+            let record = TlsaRecord {
+                usage: 3,
+                selector: 1,
+                matching_type: 1,
+                data: vec![0; 32],
+            };
+            let others = world.ask_with("a", None, &[record], FOREVER).await;
+            assert_eq!(observation(others).sessions, good.sessions, "{why}: TLSA");
+            assert_eq!(world.server.connections(), 2, "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_thousand_domains_are_turned_away_once() {
+        let world = World::new(|_| turned_away(), |_| {}).await;
+        let names: Vec<String> = (0..1000).map(|n| format!("mx.domain{n}.example")).collect();
+        let asks = names.iter().map(|name| world.ask(name, FOREVER));
+        for seen in futures_util::future::join_all(asks).await {
+            let seen = observation(seen);
+            assert_eq!(seen.sessions[0].end.outcome(), SmtpOutcome::Throttled);
+        }
+        assert_eq!(world.server.connections(), 1);
+        assert_eq!(world.telemetry.smtp_shared.value(), 999);
+    }
+
+    #[tokio::test]
+    async fn who_stops_answering_keeps_nothing() {
+        let config = tls(&[&ECDSA], Versions::All);
+        let script = move |number| match number {
+            0 => ordinary(&config),
+            1 => vec![],
+            _ => turned_away(),
+        };
+        let world = World::new(script, |settings| settings.reuse = AN_INSTANT).await;
+        let outcome = async || {
+            let seen = observation(world.ask("a", FOREVER).await);
+            (seen.sessions[0].end.outcome(), seen.turned_away.is_some())
+        };
+        assert_eq!(outcome().await, (SmtpOutcome::Tls, false));
+        assert_eq!(outcome().await, (SmtpOutcome::ProtocolError, false));
+        assert_eq!(outcome().await, (SmtpOutcome::Throttled, false));
+    }
+
     #[tokio::test]
     async fn without_a_slot_the_last_observation_counts() {
         let never = Arc::new(Semaphore::new(0));
