@@ -409,6 +409,7 @@ mod tests {
     use crate::assess::testing::WORLD;
     use crate::assess::testing::add_address;
     use crate::assess::testing::check_rows;
+    use crate::assess::testing::observation;
     use crate::assess::testing::session;
     use crate::evidence::mta_sts::PolicyEvidence;
     use crate::evidence::smtp::LegacyTls;
@@ -428,6 +429,32 @@ mod tests {
             version: "TLS 1.0".to_owned(),
             cipher_suite: "TLS_RSA_WITH_AES_128_CBC_SHA".to_owned(),
         })
+    }
+
+    #[test]
+    fn our_own_network_is_nobody_elses_fault() {
+        let surroundings = |port25_egress, ipv6_route| Surroundings {
+            port25_egress,
+            ipv6_route,
+            ..Surroundings::default()
+        };
+        for (known, expected) in [
+            (surroundings(None, None), vec![]),
+            (surroundings(Some(true), Some(true)), vec![]),
+            (
+                surroundings(Some(false), None),
+                vec![(Code::SmtpEgressBlocked, Severity::Critical)],
+            ),
+            (
+                surroundings(None, Some(false)),
+                vec![(Code::SmtpNoIpv6Route, Severity::Info)],
+            ),
+        ] {
+            let said: Vec<(Code, Severity)> = of_surroundings(known)
+                .map(|finding| (finding.code, finding.severity))
+                .collect();
+            assert_eq!(said, expected, "{known:?}");
+        }
     }
 
     #[test]
@@ -467,6 +494,12 @@ mod tests {
             (
                 "421",
                 |c| c.ends(E::Throttled(reply(421))),
+                C::SmtpThrottled,
+                S::Info,
+            ),
+            (
+                "421 after all was seen",
+                |c| observation(c.host()).turned_away = Some(reply(421)),
                 C::SmtpThrottled,
                 S::Info,
             ),

@@ -144,6 +144,33 @@ async fn a_domain_that_does_everything() {
     );
 }
 
+/// A clock so far off that the root's own signatures are out of time makes no zone bogus.
+#[tokio::test]
+async fn a_clock_that_is_wrong_by_weeks() {
+    const DAY: i64 = 86_400;
+    let probing = Probing::of([Domain::new("good.example").mx(Mx::new("mx1"))]).await;
+    let file = probing.world.dir().join("observer.yaml");
+    let config = Config::load(Some(&file), &Overrides::default()).unwrap();
+    for (why, days) in [("slow", -60), ("fast", 60)] {
+        let telemetry = Arc::<Telemetry>::default();
+        let clock: Clock = Arc::new(move || clock::now().plus(days * DAY));
+        let observer = Observer::with_clock(&config, Arc::clone(&telemetry), clock).unwrap();
+        let domain = DomainName::parse("good.example").unwrap();
+        let seen = observer.observe(&domain, &probing.module, LONG).await;
+        assert_eq!(seen.monitor.surroundings.clock, Some(false), "{why}");
+        let failure = seen.routing.mx.failure().unwrap();
+        assert_eq!(failure.kind, FailureKind::Clock, "{why}");
+        assert!(
+            !seen.routing.mx.records().is_empty(),
+            "{why}: what was answered stays"
+        );
+        let counted = telemetry.dns_failures.of(FailureKind::Clock).value();
+        assert!(counted > 0, "{why}");
+    }
+    let seen = probing.probe("good.example").await;
+    assert_eq!(seen.monitor.surroundings.clock, Some(true));
+}
+
 #[tokio::test]
 async fn nothing_more_is_asked_of_who_takes_no_mail() {
     let probing = Probing::of([
