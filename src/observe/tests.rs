@@ -270,6 +270,61 @@ async fn what_was_learned_by_the_deadline_stays() {
     assert_eq!(tlsrpt.answer, Answer::Unknown);
 }
 
+/// Tasks of this runtime; the world has one of its own.
+fn tasks() -> usize {
+    tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks()
+}
+
+async fn tasks_become(expected: usize, why: &str) {
+    let limit = Instant::now() + Duration::from_secs(10);
+    while tasks() != expected {
+        assert!(
+            Instant::now() < limit,
+            "{why}: {} tasks, not {expected}",
+            tasks()
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_outlives_a_probe_but_what_belongs_to_an_address() {
+    let hanging = |name: &str| {
+        Domain::new(name)
+            .unanswered("_smtp._tls", "TXT")
+            .policy(Policy::enforce().hangs_after_tls())
+    };
+    let mut probing = Probing::of([
+        hanging("hangs.example").mx(Mx::new("mx1")),
+        hanging("tarpit.example").mx(Mx::new("mx1").smtp(Smtp::silent())),
+    ])
+    .await;
+    let file = probing.world.dir().join("observer.yaml");
+    let mut config = Config::load(Some(&file), &Overrides::default()).unwrap();
+    config.smtp.session_timeout = Duration::from_secs(4);
+    probing.observer = Observer::new(&config, Arc::clone(&probing.telemetry)).unwrap();
+    let timeout = Duration::from_secs(2);
+    // The connection to the resolver is everybody's.
+    let queries = ProbeQueries::default();
+    probing
+        .observer
+        .resolver
+        .mx("hangs.example", &queries)
+        .await;
+    let idle = tasks();
+    probing.probe_for("hangs.example", timeout).await;
+    tasks_become(idle, "all is over").await;
+    probing.probe_for("tarpit.example", timeout).await;
+    tasks_become(idle + 1, "the session goes on").await;
+    tasks_become(idle, "until its own time is up").await;
+    // Whoever asks goes away: the same, and at once.
+    let asked = probing.probe_for("hangs.example", LONG);
+    assert!(timeout_at(Instant::now() + timeout, asked).await.is_err());
+    tasks_become(idle, "nobody waits").await;
+}
+
 #[tokio::test]
 async fn a_deadline_that_has_passed_still_gives_evidence() {
     let probing = Probing::of([Domain::new("late.example").mx(Mx::new("mx1"))]).await;

@@ -193,6 +193,7 @@ impl Drop for Rule {
 /// The exporter as it was built.
 struct Exporter {
     child: Child,
+    address: &'static str,
     log: PathBuf,
 }
 
@@ -216,7 +217,11 @@ impl Exporter {
             .stderr(output)
             .spawn()
             .expect("the exporter starts");
-        let exporter = Self { child, log };
+        let exporter = Self {
+            child,
+            address: EXPORTER,
+            log,
+        };
         exporter.until(|| exporter.log().contains("listening"));
         exporter
     }
@@ -226,7 +231,7 @@ impl Exporter {
     }
 
     fn get(&self, path: &str) -> String {
-        let url = format!("http://{EXPORTER}{path}");
+        let url = format!("http://{}{path}", self.address);
         Ran::of(Command::new("curl").args(["-sS", "--fail-with-body", "--max-time", "60", &url]))
             .expect("the exporter answers")
     }
