@@ -5,6 +5,7 @@
 //! addresses, none of which has connected since the last connection that did, while other ports can be connected to.
 //! Before that is believed, hosts that answered within the hour are asked again, or those that the operator names
 //! (`self_check.smtp_hosts`), which decide alone: what is known to answer and does not was kept from it.
+//! Where nothing has connected since the start, MX hosts of some listed domains are asked instead.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;

@@ -21,11 +21,14 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::config::IpVersion;
 use crate::config::SmtpHost;
+use crate::config::SpecialUse;
+use crate::domain_name::DomainName;
 use crate::domain_name::MxHost;
 use crate::evidence::monitor::Surroundings;
 use crate::observe::dns::DnssecData;
 use crate::observe::dns::ProbeQueries;
 use crate::observe::dns::Resolver;
+use crate::observe::limits::special_use;
 use crate::observe::smtp::sharing::SmtpObserver;
 use crate::telemetry::SelfCheck;
 use crate::telemetry::Telemetry;
@@ -51,6 +54,9 @@ const ROUND_IN_TROUBLE: Duration = Duration::from_secs(30);
 /// So old may the last answer be for what was bogus already in memory, and for connections that fail.
 const RECENT: Duration = Duration::from_secs(10);
 
+/// So many of the listed domains are looked at while nothing has ever connected.
+const LISTED_ASKED: usize = 6;
+
 /// Bogus verdicts from before live on in memory for so long after the upstream has been mended.
 const AFTERMATH: Duration = Duration::from_secs(40);
 
@@ -61,6 +67,9 @@ pub(super) struct SelfChecks {
     egress: Arc<Egress>,
     drift: Drift,
     smtp_hosts: Vec<SmtpHost>,
+    /// Some of the listed domains.
+    listed: Vec<DomainName>,
+    special_use: SpecialUse,
     families: Vec<IpVersion>,
     /// Held while asking, so that equal doubts at once cost one question.
     asked: Mutex<Asked>,
@@ -138,6 +147,13 @@ impl SelfChecks {
             drift: Drift::new(Arc::clone(&known)),
             known,
             smtp_hosts: config.self_check.smtp_hosts.clone(),
+            listed: config
+                .domains
+                .iter()
+                .map(|listed| listed.domain.clone())
+                .take(LISTED_ASKED)
+                .collect(),
+            special_use: config.limits.special_use_addresses,
             families: config.smtp.families.clone(),
             asked: Mutex::default(),
             hosts_asked: Mutex::default(),
@@ -191,7 +207,6 @@ impl SelfChecks {
         if is_new || (self.smtp_hosts.is_empty() && !self.egress.is_in_doubt()) {
             return;
         }
-        let begin = Instant::now();
         let named = Box::pin(self.ask_hosts(smtp)).await;
         if self.egress.judge(named) == Judgement::NeedsAnotherPort {
             if Box::pin(self.resolver.connects()).await {
@@ -202,7 +217,8 @@ impl SelfChecks {
                 self.known.set(SelfCheck::Port25Egress, None);
             }
         }
-        *asked = Some(begin);
+        // What failed meanwhile is answered, too.
+        *asked = Some(Instant::now());
     }
 
     /// Knocks at the hosts that the operator names, else at those that are known to answer.
@@ -211,7 +227,11 @@ impl SelfChecks {
             smtp.knock(&host, address).await == Some(Connect::Down)
         };
         if self.smtp_hosts.is_empty() {
-            join_all(self.egress.worth_asking().into_iter().map(knock)).await;
+            let mut askable = self.egress.worth_asking();
+            if askable.is_empty() {
+                askable = Box::pin(self.hosts_of_listed_domains()).await;
+            }
+            join_all(askable.into_iter().map(knock)).await;
             return Named::NotAllFailed;
         }
         let askable = join_all(self.smtp_hosts.iter().map(|host| self.addresses(host))).await;
@@ -229,6 +249,26 @@ impl SelfChecks {
         } else {
             Named::NotAllFailed
         }
+    }
+
+    /// Where nothing has ever connected, the first domains that are listed tell whether it is the one that was looked at or all
+    /// of them: an address of the best MX host of each.
+    async fn hosts_of_listed_domains(&self) -> Vec<(MxHost, IpAddr)> {
+        let queries = ProbeQueries::default();
+        let looks = self.listed.iter().map(|domain| async {
+            let mx = Box::pin(self.resolver.mx(domain.as_str(), &queries)).await;
+            let hosts = mx.records().iter().filter(|record| !record.host.is_root());
+            let best = hosts.min_by_key(|record| record.preference)?;
+            let Askable::At(addresses) = self.addresses(&SmtpHost::Name(best.host.clone())).await
+            else {
+                return None;
+            };
+            // What DNS names is only connected to where probes would do so.
+            addresses.into_iter().find(|&(_, address)| {
+                self.special_use == SpecialUse::Allow || special_use(address).is_none()
+            })
+        });
+        join_all(looks).await.into_iter().flatten().collect()
     }
 
     /// The addresses of a host that the operator names: those that there is a way to.
