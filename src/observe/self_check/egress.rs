@@ -109,13 +109,16 @@ impl Egress {
         good
     }
 
-    /// Judges what was seen. `named`: whether every host that the operator names failed just now; none when there is none,
-    /// or not all of them could be asked.
-    pub(super) fn judge(&self, named: Named) -> Judgement {
+    /// Judges what was seen, given what hosts that were asked again did just now.
+    pub(super) fn judge(&self, asked: Asked) -> Judgement {
         let mut seen = self.seen();
         let now = Instant::now();
         seen.forget(now);
-        let verdict = if named == Named::AllFailed {
+        let verdict = if asked == Asked::SomeConnected {
+            // They were asked at one time: the others' failures are no news since.
+            seen.down.clear();
+            Some(true)
+        } else if asked == Asked::NamedFailed {
             Some(false)
         } else if seen.fail_together() {
             if !seen.has_other_port(now) {
@@ -151,13 +154,15 @@ pub(in crate::observe) enum Connect {
     Down,
 }
 
-/// What the hosts that the operator names did.
+/// What became of asking hosts again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Named {
-    /// Every one was tried, and none connected.
-    AllFailed,
-    /// There are none, or some connected or could not be tried.
-    NotAllFailed,
+pub(super) enum Asked {
+    /// Some connection came up.
+    SomeConnected,
+    /// None did to the hosts that the operator names, and every one was tried.
+    NamedFailed,
+    /// None did, and that is not enough to say more.
+    NoneConnected,
 }
 
 /// Whether that was enough.
@@ -253,7 +258,7 @@ mod tests {
     /// Host, last octet of its address, what its connection did.
     type Row<'a> = (&'a str, u8, Connect);
 
-    fn verdict(rows: &[Row<'_>], other_port: Connect, named: Named) -> (Judgement, Option<bool>) {
+    fn verdict(rows: &[Row<'_>], other_port: Connect, asked: Asked) -> (Judgement, Option<bool>) {
         let known = Arc::<Known>::default();
         let egress = Egress::new(Arc::clone(&known));
         for &(host, octet, connect) in rows {
@@ -262,7 +267,7 @@ mod tests {
         if other_port == Connect::Up {
             egress.note_other_port();
         }
-        let judgement = egress.judge(named);
+        let judgement = egress.judge(asked);
         (judgement, known.of(SelfCheck::Port25Egress))
     }
 
@@ -279,18 +284,18 @@ mod tests {
         ];
         let then_up = [three.as_slice(), &[("mx.d.example", 4, Up)]].concat();
         let after_up = [&[("mx.d.example", 4, Up)], three.as_slice()].concat();
-        let named = Named::NotAllFailed;
-        for (why, rows, other_port, named, expected) in [
-            ("nothing seen", &[][..], Up, named, (Done, None)),
-            ("three", &three, Up, named, (Done, Some(false))),
+        let none = Asked::NoneConnected;
+        for (why, rows, other_port, asked, expected) in [
+            ("nothing seen", &[][..], Up, none, (Done, None)),
+            ("three", &three, Up, none, (Done, Some(false))),
             (
                 "perhaps nothing works at all",
                 &three,
                 Down,
-                named,
+                none,
                 (NeedsAnotherPort, None),
             ),
-            ("two", &three[..2], Up, named, (Done, None)),
+            ("two", &three[..2], Up, none, (Done, None)),
             (
                 "three hosts of one domain",
                 &[
@@ -299,7 +304,7 @@ mod tests {
                     ("mx3.a.example", 3, Down),
                 ],
                 Up,
-                named,
+                none,
                 (Done, None),
             ),
             (
@@ -310,33 +315,40 @@ mod tests {
                     ("mx.c.example", 1, Down),
                 ],
                 Up,
-                named,
+                none,
                 (Done, None),
             ),
-            ("one connects", &then_up, Up, named, (Done, Some(true))),
+            ("one connects", &then_up, Up, none, (Done, Some(true))),
             (
                 "as before the block",
                 &after_up,
                 Up,
-                named,
+                none,
                 (Done, Some(false)),
             ),
             (
                 "two dead domains",
                 &after_up[..3],
                 Up,
-                named,
+                none,
+                (Done, Some(true)),
+            ),
+            (
+                "one connects, and the others fail a moment later",
+                &after_up,
+                Up,
+                Asked::SomeConnected,
                 (Done, Some(true)),
             ),
             (
                 "known to answer, and does not",
                 &three[..1],
                 Down,
-                Named::AllFailed,
+                Asked::NamedFailed,
                 (Done, Some(false)),
             ),
         ] {
-            assert_eq!(verdict(rows, other_port, named), expected, "{why}");
+            assert_eq!(verdict(rows, other_port, asked), expected, "{why}");
         }
     }
 
@@ -361,7 +373,7 @@ mod tests {
         egress.note(&host, [192, 0, 2, 1].into(), Connect::Down);
         let failed = Instant::now();
         assert!(!egress.was_blocked_at(failed), "not known");
-        egress.judge(Named::AllFailed);
+        egress.judge(Asked::NamedFailed);
         assert!(!egress.was_blocked_at(failed), "no reason to look anew");
         egress.note(&host, [192, 0, 2, 1].into(), Connect::Up);
         assert!(egress.was_blocked_at(failed));

@@ -39,10 +39,10 @@ mod route;
 
 pub(super) use drift::Drift;
 pub(super) use drift::ZoneTime;
+use egress::Asked as HostsAsked;
 pub(super) use egress::Connect;
 pub(super) use egress::Egress;
 use egress::Judgement;
-use egress::Named;
 pub(super) use route::has_route;
 
 /// From one round to the next while all is well.
@@ -207,11 +207,11 @@ impl SelfChecks {
         if is_new || (self.smtp_hosts.is_empty() && !self.egress.is_in_doubt()) {
             return;
         }
-        let named = Box::pin(self.ask_hosts(smtp)).await;
-        if self.egress.judge(named) == Judgement::NeedsAnotherPort {
+        let outcome = Box::pin(self.ask_hosts(smtp)).await;
+        if self.egress.judge(outcome) == Judgement::NeedsAnotherPort {
             if Box::pin(self.resolver.connects()).await {
                 self.egress.note_other_port();
-                self.egress.judge(named);
+                self.egress.judge(outcome);
             } else {
                 // Nothing works at all: that is not about port 25.
                 self.known.set(SelfCheck::Port25Egress, None);
@@ -222,32 +222,32 @@ impl SelfChecks {
     }
 
     /// Knocks at the hosts that the operator names, else at those that are known to answer.
-    async fn ask_hosts(&self, smtp: &SmtpObserver) -> Named {
-        let knock = |(host, address): (MxHost, IpAddr)| async move {
-            smtp.knock(&host, address).await == Some(Connect::Down)
-        };
-        if self.smtp_hosts.is_empty() {
-            let mut askable = self.egress.worth_asking();
-            if askable.is_empty() {
-                askable = Box::pin(self.hosts_of_listed_domains()).await;
+    async fn ask_hosts(&self, smtp: &SmtpObserver) -> HostsAsked {
+        let askable = if self.smtp_hosts.is_empty() {
+            let mut hosts = self.egress.worth_asking();
+            if hosts.is_empty() {
+                hosts = Box::pin(self.hosts_of_listed_domains()).await;
             }
-            join_all(askable.into_iter().map(knock)).await;
-            return Named::NotAllFailed;
-        }
-        let askable = join_all(self.smtp_hosts.iter().map(|host| self.addresses(host))).await;
-        let knocks = askable.into_iter().map(|host| async move {
-            match host {
-                Askable::At(addresses) => join_all(addresses.into_iter().map(knock))
-                    .await
-                    .into_iter()
-                    .all(|failed| failed),
-                Askable::Not => false,
-            }
-        });
-        if join_all(knocks).await.into_iter().all(|failed| failed) {
-            Named::AllFailed
+            // These decide nothing by themselves.
+            vec![Askable::At(hosts), Askable::Not]
         } else {
-            Named::NotAllFailed
+            join_all(self.smtp_hosts.iter().map(|host| self.addresses(host))).await
+        };
+        let all_askable = askable.iter().all(|host| matches!(host, Askable::At(_)));
+        let addresses = askable.into_iter().flat_map(|host| match host {
+            Askable::At(addresses) => addresses,
+            Askable::Not => Vec::new(),
+        });
+        let knocks =
+            addresses.map(|(host, address)| async move { smtp.knock(&host, address).await });
+        let outcomes = join_all(knocks).await;
+        let failed = |outcome: &Option<Connect>| *outcome == Some(Connect::Down);
+        if outcomes.contains(&Some(Connect::Up)) {
+            HostsAsked::SomeConnected
+        } else if all_askable && outcomes.iter().all(failed) {
+            HostsAsked::NamedFailed
+        } else {
+            HostsAsked::NoneConnected
         }
     }
 
