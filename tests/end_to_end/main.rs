@@ -27,6 +27,8 @@ mod http;
 mod memory;
 mod monitor;
 mod mta_sts;
+mod own_trouble;
+mod politeness;
 mod record;
 mod reload;
 mod replay;
