@@ -635,6 +635,15 @@ fn every_report_fits_the_schema_and_junit() {
     }
     assert_eq!(reports, names.len());
 
+    let mut assuming = program();
+    assuming.args(["check", "--config.file"]).arg(&*config);
+    assuming.args(["--output", "json", "--assume", "mode=enforce"]);
+    let output = assuming.arg("testing.example").output().unwrap();
+    let report: Value = serde_json::from_str(&out(&output)).unwrap();
+    fits(&form, &report);
+    assert_eq!(report["assumed"], json!(["mode=enforce"]));
+    assert!(report["changes"]["delivery"]["mta_sts"].is_object());
+
     let output = check("junit");
     assert_eq!(output.status.code(), Some(1), "{}", complaint(&output));
     let junit = quick_junit::Report::deserialize_from_str(&out(&output)).unwrap();
