@@ -30,6 +30,11 @@ pub use crate::evidence::assume::AssumptionError;
 pub use crate::evidence::assume::Assumptions;
 pub use crate::evidence::assume::CannotAssume;
 pub use crate::evidence::recording;
+
+mod sharing;
+
+use sharing::UnderWay;
+
 pub use crate::observe::ObserverError as ProberError;
 pub use crate::protocol::dnssec::Question;
 pub use crate::protocol::dnssec::QuestionError;
@@ -44,6 +49,16 @@ pub struct Prober {
     memory: Arc<Memory>,
     /// Assessments at one time: they are computation, and more of them than processors only wait.
     assessing: Arc<Semaphore>,
+    under_way: Arc<UnderWay<Asked, Report>>,
+}
+
+/// What a probe is asked for; equal ones under way are one.
+#[derive(Debug, PartialEq)]
+struct Asked {
+    domain: DomainName,
+    module: Module,
+    timeout: Duration,
+    caps: Caps,
 }
 
 impl Prober {
@@ -70,6 +85,7 @@ impl Prober {
             assessing: Arc::new(Semaphore::new(
                 std::thread::available_parallelism().map_or(1, usize::from),
             )),
+            under_way: Arc::default(),
         })
     }
 
@@ -88,18 +104,16 @@ impl Prober {
             roots: Arc::clone(&config.roots),
             limits: config.limits.clone(),
             expectations: Arc::new(Expectations::of(&config.domains)),
+            // Nobody waits for a probe under what was in force before.
+            under_way: Arc::default(),
             ..self.clone()
         })
     }
 
     /// Looks at `domain` for at most `timeout` and judges what was learned by then.
     pub async fn run(&self, domain: &DomainName, module: &Module, timeout: Duration) -> Report {
-        let caps = Caps::of(&self.limits);
-        let nothing = Assumptions::default();
-        let evidence = self.observe(domain, module, timeout, caps, &nothing).await;
-        let report = self.judged(evidence, module).await;
-        self.memory.remember(&report);
-        report
+        self.run_within(domain, module, timeout, Caps::of(&self.limits))
+            .await
     }
 
     /// The same, and what it would be if that held.
@@ -130,10 +144,8 @@ impl Prober {
         module: &Module,
         timeout: Duration,
     ) -> Report {
-        let caps = Caps::for_unlisted(&self.limits);
-        let nothing = Assumptions::default();
-        let evidence = self.observe(domain, module, timeout, caps, &nothing).await;
-        self.judged(evidence, module).await
+        self.run_within(domain, module, timeout, Caps::for_unlisted(&self.limits))
+            .await
     }
 
     /// One validated look-up.
@@ -157,7 +169,7 @@ impl Prober {
     /// The same again and again, every few minutes, until it is something else than `last`.
     pub async fn check_itself_until_changed(&self, last: &SelfReport) -> SelfReport {
         loop {
-            let known = self.observer.dnssec_upstream();
+            let known = self.observer.surroundings();
             let report = self.about_itself();
             if report != *last {
                 return report;
@@ -169,8 +181,34 @@ impl Prober {
     /// What was known last of the monitor itself.
     pub fn about_itself(&self) -> SelfReport {
         SelfReport {
-            findings: assess_itself(self.observer.dnssec_upstream()),
+            findings: assess_itself(self.observer.surroundings()),
         }
+    }
+
+    async fn run_within(
+        &self,
+        domain: &DomainName,
+        module: &Module,
+        timeout: Duration,
+        caps: Caps,
+    ) -> Report {
+        let asked = Asked {
+            domain: domain.clone(),
+            module: module.clone(),
+            timeout,
+            caps,
+        };
+        let (prober, domain, module) = (self.clone(), domain.clone(), module.clone());
+        let probe = async move {
+            let nothing = Assumptions::default();
+            let evidence = prober
+                .observe(&domain, &module, timeout, caps, &nothing)
+                .await;
+            let report = prober.judged(evidence, &module).await;
+            prober.memory.remember(&report);
+            report
+        };
+        self.under_way.join(asked, probe).await
     }
 
     async fn observe(

@@ -155,19 +155,13 @@ fn assess_lookups(
                 findings.add(Code::DaneTlsaBogus, Severity::Critical, owner, cause);
             }
             DnssecStatus::Indeterminate => {
-                let failure = lookup.failure().filter(|failure| !failure.kind.is_ours());
-                if let Some(failure) = failure {
+                if let Some(detail) = context.sayable_failure(lookup) {
                     let severity = if context.is_fact(lookup) {
                         Severity::Critical
                     } else {
                         Severity::Warning
                     };
-                    findings.add(
-                        Code::DaneTlsaLookupFailed,
-                        severity,
-                        owner,
-                        failure.to_string(),
-                    );
+                    findings.add(Code::DaneTlsaLookupFailed, severity, owner, detail);
                 }
             }
             DnssecStatus::Insecure if !lookup.records().is_empty() => {

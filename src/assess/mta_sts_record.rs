@@ -5,7 +5,6 @@ use crate::assess::Findings;
 use crate::assess::advice::mta_sts_line;
 use crate::assess::advice::policy_mx_line;
 use crate::assess::advice::quoted;
-use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
 use crate::evidence::dns::Answer;
 use crate::evidence::mta_sts::MtaStsEvidence;
@@ -69,7 +68,7 @@ pub(super) fn assess(
         lookup.answer != Answer::Unknown || context.is_fact(lookup),
     );
     if lookup.answer == Answer::Unknown {
-        if let Some(failure) = sayable_failure(lookup) {
+        if let Some(failure) = context.sayable_failure(lookup) {
             findings.add(
                 Code::MtaStsRecordLookupFailed,
                 Severity::Warning,

@@ -31,6 +31,7 @@ use crate::evidence::mail_routing::MxRecord;
 use crate::evidence::mail_routing::TlsaEvidence;
 use crate::evidence::mail_routing::TlsaQuestion;
 use crate::evidence::monitor::Monitor;
+use crate::evidence::monitor::Surroundings;
 use crate::evidence::mta_sts::FetchSeconds;
 use crate::evidence::mta_sts::MtaStsEvidence;
 use crate::evidence::mta_sts::PolicyEvidence;
@@ -105,9 +106,7 @@ impl Case {
             history: None,
             monitor: Monitor {
                 resolver_answered: true,
-                port25_egress: None,
-                ipv6_route: None,
-                dnssec_upstream: None,
+                surroundings: Surroundings::default(),
             },
             cost: Cost {
                 seconds: 0.5,
@@ -318,6 +317,7 @@ pub(super) fn host(preference: u16, name: &str) -> HostEvidence {
                     no_rsa_key(name.as_str()),
                 ],
                 dane_sessions: Vec::new(),
+                turned_away: None,
             })),
         }],
         name,

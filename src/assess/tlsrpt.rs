@@ -6,7 +6,6 @@ use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::advice::tlsrpt_line;
 use crate::assess::mta_sts_record::RecordStatus;
-use crate::assess::sayable_failure;
 use crate::domain_name::DomainName;
 use crate::evidence::dns::Answer;
 use crate::evidence::tlsrpt::TlsRptEvidence;
@@ -51,7 +50,7 @@ pub(super) fn assess(
         lookup.answer != Answer::Unknown || context.is_fact(lookup),
     );
     if lookup.answer == Answer::Unknown {
-        if let Some(failure) = sayable_failure(lookup) {
+        if let Some(failure) = context.sayable_failure(lookup) {
             findings.add(Code::TlsrptLookupFailed, Severity::Warning, "", failure);
         }
         return TlsRptVerdict::of_nothing(RecordStatus::Unknown);

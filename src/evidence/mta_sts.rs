@@ -72,8 +72,10 @@ pub enum PolicyFetchFailure {
     NoAddress,
     /// Only special-use addresses, which are refused before connecting.
     SpecialUseAddress(String),
-    /// Refused, reset, no route.
+    /// Refused, reset, no route from others to it.
     Connect(String),
+    /// Only addresses that this monitor itself has no route to.
+    NoRoute(String),
     /// Not done in `allowed_seconds`.
     Timeout(FetchPhase),
     /// The handshake failed.

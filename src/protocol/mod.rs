@@ -12,6 +12,7 @@ pub mod dnssec;
 pub mod mta_sts;
 pub mod pem;
 pub mod pkix;
+pub mod public_suffix;
 pub mod smtp;
 pub mod tls;
 pub mod tlsa;

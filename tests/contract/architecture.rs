@@ -164,7 +164,7 @@ const ENTERS_AT: &[(&str, &[&str])] = &[
     ("axum", &["serve"]),
     ("hyper_util", &["serve"]),
     ("clap", &["cli"]),
-    ("psl", &["protocol/mta_sts/public_suffix.rs"]),
+    ("psl", &["protocol/public_suffix.rs"]),
     ("serde_yaml", &["config/file.rs"]),
     ("prometheus_client", &["report/metrics/exposition.rs"]),
 ];

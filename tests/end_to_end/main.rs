@@ -28,6 +28,8 @@ mod limits;
 mod memory;
 mod monitor;
 mod mta_sts;
+mod own_trouble;
+mod politeness;
 mod record;
 mod reload;
 mod replay;

@@ -293,6 +293,7 @@ fn assume_policy(body: &[u8], domain: &DomainName, policy: &mut PolicyEvidence) 
             ) => fetch.outcome = Ok(response),
             Err(
                 PolicyFetchFailure::HostLookup
+                | PolicyFetchFailure::NoRoute(_)
                 | PolicyFetchFailure::SpecialUseAddress(_)
                 | PolicyFetchFailure::Connect(_)
                 | PolicyFetchFailure::Timeout(_)
