@@ -9,57 +9,134 @@ use crate::domains::Domain;
 use crate::facts::Facts;
 use crate::facts::HostFacts;
 use crate::facts::PolicyFacts;
+use crate::scrape::host_position;
 use crate::scrape::position;
+use crate::tools::Dialogue;
 use crate::tools::Finger;
 use crate::tools::Name;
 use crate::tools::Presented;
+use crate::tools::Queried;
 use crate::tools::Security;
 use crate::tools::Session;
-use crate::tools::Starttls;
-use crate::tools::Validated;
 
 /// All claims that follow from the facts of a domain.
 pub(crate) fn claims(domain: &Domain, facts: &Facts) -> Vec<Claim> {
     let mut claims = Claims(Vec::new());
-    claims.dnssec(facts);
-    claims.host(domain, facts);
-    if facts.mta_sts.security != Security::Bogus {
-        claims.policy(domain, facts);
-        claims.tls_rpt(&facts.tls_rpt);
+    claims.dnssec(domain, facts);
+    claims.routing(facts);
+    for host in &facts.hosts {
+        claims.host(domain, host);
+    }
+    if facts.is_null_mx() {
+        return claims.0;
+    }
+    claims.dane(domain, facts);
+    claims.records(facts);
+    if let Some(policy) = &facts.policy {
+        claims.policy(domain, facts, policy);
     }
     claims.delivery(facts);
     claims.0
 }
 
+impl Facts {
+    fn is_null_mx(&self) -> bool {
+        matches!(self.mx_records.as_slice(), [(_, name)] if name.is_empty())
+    }
+}
+
+/// What DANE comes to at a host.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtHost {
+    Match,
+    Mismatch,
+    Unusable,
+    Absent,
+    Insecure,
+    Bogus,
+    Unknown,
+}
+
+impl AtHost {
+    fn of(host: &HostFacts) -> Self {
+        let tlsa = match (&host.tlsa, host.address_security()) {
+            (_, Security::Bogus) => return Self::Bogus,
+            (None, _) => return Self::Insecure,
+            (Some(tlsa), _) => tlsa,
+        };
+        match tlsa.security {
+            Security::Bogus => return Self::Bogus,
+            Security::Insecure => return Self::Insecure,
+            Security::Secure if tlsa.records.is_empty() => return Self::Absent,
+            Security::Secure if host.dane.records.is_empty() => return Self::Unusable,
+            Security::Secure => {}
+        }
+        let refused = host
+            .sessions
+            .iter()
+            .any(|(_, session)| match &session.dialogue {
+                Dialogue::NoStarttls | Dialogue::Refused(_) | Dialogue::HandshakeFailed => true,
+                Dialogue::Tls { version, .. } => is_obsolete(version),
+                Dialogue::Unreachable | Dialogue::Greeting(_) => false,
+            });
+        if refused || host.presented().any(|one| one.dane != Some(code::OK)) {
+            Self::Mismatch
+        } else if host.presented().next().is_none() {
+            Self::Unknown
+        } else {
+            Self::Match
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Match => "match",
+            Self::Mismatch => "mismatch",
+            Self::Unusable => "unusable",
+            Self::Absent => "absent",
+            Self::Insecure => "insecure",
+            Self::Bogus => "bogus",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl Claims {
-    fn dnssec(&mut self, facts: &Facts) {
-        let mut all = vec![&facts.mx, &facts.mta_sts, &facts.tls_rpt];
-        for (rrset, validated) in [
-            ("mx", &facts.mx),
-            ("mta_sts", &facts.mta_sts),
-            ("tlsrpt", &facts.tls_rpt),
-        ] {
-            let status = word(validated.security);
-            let source = format!("delv: {rrset} is {status}");
-            self.add(
-                source,
-                "mailtls_dnssec_status",
-                &[("rrset", rrset), ("status", status)],
-                "1",
-            );
+    fn dnssec(&mut self, domain: &Domain, facts: &Facts) {
+        let mut all = vec![&facts.mx];
+        self.add(
+            format!("delv: mx is {}", word(facts.mx.security)),
+            "mailtls_dnssec_status",
+            &[("rrset", "mx"), ("status", word(facts.mx.security))],
+            "1",
+        );
+        if !facts.is_null_mx() {
+            for (rrset, validated) in [("mta_sts", &facts.mta_sts), ("tlsrpt", &facts.tls_rpt)] {
+                all.push(validated);
+                let status = word(validated.security);
+                self.add(
+                    format!("delv: {rrset} is {status}"),
+                    "mailtls_dnssec_status",
+                    &[("rrset", rrset), ("status", status)],
+                    "1",
+                );
+            }
         }
-        let host = &facts.host;
-        let mut rrsets = vec![("a", &host.a), ("aaaa", &host.aaaa)];
-        // RFC 7672 §2.2.2: TLSA is asked for below secure addresses alone.
-        if host.a.security == Security::Secure {
-            rrsets.push(("tlsa", &host.tlsa));
-        }
-        for (rrset, validated) in rrsets {
-            let status = word(validated.security);
-            let source = format!("delv: {rrset} of the host is {status}");
-            let labels = [("mx", "mx1"), ("rrset", rrset), ("status", status)];
-            self.add(source, "mailtls_mx_dnssec_status", &labels, "1");
-            all.push(validated);
+        for host in &facts.hosts {
+            let mx = host_position(domain, &host.name);
+            // What is no name of a host is not asked about.
+            if host.name.parse::<std::net::IpAddr>().is_ok() {
+                continue;
+            }
+            let mut rrsets = vec![("a", &host.a), ("aaaa", &host.aaaa)];
+            rrsets.extend(host.tlsa.as_ref().map(|tlsa| ("tlsa", tlsa)));
+            for (rrset, validated) in rrsets {
+                let status = word(validated.security);
+                let source = format!("delv: {rrset} of the host is {status}");
+                let labels = [("mx", mx.as_str()), ("rrset", rrset), ("status", status)];
+                self.add(source, "mailtls_mx_dnssec_status", &labels, "1");
+                all.push(validated);
+            }
         }
         let bogus = all
             .iter()
@@ -67,133 +144,112 @@ impl Claims {
         self.finding("delv: whether any RRset is bogus", "dnssec_bogus", bogus);
     }
 
-    fn host(&mut self, domain: &Domain, facts: &Facts) {
-        let host = &facts.host;
-        for (address, session) in &host.sessions {
-            self.session(&position(domain, address), session);
-        }
-        let sessions = || host.sessions.iter().map(|(_, session)| session);
-        let presented: Vec<&Presented> = sessions().flat_map(certificates).collect();
-        let no_starttls = sessions().any(|session| session.starttls == Starttls::Missing);
-        self.finding(
-            "openssl: whether STARTTLS is missing",
-            "smtp_starttls_not_offered",
-            no_starttls,
-        );
-        let expired = presented.iter().any(|one| one.pkix == code::EXPIRED);
-        self.finding("openssl: verify code 10", "cert_expired", expired);
-        let untrusted = presented.iter().any(|one| code::is_untrusted(one.pkix));
-        self.finding("openssl: verify code 18 to 21", "cert_untrusted", untrusted);
-        let other_name = presented.iter().any(|one| one.name == Name::Differs);
-        self.finding("openssl: -checkhost", "cert_name_mismatch", other_name);
-
-        let usable = usable_tlsa(host);
-        let all_match = !no_starttls && presented.iter().all(|one| one.dane == Some(code::OK));
-        let (status, domain_status) = match (host.a.security, host.tlsa.security) {
-            (Security::Insecure, _) | (_, Security::Insecure) => ("insecure", "absent"),
-            (Security::Bogus, _) | (_, Security::Bogus) => ("bogus", "broken"),
-            (Security::Secure, Security::Secure) if !usable => ("absent", "absent"),
-            (Security::Secure, Security::Secure) if all_match => ("match", "protected"),
-            (Security::Secure, Security::Secure) => ("mismatch", "broken"),
+    fn routing(&mut self, facts: &Facts) {
+        let names: Vec<&str> = facts
+            .mx_records
+            .iter()
+            .map(|(_, name)| name.as_str())
+            .collect();
+        let has_address = facts.hosts.iter().any(|host| !host.sessions.is_empty());
+        let (status, hosts) = match names.as_slice() {
+            [""] => ("null", None),
+            [] if has_address => ("implicit", Some(1)),
+            [] => ("none", None),
+            names if names.contains(&"") => ("invalid", None),
+            names => ("ok", Some(names.len())),
         };
-        let source =
-            "delv on A and TLSA, openssl -dane_tlsa_rrdata at each address with each algorithm";
-        self.add(
-            source,
-            "mailtls_dane_status",
-            &[("mx", "mx1"), ("status", status)],
-            "1",
-        );
-        if facts.mx.security == host.a.security {
+        let source = format!("dig: MX {names:?}");
+        if names
+            .iter()
+            .all(|name| name.parse::<std::net::IpAddr>().is_err())
+        {
             self.add(
-                source,
-                "mailtls_dane_domain_status",
-                &[("status", domain_status)],
+                source.as_str(),
+                "mailtls_mx_status",
+                &[("status", status)],
                 "1",
             );
         }
-        self.finding(
-            source,
-            "dane_tlsa_mismatch",
-            usable && !no_starttls && !all_match,
-        );
-        self.finding(source, "dane_starttls_missing", usable && no_starttls);
-        self.finding(
-            "delv: secure without TLSA",
-            "dane_ready",
-            status == "absent" && !no_starttls,
-        );
-        // Postfix sees one certificate of one address; where even that fails, the host cannot be a match.
-        if usable && facts.as_dane != Finger::Verified {
-            let source = format!("posttls-finger -l dane: {:?}", facts.as_dane);
-            self.add(
-                source,
-                "mailtls_dane_status",
-                &[("mx", "mx1"), ("status", "mismatch")],
-                "1",
-            );
+        if let Some(hosts) = hosts {
+            self.add(source, "mailtls_mx_hosts", &[], &hosts.to_string());
         }
     }
 
-    fn session(&mut self, address: &str, session: &Session) {
-        let at = [("mx", "mx1"), ("address", address)];
-        let offered = session.starttls == Starttls::Offered;
-        let source = format!("openssl at {address}: STARTTLS {:?}", session.starttls);
-        self.add(source.as_str(), "mailtls_smtp_reachable", &at, "1");
-        self.add(
-            source.as_str(),
-            "mailtls_smtp_starttls_offered",
-            &at,
-            if offered { "1" } else { "0" },
-        );
-        let outcome = if offered { "tls" } else { "no_starttls" };
-        let labels = [at.as_slice(), &[("outcome", outcome)]].concat();
+    fn host(&mut self, domain: &Domain, host: &HostFacts) {
+        let mx = host_position(domain, &host.name);
+        for (address, session) in &host.sessions {
+            let address = position(&address.to_string());
+            self.session(&[("mx", &mx), ("address", &address)], session);
+        }
+    }
+
+    fn session(&mut self, at: &[(&str, &str)], session: &Session) {
+        let dialogue = &session.dialogue;
+        let source = format!("posttls-finger at {at:?}: {dialogue:?}");
+        let (outcome, reachable, offered) = match dialogue {
+            Dialogue::Unreachable => ("unreachable", Some("0"), None),
+            Dialogue::Greeting(500..) => ("rejected", None, None),
+            Dialogue::Greeting(_) => ("throttled", None, None),
+            Dialogue::NoStarttls => ("no_starttls", Some("1"), Some("0")),
+            Dialogue::Refused(_) => ("starttls_refused", Some("1"), Some("1")),
+            Dialogue::HandshakeFailed => ("tls_failed", Some("1"), Some("1")),
+            Dialogue::Tls { version, suite } if is_obsolete(version) || is_obsolete_suite(suite) => {
+                ("tls_legacy", Some("1"), Some("1"))
+            }
+            Dialogue::Tls { .. } => ("tls", Some("1"), Some("1")),
+        };
+        let labels = [at, &[("outcome", outcome)]].concat();
         self.add(source.as_str(), "mailtls_smtp_outcome", &labels, "1");
-        if let Some(version) = &session.version {
-            let spelled = version.replace("TLSv", "TLS ");
-            let labels = [at.as_slice(), &[("version", &spelled)]].concat();
-            self.add(
-                format!("openssl at {address}: {version}"),
-                "mailtls_smtp_tls_info",
-                &labels,
-                "1",
-            );
-        } else {
-            self.absent(source, "mailtls_smtp_tls_info", &at);
+        for (series, value) in [
+            ("mailtls_smtp_reachable", reachable),
+            ("mailtls_smtp_starttls_offered", offered),
+        ] {
+            match value {
+                Some(value) => self.add(source.as_str(), series, at, value),
+                None => self.absent(source.as_str(), series, at),
+            }
+        }
+        match dialogue {
+            Dialogue::Tls { version, .. } if outcome == "tls" => {
+                let spelled = version.replace("TLSv", "TLS ");
+                let labels = [at, &[("version", &spelled)]].concat();
+                self.add(source, "mailtls_smtp_tls_info", &labels, "1");
+            }
+            Dialogue::Tls { .. } => {}
+            _ => self.absent(source, "mailtls_smtp_tls_info", at),
         }
         for (key, presented) in &session.certificates {
-            let labels = [at.as_slice(), &[("key_algorithm", key.label())]].concat();
-            let source = format!("openssl -sigalgs {key:?} at {address}");
+            let labels = [at, &[("key_algorithm", key.label())]].concat();
+            let source = format!("openssl -sigalgs {key:?} at {at:?}");
             match presented {
+                // Below TLS 1.2 there is one handshake, and no choice of certificates in it.
+                _ if outcome == "tls_legacy" => {}
                 None => self.absent(source, "mailtls_smtp_cert_info", &labels),
                 Some(presented) => self.presented(&source, &labels, presented),
             }
         }
         if session.certificates.is_empty() {
-            self.absent(
-                format!("openssl at {address}: no certificate"),
-                "mailtls_smtp_cert_info",
-                &at,
-            );
+            let source = format!("openssl at {at:?}: no certificate");
+            self.absent(source, "mailtls_smtp_cert_info", at);
         }
     }
 
     fn presented(&mut self, source: &str, labels: &[(&str, &str)], presented: &Presented) {
         let flag = |condition: bool| if condition { "1" } else { "0" };
-        let not_before = "mailtls_smtp_cert_not_before_timestamp_seconds";
-        self.add(
-            format!("{source}: notBefore"),
-            not_before,
-            labels,
-            &presented.not_before,
-        );
-        let not_after = "mailtls_smtp_cert_not_after_timestamp_seconds";
-        self.add(
-            format!("{source}: notAfter"),
-            not_after,
-            labels,
-            &presented.not_after,
-        );
+        for (what, series, value) in [
+            (
+                "notBefore",
+                "mailtls_smtp_cert_not_before_timestamp_seconds",
+                &presented.not_before,
+            ),
+            (
+                "notAfter",
+                "mailtls_smtp_cert_not_after_timestamp_seconds",
+                &presented.not_after,
+            ),
+        ] {
+            self.add(format!("{source}: {what}"), series, labels, value);
+        }
         let with_fingerprint = [labels, &[("fingerprint_sha256", &presented.fingerprint)]].concat();
         self.add(
             format!("{source}: fingerprint"),
@@ -201,30 +257,28 @@ impl Claims {
             &with_fingerprint,
             "1",
         );
-        let pkix = format!("{source}: verify code {}", presented.pkix);
+        // How short a key may be is each sender's own decision: no RFC makes it.
+        if presented.pkix != code::LEAF_KEY_TOO_SMALL {
+            self.add(
+                format!("{source}: verify code {}", presented.pkix),
+                "mailtls_smtp_cert_trusted",
+                labels,
+                flag(presented.pkix == code::OK),
+            );
+        }
         self.add(
-            pkix,
-            "mailtls_smtp_cert_trusted",
-            labels,
-            flag(presented.pkix == code::OK),
-        );
-        let name = format!("{source}: -checkhost {:?}", presented.name);
-        self.add(
-            name,
+            format!("{source}: -checkhost {:?}", presented.name),
             "mailtls_smtp_cert_name_matches",
             labels,
             flag(presented.name == Name::Matches),
         );
         match presented.dane {
-            Some(dane) => {
-                let source = format!("{source} with TLSA: verify code {dane}");
-                self.add(
-                    source,
-                    "mailtls_dane_address_matches",
-                    labels,
-                    flag(dane == code::OK),
-                );
-            }
+            Some(dane) => self.add(
+                format!("{source} with TLSA: verify code {dane}"),
+                "mailtls_dane_address_matches",
+                labels,
+                flag(dane == code::OK),
+            ),
             None => self.absent(
                 format!("{source}: no TLSA"),
                 "mailtls_dane_address_matches",
@@ -233,151 +287,194 @@ impl Claims {
         }
     }
 
-    fn policy(&mut self, domain: &Domain, facts: &Facts) {
-        let Some(policy) = &facts.policy else {
-            let source = "delv: no MTA-STS record";
-            self.add(
-                source,
-                "mailtls_mta_sts_record_status",
-                &[("status", "absent")],
-                "1",
-            );
-            self.add(
-                source,
-                "mailtls_mta_sts_status",
-                &[("status", "absent")],
-                "1",
-            );
-            self.absent(source, "mailtls_mta_sts_policy_valid", &[]);
-            self.finding(source, "mta_sts_record_absent", true);
+    fn dane(&mut self, domain: &Domain, facts: &Facts) {
+        let source =
+            "delv on A and TLSA, openssl -dane_tlsa_rrdata at each address with each algorithm";
+        let mut all = Vec::new();
+        for host in facts.hosts.iter().filter(|host| !host.sessions.is_empty()) {
+            let status = AtHost::of(host);
+            let mx = host_position(domain, &host.name);
+            let labels = [("mx", mx.as_str()), ("status", status.label())];
+            self.add(source, "mailtls_dane_status", &labels, "1");
+            all.push(status);
+        }
+        if all.is_empty() || all.len() < facts.hosts.len() {
             return;
+        }
+        let some = |wanted: &[AtHost]| all.iter().any(|status| wanted.contains(status));
+        let status = if facts.mx.security == Security::Bogus
+            || some(&[AtHost::Mismatch, AtHost::Bogus, AtHost::Unusable])
+        {
+            "broken"
+        } else if some(&[AtHost::Unknown]) {
+            "unknown"
+        } else if !some(&[AtHost::Match]) {
+            "absent"
+        } else if facts.mx.security == Security::Insecure {
+            "unanchored"
+        } else if some(&[AtHost::Absent, AtHost::Insecure]) {
+            "partial"
+        } else {
+            "protected"
         };
-        self.finding("delv: an MTA-STS record", "mta_sts_record_absent", false);
         self.add(
-            "delv: an MTA-STS record",
-            "mailtls_mta_sts_record_status",
-            &[("status", "valid")],
+            source,
+            "mailtls_dane_domain_status",
+            &[("status", status)],
             "1",
         );
+    }
+
+    fn records(&mut self, facts: &Facts) {
+        if facts.tls_rpt.records.is_empty() && facts.tls_rpt.security != Security::Bogus {
+            let source = "delv: no TLS-RPT record";
+            let labels = [("status", "absent")];
+            self.add(source, "mailtls_tlsrpt_record_status", &labels, "1");
+            self.finding(source, "tlsrpt_record_absent", true);
+        }
+        // With a validating resolver that tool learns nothing of a bogus record.
+        if facts.mta_sts.security == Security::Bogus {
+            return;
+        }
+        let source = format!("mta-sts-query: {:?}", facts.queried);
+        let is_valid = |claims: &mut Self, status: &str, value: &str| {
+            let labels = [("status", status)];
+            claims.add(
+                source.as_str(),
+                "mailtls_mta_sts_record_status",
+                &labels,
+                value,
+            );
+        };
+        match facts.queried {
+            Queried::Valid => is_valid(self, "valid", "1"),
+            Queried::NoRecord if facts.mta_sts.records.is_empty() => {
+                is_valid(self, "absent", "1");
+                self.finding(source.as_str(), "mta_sts_record_absent", true);
+            }
+            Queried::NoRecord => {
+                is_valid(self, "valid", "0");
+                is_valid(self, "absent", "0");
+            }
+            Queried::NoPolicy => {
+                let labels = [("status", "broken")];
+                self.add(source.as_str(), "mailtls_mta_sts_status", &labels, "1");
+            }
+        }
+    }
+
+    fn policy(&mut self, domain: &Domain, facts: &Facts, policy: &PolicyFacts) {
+        if facts.mta_sts.security == Security::Bogus {
+            return;
+        }
         if let Some(not_after) = &policy.host_not_after {
             let series = "mailtls_mta_sts_policy_host_cert_not_after_timestamp_seconds";
-            self.add(
-                "openssl at the policy host: notAfter",
-                series,
-                &[],
-                not_after,
-            );
+            let source = "openssl at the policy host: notAfter";
+            self.add(source, series, &[], not_after);
         }
         let fetched = &policy.fetched;
-        let source = format!(
-            "curl: exit {}, HTTP status {}",
-            fetched.exit, fetched.status
-        );
         let expired = fetched.error.contains("certificate has expired");
         self.finding(
             format!("curl: {}", fetched.error.trim()),
             "mta_sts_cert_expired",
             expired,
         );
-        let Some(mode) = mode(policy) else {
+        let source = format!(
+            "curl: exit {}, HTTP status {}, {}; mta-sts-query: {:?}",
+            fetched.exit, fetched.status, fetched.content_type, facts.queried
+        );
+        if facts.queried == Queried::NoRecord {
+            return;
+        }
+        let Some(mode) = facts.mode() else {
+            let labels = [("status", "broken")];
             self.add(source.as_str(), "mailtls_mta_sts_policy_valid", &[], "0");
-            self.add(
-                source,
-                "mailtls_mta_sts_status",
-                &[("status", "broken")],
-                "1",
-            );
+            self.add(source, "mailtls_mta_sts_status", &labels, "1");
             return;
         };
-        self.add(source.as_str(), "mailtls_mta_sts_policy_valid", &[], "1");
         let source = format!("{source}, mode: {mode}");
-        self.add(
-            source.as_str(),
-            "mailtls_mta_sts_status",
-            &[("status", mode)],
-            "1",
-        );
-        self.add(
-            source.as_str(),
-            "mailtls_mta_sts_policy_mode",
-            &[("mode", mode)],
-            "1",
-        );
+        self.add(source.as_str(), "mailtls_mta_sts_policy_valid", &[], "1");
+        for (series, label) in [
+            ("mailtls_mta_sts_status", "status"),
+            ("mailtls_mta_sts_policy_mode", "mode"),
+        ] {
+            self.add(source.as_str(), series, &[(label, mode)], "1");
+        }
         self.finding(source.as_str(), "mta_sts_mode_testing", mode == "testing");
-        for max_age in values(policy, "max_age") {
-            self.add(
-                source.as_str(),
-                "mailtls_mta_sts_policy_max_age_seconds",
-                &[],
-                max_age,
-            );
+        if let Some(max_age) = values(policy, "max_age").first() {
+            let series = "mailtls_mta_sts_policy_max_age_seconds";
+            self.add(source.as_str(), series, &[], max_age);
         }
         let patterns = values(policy, "mx");
         self.add(
-            source.as_str(),
+            source,
             "mailtls_mta_sts_policy_mx_patterns",
             &[],
             &patterns.len().to_string(),
         );
-        let authorized = patterns.contains(&domain.mx().as_str());
+        if patterns.is_empty() {
+            return;
+        }
         let source = format!("curl: mx: {patterns:?}");
-        let value = if authorized { "1" } else { "0" };
-        self.add(
-            source.as_str(),
-            "mailtls_mta_sts_mx_authorized",
-            &[("mx", "mx1")],
-            value,
-        );
-        self.finding(source.as_str(), "mta_sts_no_mx_authorized", !authorized);
-        if authorized {
+        for host in &facts.hosts {
+            let authorized = facts.authorizes(host);
+            self.add(
+                source.as_str(),
+                "mailtls_mta_sts_mx_authorized",
+                &[("mx", &host_position(domain, &host.name))],
+                if authorized { "1" } else { "0" },
+            );
+        }
+        let none = !facts.hosts.iter().any(|host| facts.authorizes(host));
+        self.finding(source.as_str(), "mta_sts_no_mx_authorized", none);
+        if !none && facts.hosts.len() == 1 {
             let refused = facts.as_secure == Finger::Unverified;
             let source = format!("posttls-finger -l secure: {:?}", facts.as_secure);
             self.finding(source, "mta_sts_mx_cert_invalid", refused);
         }
     }
 
-    fn tls_rpt(&mut self, record: &Validated) {
-        let absent = record.records.is_empty();
-        let status = if absent { "absent" } else { "valid" };
-        let source = "delv: whether there is a TLS-RPT record";
-        self.add(
-            source,
-            "mailtls_tlsrpt_record_status",
-            &[("status", status)],
-            "1",
-        );
-        self.finding(source, "tlsrpt_record_absent", absent);
-    }
-
     /// What a sending Postfix can do. With a validating resolver it reaches no host of a bogus domain at any level;
-    /// senders without DANE need not validate (RFC 7672 §1.3.1, RFC 8461 §1), so there it says nothing of these.
+    /// senders without DANE need not validate (RFC 7672 §1.3.1, RFC 8461 §1), so there it says nothing of these. It
+    /// takes the first host and address that answer: so it is heard where there is one.
     fn delivery(&mut self, facts: &Facts) {
+        let [host] = facts.hosts.as_slice() else {
+            return;
+        };
+        let [(_, session)] = host.sessions.as_slice() else {
+            return;
+        };
+        if matches!(
+            session.dialogue,
+            Dialogue::Greeting(_) | Dialogue::Unreachable
+        ) || facts.differs_from_debians_openssl()
+        {
+            return;
+        }
         let mut blocked = false;
         let mut possible = |claims: &mut Self, sender: &str, finger: Finger, delivers: bool| {
-            let source = format!("posttls-finger as a {sender} sender: {finger:?}");
-            let value = if delivers { "1" } else { "0" };
             claims.add(
-                source,
+                format!("posttls-finger as a {sender} sender: {finger:?}"),
                 "mailtls_delivery_possible",
                 &[("sender", sender)],
-                value,
+                if delivers { "1" } else { "0" },
             );
             blocked |= !delivers;
         };
-        let usable = usable_tlsa(&facts.host);
+        let status = AtHost::of(host);
         let dane = match facts.as_dane {
             Finger::Verified => true,
-            Finger::NoHost => false,
-            Finger::Unverified | Finger::Cleartext => !usable,
+            Finger::NoHost | Finger::NoSession => false,
+            Finger::Unverified => !matches!(status, AtHost::Match | AtHost::Mismatch),
+            Finger::Cleartext | Finger::NoHandshake => {
+                matches!(status, AtHost::Absent | AtHost::Insecure)
+            }
         };
         possible(self, "dane", facts.as_dane, dane);
         if facts.as_secure != Finger::NoHost {
-            let enforced = facts.policy.as_ref().and_then(mode) == Some("enforce");
-            let authorized = facts
-                .policy
-                .as_ref()
-                .is_some_and(|policy| values(policy, "mx").iter().any(|mx| mx.starts_with("mx1.")));
-            let mta_sts = !enforced || (authorized && facts.as_secure == Finger::Verified);
+            let enforced = facts.mode() == Some("enforce");
+            let mta_sts =
+                !enforced || (facts.authorizes(host) && facts.as_secure == Finger::Verified);
             possible(self, "mta_sts", facts.as_secure, mta_sts);
             possible(self, "opportunistic", facts.as_secure, true);
         }
@@ -389,6 +486,45 @@ impl Claims {
     }
 }
 
+impl Facts {
+    /// The mode of a policy that both curl and mta-sts-query took; `None` when one did not.
+    fn mode(&self) -> Option<&str> {
+        let policy = self.policy.as_ref()?;
+        let got = policy.fetched.exit == 0
+            && policy.fetched.status == "200"
+            && self.queried == Queried::Valid;
+        got.then(|| values(policy, "mode").first().copied())
+            .flatten()
+    }
+
+    /// RFC 8461 §4.1.
+    fn authorizes(&self, host: &HostFacts) -> bool {
+        self.policy.as_ref().is_some_and(|policy| {
+            values(policy, "mx").iter().any(|pattern| {
+                let pattern = pattern.to_lowercase();
+                match (pattern.strip_prefix("*."), host.name.split_once('.')) {
+                    (Some(parent), Some((_, rest))) => parent == rest,
+                    _ => pattern == host.name,
+                }
+            })
+        })
+    }
+
+    /// RFC 7671 §5.2.2 leaves it to the sender whether `2 1 0` stands in for an anchor that is not presented; how short
+    /// a key may be, no RFC says. OpenSSL decides both for itself, we for the strictest.
+    fn differs_from_debians_openssl(&self) -> bool {
+        self.hosts.iter().any(|host| {
+            host.dane
+                .records
+                .iter()
+                .any(|record| record.starts_with("2 1 0 "))
+                || host
+                    .presented()
+                    .any(|one| one.pkix == code::LEAF_KEY_TOO_SMALL)
+        })
+    }
+}
+
 fn word(security: Security) -> &'static str {
     match security {
         Security::Secure => "secure",
@@ -397,25 +533,14 @@ fn word(security: Security) -> &'static str {
     }
 }
 
-fn certificates(session: &Session) -> impl Iterator<Item = &Presented> {
-    session
-        .certificates
-        .iter()
-        .filter_map(|(_, presented)| presented.as_ref())
+/// RFC 7672 §8.1, RFC 8461 §4.2: TLS 1.2 is the least.
+fn is_obsolete(version: &str) -> bool {
+    matches!(version, "TLSv1" | "TLSv1.1")
 }
 
-/// Whether DANE applies: addresses and TLSA secure, and records there (all of them are usable in this world).
-fn usable_tlsa(host: &HostFacts) -> bool {
-    host.a.security == Security::Secure
-        && host.tlsa.security == Security::Secure
-        && !host.tlsa.records.is_empty()
-}
-
-/// The mode of a policy that curl could fetch; `None` when it could not.
-fn mode(policy: &PolicyFacts) -> Option<&str> {
-    let got = policy.fetched.exit == 0 && policy.fetched.status == "200";
-    got.then(|| values(policy, "mode").first().copied())
-        .flatten()
+/// Suites of TLS 1.2 with neither forward secrecy nor AEAD (RFC 9325 §4.2).
+fn is_obsolete_suite(suite: &str) -> bool {
+    !suite.starts_with("TLS_") && !(suite.starts_with("ECDHE") && !suite.ends_with("-SHA"))
 }
 
 /// The values of one key in the body.
@@ -433,16 +558,5 @@ fn values<'a>(policy: &'a PolicyFacts, key: &str) -> Vec<&'a str> {
 /// How path validation ends with openssl (its `X509_V_ERR_*`).
 mod code {
     pub(super) const OK: u32 = 0;
-    pub(super) const EXPIRED: u32 = 10;
-    pub(super) const SELF_SIGNED_LEAF: u32 = 18;
-    pub(super) const SELF_SIGNED_IN_CHAIN: u32 = 19;
-    pub(super) const NO_ISSUER: u32 = 20;
-    pub(super) const UNVERIFIED_LEAF: u32 = 21;
-
-    pub(super) fn is_untrusted(code: u32) -> bool {
-        matches!(
-            code,
-            SELF_SIGNED_LEAF | SELF_SIGNED_IN_CHAIN | NO_ISSUER | UNVERIFIED_LEAF
-        )
-    }
+    pub(super) const LEAF_KEY_TOO_SMALL: u32 = 66;
 }

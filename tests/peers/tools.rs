@@ -4,22 +4,29 @@
 //! be read. Nothing here knows what a domain was set up to be, but for its names and addresses.
 
 use std::fs;
+use std::net::IpAddr;
 
 use crate::certificates::Key;
+use crate::certificates::moment;
 use crate::domains::Domain;
 use crate::namespace::Ran;
 use crate::servers::PLAIN_RESOLVER;
 use crate::world::World;
 
-/// What delv found of one RRset.
+/// What delv found when it asked for one RRset, aliases followed.
 pub(crate) struct Validated {
+    /// The worst of all RRsets on the way.
     pub(crate) security: Security,
+    /// Of the first of them.
+    pub(crate) first: Security,
     /// Each record as delv prints its data; empty for a denial.
     pub(crate) records: Vec<String>,
+    /// The names that aliases led to, without final dot.
+    pub(crate) aliases: Vec<String>,
 }
 
 /// delv's verdict, in the words of the label `status`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Security {
     Secure,
     Insecure,
@@ -35,24 +42,36 @@ pub(crate) enum Finger {
     Unverified,
     /// A session without TLS.
     Cleartext,
+    /// STARTTLS that led to nothing.
+    NoHandshake,
+    /// A server that does not answer, or not with 220.
+    NoSession,
     /// No host to talk to.
     NoHost,
 }
 
-/// What openssl saw at one address.
+/// What was seen at one address.
 pub(crate) struct Session {
-    pub(crate) starttls: Starttls,
-    /// As openssl spells it, `TLSv1.3`.
-    pub(crate) version: Option<String>,
+    pub(crate) dialogue: Dialogue,
     /// By algorithm of the key; `None` where the server has no such certificate.
     pub(crate) certificates: Vec<(Key, Option<Presented>)>,
 }
 
-/// Whether the EHLO reply lists STARTTLS.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Starttls {
-    Offered,
-    Missing,
+/// How far posttls-finger came with a server, willing to take any TLS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Dialogue {
+    Unreachable,
+    /// The code of a greeting that is not 220.
+    Greeting(u16),
+    NoStarttls,
+    /// STARTTLS was answered by this code.
+    Refused(u16),
+    HandshakeFailed,
+    /// The version as OpenSSL spells it, `TLSv1.3`, and the suite.
+    Tls {
+        version: String,
+        suite: String,
+    },
 }
 
 /// A certificate as openssl judges it.
@@ -63,7 +82,7 @@ pub(crate) struct Presented {
     pub(crate) not_after: String,
     /// SHA-256, lower-case hex digits.
     pub(crate) fingerprint: String,
-    /// Whether `openssl x509 -checkhost` finds the host's name.
+    /// Whether `openssl x509 -checkhost` finds the host's name; the common name does not count.
     pub(crate) name: Name,
     /// The code that path validation ended with, names aside; 0 is success.
     pub(crate) pkix: u32,
@@ -78,12 +97,29 @@ pub(crate) enum Name {
     Differs,
 }
 
+/// What a host is held against by DANE.
+pub(crate) struct Dane {
+    /// The names that usage 2 may match; the first is the TLSA base domain, and the SNI.
+    pub(crate) names: Vec<String>,
+    /// The usable records.
+    pub(crate) records: Vec<String>,
+}
+
+/// How postfix-mta-sts-resolver ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Queried {
+    Valid,
+    NoRecord,
+    NoPolicy,
+}
+
 /// What curl got of a policy.
 pub(crate) struct Fetched {
     /// curl's exit code: 60 is a certificate that it does not accept.
     pub(crate) exit: i32,
     /// The HTTP status; `000` without an answer.
     pub(crate) status: String,
+    pub(crate) content_type: String,
     pub(crate) body: String,
     pub(crate) error: String,
 }
@@ -95,6 +131,8 @@ pub(crate) struct Tools<'a> {
     delv_anchors: String,
     /// An empty Postfix configuration: posttls-finger insists on one.
     postfix_configuration: String,
+    /// For OpenSSL to take what is obsolete.
+    old_peers: String,
 }
 
 impl<'a> Tools<'a> {
@@ -106,6 +144,11 @@ impl<'a> Tools<'a> {
             world,
             delv_anchors: delv_anchors(world),
             postfix_configuration: configuration.display().to_string(),
+            old_peers: world
+                .servers()
+                .openssl_for_old_peers()
+                .display()
+                .to_string(),
         }
     }
 
@@ -125,122 +168,215 @@ impl<'a> Tools<'a> {
         ];
         let ran = self.world.namespace().run("delv", arguments);
         let text = ran.text();
-        let says = |words: &str| {
-            text.lines()
-                .any(|line| line.starts_with(';') && line.ends_with(words))
-        };
-        let security = if says("fully validated") {
-            Security::Secure
-        } else if says("unsigned answer") {
-            Security::Insecure
-        } else if says("resolution failed: broken trust chain")
-            || says("resolution failed: no valid RRSIG")
-        {
-            Security::Bogus
-        } else {
-            panic!("delv {name} {record_type} says something new: {ran}");
-        };
+        let mut verdicts = Vec::new();
         let mut records = Vec::new();
-        for line in text.lines().filter(|line| !line.starts_with(';')) {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            if let [_owner, _ttl, "IN", kind, data @ ..] = fields.as_slice()
-                && *kind == record_type
+        let mut aliases = Vec::new();
+        for line in text.lines() {
+            let says = |words: &str| line.starts_with(';') && line.ends_with(words);
+            if says("fully validated") {
+                verdicts.push(Security::Secure);
+            } else if says("unsigned answer") {
+                verdicts.push(Security::Insecure);
+            } else if says("resolution failed: broken trust chain")
+                || says("resolution failed: no valid RRSIG")
+                || says("resolution failed: insecurity proof failed")
             {
-                records.push(data.join(" "));
+                verdicts.push(Security::Bogus);
+            }
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            match fields.as_slice() {
+                [owner, ..] if owner.starts_with(';') => {}
+                [_owner, _ttl, "IN", "CNAME", target] => {
+                    aliases.push(target.trim_end_matches('.').to_owned());
+                }
+                [_owner, _ttl, "IN", kind, data @ ..] if *kind == record_type => {
+                    records.push(data.join(" "));
+                }
+                _ => {}
             }
         }
-        Validated { security, records }
+        let (Some(first), Some(security)) = (verdicts.first(), verdicts.iter().max()) else {
+            panic!("delv {name} {record_type} says something new: {ran}");
+        };
+        Validated {
+            security: *security,
+            first: *first,
+            records,
+            aliases,
+        }
+    }
+
+    /// The MX records of a domain for a sender that does not validate: preference and name, the best first.
+    pub(crate) fn mx(&self, domain: &str) -> Vec<(u16, String)> {
+        let mut records: Vec<(u16, String)> = self
+            .dig(domain, "MX")
+            .iter()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(preference, name)| {
+                let name = name.strip_suffix('.').unwrap_or(name);
+                (preference.parse().expect("a preference"), name.to_owned())
+            })
+            .collect();
+        records.sort();
+        records
     }
 
     /// The addresses of a host for a sender that does not validate.
-    pub(crate) fn addresses(&self, name: &str) -> Vec<String> {
-        let server = format!("@{PLAIN_RESOLVER}");
-        let ran = self
-            .world
-            .namespace()
-            .run("dig", [&server, "+short", "+cdflag", name, "A"]);
-        let mut addresses: Vec<String> = ran.expect("dig").lines().map(str::to_owned).collect();
+    pub(crate) fn addresses(&self, name: &str) -> Vec<IpAddr> {
+        let mut addresses: Vec<IpAddr> = ["A", "AAAA"]
+            .iter()
+            .flat_map(|rtype| self.dig(name, rtype))
+            .filter_map(|line| line.parse().ok())
+            .collect();
         addresses.sort();
         addresses
     }
 
-    /// Plays a sending Postfix at a security level towards a domain, as far as TLS.
-    pub(crate) fn posttls_finger(&self, level: &str, domain: &Domain) -> Finger {
-        let mut command = self.world.namespace().command("env");
-        command.arg(format!("MAIL_CONFIG={}", self.postfix_configuration));
-        command.args(["timeout", "30", "posttls-finger", "-l", level]);
-        command.arg("-F").arg(self.world.root_certificate());
-        // Below, the names that the certificate may have: without them, level `secure` asks for the domain's.
-        command.args([domain.name, &domain.mx()]);
-        let ran = Ran::of(&mut command);
+    fn dig(&self, name: &str, rtype: &str) -> Vec<String> {
+        let server = format!("@{PLAIN_RESOLVER}");
+        let arguments = [&server, "+short", "+cdflag", name, rtype];
+        let ran = self.world.namespace().run("dig", arguments);
+        ran.expect("dig").lines().map(str::to_owned).collect()
+    }
+
+    /// Plays a sending Postfix, as Debian sets it up, at a security level towards a domain, as far as TLS; `names` are
+    /// what the certificate may be for at level `secure`, which asks for the domain's own name otherwise.
+    pub(crate) fn posttls_finger(&self, level: &str, domain: &str, names: &[String]) -> Finger {
+        let root = self.world.root_certificate().display().to_string();
+        let mut arguments = vec!["-l", level, "-F", &root, domain];
+        arguments.extend(names.iter().map(String::as_str));
+        let ran = self.finger(&[], &arguments);
         let text = ran.text();
         if text.contains("Verified TLS connection established") {
             Finger::Verified
         } else if text.contains("TLS connection established") {
             Finger::Unverified
-        } else if text.contains("Destination address lookup failed") {
+        } else if text.contains("Destination address lookup failed")
+            || text.contains("TLSA lookup error")
+        {
             Finger::NoHost
+        } else if text.contains("SSL_connect error") || text.contains("> STARTTLS") {
+            Finger::NoHandshake
         } else if text.contains("> EHLO") {
             Finger::Cleartext
+        } else if text.contains("Connected to") || text.contains("connect to") {
+            Finger::NoSession
         } else {
-            panic!(
-                "posttls-finger -l {level} {} says something new: {ran}",
-                domain.name
-            );
+            panic!("posttls-finger -l {level} {domain} says something new: {ran}");
         }
     }
 
-    /// Connects to one address of an MX host: with each algorithm of keys, by PKIX and, given TLSA records, by DANE.
-    pub(crate) fn smtp_session(&self, domain: &Domain, address: &str, tlsa: &[String]) -> Session {
-        let mx = domain.mx();
-        let peer = format!("{address}:25");
-        let smtp = [
-            "-starttls",
-            "smtp",
-            "-name",
-            "tools.example",
-            "-connect",
-            &peer,
-            "-servername",
-            &mx,
-        ];
-        let free = self.s_client(&smtp, &[]);
-        let text = free.text();
-        if text.contains("Didn't find STARTTLS in server response") {
-            return Session {
-                starttls: Starttls::Missing,
-                version: None,
-                certificates: vec![],
+    /// Talks to one address of an MX host, willing to take any TLS.
+    pub(crate) fn dialogue(&self, address: IpAddr) -> Dialogue {
+        let literal = match address {
+            IpAddr::V4(address) => format!("[{address}]"),
+            IpAddr::V6(address) => format!("[ipv6:{address}]"),
+        };
+        let old_peers = format!("OPENSSL_CONF={}", self.old_peers);
+        // A level that asks for a certificate, or it would take suites without one.
+        let ran = self.finger(&[&old_peers], &["-l", "verify", &literal]);
+        let text = ran.text();
+        let lines: Vec<&str> = text
+            .lines()
+            .map(|line| line.trim_start_matches("posttls-finger: "))
+            .collect();
+        // The code of the first reply after a line.
+        let reply_after = |start: &str| {
+            lines
+                .iter()
+                .skip_while(|line| !line.starts_with(start))
+                .find_map(|line| line.strip_prefix("< "))
+                .and_then(|line| line.get(..3))
+                .and_then(|code| code.parse::<u16>().ok())
+        };
+        let established = lines.iter().find_map(|line| {
+            let (_, how) = line.split_once("TLS connection established to ")?;
+            let (_, how) = how.split_once(": TLSv")?;
+            let (version, suite) = how.split_once(" with cipher ")?;
+            Some((version, suite.split_whitespace().next()?))
+        });
+        if let Some((version, suite)) = established {
+            return Dialogue::Tls {
+                version: format!("TLSv{version}"),
+                suite: suite.to_owned(),
             };
         }
-        let version = text
-            .lines()
-            .find_map(|line| line.strip_prefix("New, "))
-            .and_then(|line| line.split(',').next())
-            .map(str::to_owned);
-        let certificates = Key::BOTH.map(|key| (key, self.presented(&smtp, &mx, key, tlsa)));
-        Session {
-            starttls: Starttls::Offered,
-            version,
-            certificates: certificates.into(),
+        if let Some(code) = reply_after("> STARTTLS") {
+            return if code == 220 {
+                Dialogue::HandshakeFailed
+            } else {
+                Dialogue::Refused(code)
+            };
         }
+        match reply_after("Connected to") {
+            None => Dialogue::Unreachable,
+            Some(220) => Dialogue::NoStarttls,
+            Some(code) => Dialogue::Greeting(code),
+        }
+    }
+
+    fn finger(&self, environment: &[&str], arguments: &[&str]) -> Ran {
+        let mut command = self.world.namespace().command("env");
+        command.arg(format!("MAIL_CONFIG={}", self.postfix_configuration));
+        command.args(environment);
+        command.args(["timeout", "30", "posttls-finger"]);
+        command.args(arguments);
+        Ran::of(&mut command)
+    }
+
+    /// Connects to one address of an MX host with each algorithm of keys; by PKIX with the host's name as SNI, by DANE
+    /// with that of the first of `dane.names`.
+    pub(crate) fn certificates(
+        &self,
+        mx: &str,
+        address: IpAddr,
+        dane: &Dane,
+    ) -> Vec<(Key, Option<Presented>)> {
+        let peer = match address {
+            IpAddr::V4(address) => format!("{address}:25"),
+            IpAddr::V6(address) => format!("[{address}]:25"),
+        };
+        let peer = ["-starttls", "smtp", "-name", "tools.example", "-connect", &peer];
+        Key::BOTH
+            .map(|key| (key, self.presented(&peer, mx, key, dane)))
+            .into()
     }
 
     /// The end of the validity of a policy host's certificate, in Unix seconds.
     pub(crate) fn policy_host_not_after(&self, domain: &Domain) -> Option<String> {
-        let (peer, name) = (
-            format!("{}:443", domain.policy_address()),
-            domain.policy_host(),
-        );
+        let name = domain.policy_host_name();
+        let address = self.addresses(&name).first()?.to_string();
+        let peer = format!("{address}:443");
         let ran = self.s_client(&["-connect", &peer, "-servername", &name], &[]);
         let leaf = leaf(&ran)?;
-        Some(self.unix_time(&self.x509(&leaf, &["-enddate"])))
+        Some(unix_time(&self.x509(&leaf, &["-enddate"])))
+    }
+
+    /// Plays postfix-mta-sts-resolver towards a domain.
+    pub(crate) fn mta_sts_query(&self, domain: &str) -> Queried {
+        let mut command = self.world.namespace().command("env");
+        command.arg(format!(
+            "SSL_CERT_FILE={}",
+            self.world.root_certificate().display()
+        ));
+        command.args(["timeout", "30", "mta-sts-query", domain]);
+        let ran = Ran::of(&mut command);
+        let says = |words: &str| ran.stdout.contains(words);
+        if says("STSFetchResult.VALID") {
+            Queried::Valid
+        } else if says("STSFetchResult.NONE") {
+            Queried::NoRecord
+        } else if says("STSFetchResult.FETCH_ERROR") {
+            Queried::NoPolicy
+        } else {
+            panic!("mta-sts-query {domain} says something new: {ran}");
+        }
     }
 
     /// Fetches the policy as a sender would, with the resolver's addresses.
     pub(crate) fn curl_policy(&self, domain: &Domain) -> Fetched {
         let root = self.world.root_certificate().display().to_string();
-        let url = format!("https://{}/.well-known/mta-sts.txt", domain.policy_host());
+        let url = format!("https://{}/.well-known/mta-sts.txt", domain.policy_host_name());
         let ran = self.world.namespace().run(
             "curl",
             [
@@ -250,52 +386,82 @@ impl<'a> Tools<'a> {
                 "--cacert",
                 &root,
                 "-w",
-                "\n%{http_code}",
+                "\n%{http_code} %{content_type}",
                 &url,
             ],
         );
-        let (body, status) = ran.stdout.rsplit_once('\n').unwrap_or(("", "000"));
+        let (body, last) = ran.stdout.rsplit_once('\n').unwrap_or(("", "000"));
+        let (status, content_type) = last.split_once(' ').unwrap_or((last, ""));
         Fetched {
             exit: ran.status,
             status: status.to_owned(),
+            content_type: content_type.to_owned(),
             body: body.to_owned(),
             error: ran.stderr,
         }
     }
 
-    fn presented(&self, smtp: &[&str], mx: &str, key: Key, tlsa: &[String]) -> Option<Presented> {
+    fn presented(&self, peer: &[&str], mx: &str, key: Key, dane: &Dane) -> Option<Presented> {
         let algorithms = match key {
-            Key::Rsa => "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA+SHA256:RSA+SHA384",
+            Key::Rsa => "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA+SHA256:RSA+SHA384:RSA+SHA1",
             Key::Ecdsa => "ECDSA+SHA256:ECDSA+SHA384",
         };
         let root = self.world.root_certificate().display().to_string();
-        let pkix = self.s_client(smtp, &["-sigalgs", algorithms, "-CAfile", &root]);
+        // Of what it connects to, this takes anything; of what it believes, what Debian's OpenSSL does.
+        let session = |name: &str, arguments: &[&str]| {
+            let cipher = "ALL:@SECLEVEL=0";
+            let common = ["-servername", name, "-sigalgs", algorithms];
+            let level = ["-cipher", cipher, "-auth_level", "2", "-min_protocol", "TLSv1"];
+            self.s_client(peer, &[&common[..], &level[..], arguments].concat())
+        };
+        let pkix = session(mx, &["-CAfile", &root]);
         let leaf = leaf(&pkix)?;
-        let host = self.x509(&leaf, &["-checkhost", mx]);
-        // openssl compares names for usage 3 unless told otherwise; RFC 7672 §3.1.1 has SMTP clients not do that.
-        let dane = (!tlsa.is_empty()).then(|| {
-            let mut arguments = vec![
-                "-sigalgs",
-                algorithms,
-                "-dane_tlsa_domain",
+        let facts = self.x509(
+            &leaf,
+            &[
+                "-startdate",
+                "-enddate",
+                "-fingerprint",
+                "-sha256",
+                "-checkhost",
                 mx,
-                "-dane_ee_no_namechecks",
-            ];
-            for record in tlsa {
+                "-ext",
+                "subjectAltName",
+            ],
+        );
+        let line = |start: &str| {
+            facts
+                .lines()
+                .find(|line| line.starts_with(start))
+                .unwrap_or_else(|| panic!("openssl x509 prints something new: {facts}"))
+        };
+        let by_name = |name: &String| {
+            let base = dane.names.first().expect("a base domain");
+            let mut arguments = vec!["-dane_tlsa_domain", name];
+            // openssl compares names for usage 3 unless told otherwise; RFC 7672 §3.1.1 has SMTP clients not do that.
+            arguments.push("-dane_ee_no_namechecks");
+            for record in &dane.records {
                 arguments.extend(["-dane_tlsa_rrdata", record]);
             }
-            verify_code(&self.s_client(smtp, &arguments))
+            verify_code(&session(base, &arguments))
+        };
+        // RFC 7672 §3.2.2: any of the names will do.
+        let dane = (!dane.records.is_empty()).then(|| {
+            let mut codes = dane.names.iter().map(by_name);
+            let first = codes.next().expect("a base domain");
+            if first == 0 || codes.all(|code| code != 0) { first } else { 0 }
         });
+        // It falls back to the common name, which an MTA-STS sender does not.
+        let matches = facts.contains("DNS:") && facts.contains("does match certificate");
         Some(Presented {
-            not_before: self.unix_time(&self.x509(&leaf, &["-startdate"])),
-            not_after: self.unix_time(&self.x509(&leaf, &["-enddate"])),
-            fingerprint: self
-                .x509(&leaf, &["-fingerprint", "-sha256"])
+            not_before: unix_time(line("notBefore=")),
+            not_after: unix_time(line("notAfter=")),
+            fingerprint: line("sha256 Fingerprint=")
                 .rsplit('=')
                 .next()
                 .map(|digits| digits.trim().replace(':', "").to_lowercase())
                 .expect("rsplit yields at least one part"),
-            name: if host.contains("does match certificate") {
+            name: if matches {
                 Name::Matches
             } else {
                 Name::Differs
@@ -318,20 +484,16 @@ impl<'a> Tools<'a> {
         let all = [&["x509", "-noout", "-in", &path], arguments].concat();
         self.world.namespace().run("openssl", all).stdout
     }
+}
 
-    /// From `notAfter=Feb 22 07:49:40 2027 GMT`.
-    fn unix_time(&self, line: &str) -> String {
-        let date = line
-            .trim()
-            .rsplit('=')
-            .next()
-            .expect("rsplit yields at least one part");
-        let ran = self
-            .world
-            .namespace()
-            .run("date", ["--utc", "--date", date, "+%s"]);
-        ran.expect("a date").trim().to_owned()
-    }
+/// From `notAfter=Feb 22 07:49:40 2027 GMT` to Unix seconds.
+fn unix_time(line: &str) -> String {
+    let date = line
+        .trim()
+        .rsplit('=')
+        .next()
+        .expect("rsplit yields at least one part");
+    moment(date, "%s")
 }
 
 /// The leaf certificate in the output of `openssl s_client`.
