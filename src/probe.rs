@@ -10,9 +10,12 @@ use crate::assess::assess;
 use crate::assess::assess_itself;
 use crate::clock;
 use crate::config::Config;
+use crate::config::Expectations;
 use crate::config::Limits;
 use crate::config::Module;
 use crate::domain_name::DomainName;
+use crate::memory::Memory;
+use crate::observe::Clock;
 use crate::observe::Observer;
 use crate::observe::limits::Caps;
 use crate::protocol::pkix::TrustRoots;
@@ -31,20 +34,55 @@ pub struct Prober {
     observer: Arc<Observer>,
     roots: Arc<TrustRoots>,
     limits: Limits,
+    expectations: Arc<Expectations>,
+    memory: Arc<Memory>,
     /// Assessments at one time: they are computation, and more of them than processors only wait.
     assessing: Arc<Semaphore>,
 }
 
 impl Prober {
-    /// With the configuration's upstream, limits and roots.
+    /// With the configuration's upstream, limits and roots, and a memory of its own.
     pub fn new(config: &Config, telemetry: Arc<Telemetry>) -> Result<Self, ProberError> {
+        let memory = Arc::new(Memory::of(&config.domains));
+        Self::with_memory(config, telemetry, memory, Arc::new(clock::now))
+    }
+
+    /// The same with a memory that was there before, under this clock.
+    pub fn with_memory(
+        config: &Config,
+        telemetry: Arc<Telemetry>,
+        memory: Arc<Memory>,
+        clock: Clock,
+    ) -> Result<Self, ProberError> {
+        memory.list(&config.domains);
         Ok(Self {
-            observer: Arc::new(Observer::new(config, telemetry)?),
+            observer: Arc::new(Observer::with_clock(config, telemetry, clock)?),
             roots: Arc::clone(&config.roots),
             limits: config.limits.clone(),
+            expectations: Arc::new(Expectations::of(&config.domains)),
+            memory,
             assessing: Arc::new(Semaphore::new(
                 std::thread::available_parallelism().map_or(1, usize::from),
             )),
+        })
+    }
+
+    /// What probes before left of the listed domains.
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
+    /// One for this configuration, which shares with this one all that the two agree on; this one may finish what it has
+    /// under way. It fails without a trace.
+    pub fn reconfigured(&self, config: &Config) -> Result<Self, ProberError> {
+        let observer = Arc::new(self.observer.reconfigured(config)?);
+        self.memory.list(&config.domains);
+        Ok(Self {
+            observer,
+            roots: Arc::clone(&config.roots),
+            limits: config.limits.clone(),
+            expectations: Arc::new(Expectations::of(&config.domains)),
+            ..self.clone()
         })
     }
 
@@ -111,11 +149,11 @@ impl Prober {
     ) -> Report {
         let evidence = self
             .observer
-            .observe_within(domain, module, timeout, caps)
+            .observe_within(domain, module, timeout, caps, self.memory.history(domain))
             .await;
-        let thresholds = module.thresholds.clone();
+        let module = module.clone();
         let roots = Arc::clone(&self.roots);
-        let fail_on = module.fail_on;
+        let expect = self.expectations.get(domain, &module.name);
         let permit = Arc::clone(&self.assessing)
             .acquire_owned()
             .await
@@ -125,18 +163,24 @@ impl Prober {
             // Also when nobody waits any more.
             let _permit = permit;
             let criteria = Criteria {
-                thresholds: &thresholds,
+                thresholds: &module.thresholds,
                 roots: &roots,
-                fail_on,
+                fail_on: module.fail_on,
+                severity: &module.severity,
+                expect: &expect,
             };
             let assessment = assess(&evidence, criteria);
             Report {
                 evidence,
                 assessment,
+                detail: module.detail,
             }
         });
         match judged.await {
-            Ok(report) => report,
+            Ok(report) => {
+                self.memory.remember(&report);
+                report
+            }
             Err(error) => std::panic::resume_unwind(
                 error
                     .try_into_panic()

@@ -311,6 +311,7 @@ mod tests {
     use rcgen::ExtendedKeyUsagePurpose;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn says_what_is_wrong_with_certificates() {
         use Code as C;
         use Severity as S;
@@ -346,6 +347,78 @@ mod tests {
                 S::Info,
             ),
             (
+                "expired, testing",
+                |c| in_testing(c, |s| s.not_after = in_days(-1)),
+                C::CertExpired,
+                S::Warning,
+            ),
+            (
+                "expired, nobody minds",
+                |c| without_policy(c, |s| s.not_after = in_days(-1)),
+                C::CertExpired,
+                S::Info,
+            ),
+            (
+                "not yet, testing",
+                |c| in_testing(c, |s| s.not_before = in_days(1)),
+                C::CertNotYetValid,
+                S::Warning,
+            ),
+            (
+                "not yet, nobody minds",
+                |c| without_policy(c, |s| s.not_before = in_days(1)),
+                C::CertNotYetValid,
+                S::Info,
+            ),
+            (
+                "nobody knows it, testing",
+                |c| in_testing(c, |_| {}),
+                C::CertUntrusted,
+                S::Warning,
+            ),
+            (
+                "without issuer, testing",
+                |c| {
+                    c.policy(TESTING);
+                    c.presents(&["L"]);
+                },
+                C::CertChainIncomplete,
+                S::Warning,
+            ),
+            (
+                "without issuer, nobody minds",
+                |c| {
+                    nothing_published(c);
+                    c.presents(&["L"]);
+                },
+                C::CertChainIncomplete,
+                S::Info,
+            ),
+            (
+                "other name, testing",
+                |c| in_testing(c, |s| s.dns_names = vec!["www.example.com".into()]),
+                C::CertNameMismatch,
+                S::Warning,
+            ),
+            (
+                "other name, nobody minds",
+                |c| without_policy(c, |s| s.dns_names = vec!["www.example.com".into()]),
+                C::CertNameMismatch,
+                S::Info,
+            ),
+            (
+                "for clients, testing",
+                |c| in_testing(c, for_clients),
+                C::CertWrongPurpose,
+                S::Warning,
+            ),
+            (
+                "for clients, nobody minds",
+                |c| without_policy(c, for_clients),
+                C::CertWrongPurpose,
+                S::Info,
+            ),
+            (
                 "without issuer",
                 |c| c.presents(&["L"]),
                 C::CertChainIncomplete,
@@ -359,11 +432,7 @@ mod tests {
             ),
             (
                 "for clients",
-                |c| {
-                    serve(c, |s| {
-                        s.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth];
-                    });
-                },
+                |c| serve(c, for_clients),
                 C::CertWrongPurpose,
                 S::Critical,
             ),
@@ -419,8 +488,23 @@ mod tests {
         session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![server.self_signed()]);
     }
 
+    fn for_clients(server: &mut Server) {
+        server.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    }
+
+    const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
+
+    fn in_testing(case: &mut Case, change: fn(&mut Server)) {
+        serve(case, change);
+        case.policy(TESTING);
+    }
+
     fn without_policy(case: &mut Case, change: fn(&mut Server)) {
         serve(case, change);
+        nothing_published(case);
+    }
+
+    fn nothing_published(case: &mut Case) {
         case.mta_sts_records(&[]);
         case.mta_sts().policy = PolicyEvidence::NotAsked;
         case.no_tlsa();

@@ -2,6 +2,9 @@
 
 use crate::assess::Context;
 use crate::assess::Findings;
+use crate::assess::advice::mta_sts_line;
+use crate::assess::advice::policy_mx_line;
+use crate::assess::advice::quoted;
 use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
 use crate::evidence::dns::Answer;
@@ -88,11 +91,12 @@ pub(super) fn assess(
             id: Some(record.id),
         },
         RecordReading::Absent => {
-            findings.add(
+            findings.add_advised(
                 Code::MtaStsRecordAbsent,
                 Severity::Info,
                 "",
                 "no MTA-STS record is published",
+                first_steps(context),
             );
             if let Some(mode) = served {
                 let severity = if mode == Mode::None {
@@ -100,11 +104,16 @@ pub(super) fn assess(
                 } else {
                     Severity::Warning
                 };
-                findings.add(
+                let domain = &context.evidence.domain;
+                findings.add_advised(
                     Code::MtaStsPolicyWithoutRecord,
                     severity,
                     "",
                     format!("the policy host still serves mode {mode}, but there is no record: new senders get no policy"),
+                    format!(
+                        "Publish {}. To end MTA-STS instead, publish it with mode none in the policy until every cached policy has run out, then remove mta-sts.{domain} too.",
+                        mta_sts_line(context)
+                    ),
                 );
             }
             MtaStsRecordVerdict::of_nothing(RecordStatus::Absent)
@@ -114,7 +123,8 @@ pub(super) fn assess(
                 "senders do not see the record {:?}: {}",
                 miss.text, miss.why
             );
-            findings.add(Code::MtaStsRecordInvalid, severity, "", detail);
+            let advice = format!("Publish instead {}", mta_sts_line(context));
+            findings.add_advised(Code::MtaStsRecordInvalid, severity, "", detail, advice);
             MtaStsRecordVerdict::of_nothing(RecordStatus::Invalid)
         }
         RecordReading::Multiple(records) => {
@@ -122,7 +132,11 @@ pub(super) fn assess(
                 "{} MTA-STS records: senders take that as none",
                 records.len()
             );
-            findings.add(Code::MtaStsRecordMultiple, severity, "", detail);
+            let advice = format!(
+                "Remove all but one, or all of them and publish {}",
+                mta_sts_line(context)
+            );
+            findings.add_advised(Code::MtaStsRecordMultiple, severity, "", detail, advice);
             MtaStsRecordVerdict::of_nothing(RecordStatus::Multiple)
         }
         RecordReading::Invalid { text, defects } => {
@@ -131,11 +145,29 @@ pub(super) fn assess(
                     RecordDefect::IdInvalid { .. } => Code::MtaStsRecordIdInvalid,
                     RecordDefect::IdMissing | RecordDefect::Field(_) => Code::MtaStsRecordInvalid,
                 };
-                findings.add(code, severity, "", format!("{defect}, in {text:?}"));
+                let advice = format!("Publish instead {}", mta_sts_line(context));
+                let detail = format!("{defect}, in {text:?}");
+                findings.add_advised(code, severity, "", detail, advice);
             }
             MtaStsRecordVerdict::of_nothing(RecordStatus::Invalid)
         }
     }
+}
+
+/// A policy for the MX hosts as they are, to begin with, and the record.
+fn first_steps(context: &Context<'_>) -> String {
+    let domain = &context.evidence.domain;
+    let hosts = &context.evidence.routing.hosts;
+    let mx = hosts.iter().filter_map(|host| policy_mx_line(&host.name));
+    let lines = ["version: STSv1".to_owned(), "mode: testing".to_owned()]
+        .into_iter()
+        .chain(mx)
+        .chain(["max_age: 604800".to_owned()]);
+    format!(
+        "Serve at https://mta-sts.{domain}/.well-known/mta-sts.txt, as text/plain, the lines {}; then publish {}",
+        quoted(lines),
+        mta_sts_line(context)
+    )
 }
 
 #[cfg(test)]
@@ -145,6 +177,7 @@ mod tests {
     use crate::assess::testing::check_rows;
     use crate::assess::testing::fail;
     use crate::evidence::mta_sts::PolicyEvidence;
+    use crate::evidence::mta_sts::PolicyFetchFailure;
 
     const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
 
@@ -164,6 +197,33 @@ mod tests {
                 "none, but a policy",
                 |c| c.mta_sts_records(&[]),
                 Code::MtaStsPolicyWithoutRecord,
+                Severity::Warning,
+            ),
+            (
+                "none, but a policy that says none",
+                |c| {
+                    c.mta_sts_records(&[]);
+                    c.policy("version: STSv1\nmode: none\nmax_age: 86400\n");
+                },
+                Code::MtaStsPolicyWithoutRecord,
+                Severity::Info,
+            ),
+            (
+                "bad id, testing served",
+                |c| {
+                    c.mta_sts_records(&["v=STSv1; id=2024-01;"]);
+                    c.policy(TESTING);
+                },
+                Code::MtaStsRecordIdInvalid,
+                Severity::Warning,
+            ),
+            (
+                "two, nothing served",
+                |c| {
+                    c.mta_sts_records(&["v=STSv1; id=1;", "v=STSv1; id=2;"]);
+                    c.policy_fails(PolicyFetchFailure::NoAddress);
+                },
+                Code::MtaStsRecordMultiple,
                 Severity::Warning,
             ),
             (

@@ -10,6 +10,8 @@ use std::time::Duration;
 use crate::assess::Assessment;
 use crate::assess::Criteria;
 use crate::assess::assess;
+use crate::config::Expect;
+use crate::config::SeverityChange;
 use crate::config::Thresholds;
 use crate::domain_name::DomainName;
 use crate::domain_name::MxHost;
@@ -68,6 +70,8 @@ pub(super) struct Case {
     pub(super) evidence: Evidence,
     pub(super) thresholds: Thresholds,
     pub(super) roots: TrustRoots,
+    pub(super) severity: BTreeMap<Code, SeverityChange>,
+    pub(super) expect: Expect,
 }
 
 /// What to change about a [`Case`].
@@ -96,6 +100,7 @@ impl Case {
             tlsrpt: Some(TlsRptEvidence {
                 record: data("_smtp._tls.example.com", RecordType::Txt, vec![rpt]),
             }),
+            history: None,
             monitor: Monitor {
                 resolver_answered: true,
                 port25_egress: None,
@@ -120,6 +125,8 @@ impl Case {
                 dnssec_signature_expiry: 3 * day,
                 min_max_age: day,
             },
+            severity: BTreeMap::new(),
+            expect: Expect::default(),
         }
     }
 
@@ -135,6 +142,8 @@ impl Case {
             thresholds: &self.thresholds,
             roots: &self.roots,
             fail_on: Severity::Critical,
+            severity: &self.severity,
+            expect: &self.expect,
         };
         assess(&self.evidence, criteria)
     }
@@ -296,6 +305,7 @@ pub(super) fn host(preference: u16, name: &str) -> HostEvidence {
             }],
             not_asked: None,
             unsigned: None,
+            above: None,
         },
         addresses: vec![AddressEvidence {
             address: ADDRESS,

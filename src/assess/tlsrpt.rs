@@ -2,6 +2,7 @@
 
 use crate::assess::Context;
 use crate::assess::Findings;
+use crate::assess::advice::tlsrpt_line;
 use crate::assess::mta_sts_record::RecordStatus;
 use crate::assess::sayable_failure;
 use crate::evidence::dns::Answer;
@@ -14,6 +15,7 @@ use crate::protocol::tlsrpt;
 use crate::protocol::tlsrpt::Defect;
 use crate::protocol::tlsrpt::Endpoint;
 use crate::protocol::tlsrpt::Reading;
+use crate::protocol::txt::TxtRecord;
 
 /// What the record amounts to.
 #[derive(Debug, Clone)]
@@ -51,6 +53,8 @@ pub(super) fn assess(
         }
         return TlsRptVerdict::of_nothing(RecordStatus::Unknown);
     }
+    let domain = &context.evidence.domain;
+    let fresh = || tlsrpt_line(domain, &[]);
     match tlsrpt::read(lookup.records()) {
         Reading::Valid(record) => {
             for doubt in record.doubts {
@@ -75,7 +79,8 @@ pub(super) fn assess(
             } else {
                 (Severity::Info, "no TLS-RPT record is published")
             };
-            findings.add(Code::TlsrptRecordAbsent, severity, "", detail);
+            let advice = format!("Publish {}, with an address that is read.", fresh());
+            findings.add_advised(Code::TlsrptRecordAbsent, severity, "", detail, advice);
             TlsRptVerdict::of_nothing(RecordStatus::Absent)
         }
         Reading::NearMiss(miss) => {
@@ -83,7 +88,14 @@ pub(super) fn assess(
                 "senders do not see the record {:?}: {}",
                 miss.text, miss.why
             );
-            findings.add(Code::TlsrptRecordInvalid, Severity::Warning, "", detail);
+            let advice = format!("Publish instead {}, with an address that is read.", fresh());
+            findings.add_advised(
+                Code::TlsrptRecordInvalid,
+                Severity::Warning,
+                "",
+                detail,
+                advice,
+            );
             TlsRptVerdict::of_nothing(RecordStatus::Invalid)
         }
         Reading::Multiple(records) => {
@@ -91,7 +103,14 @@ pub(super) fn assess(
                 "{} TLS-RPT records: senders take that as none",
                 records.len()
             );
-            findings.add(Code::TlsrptRecordMultiple, Severity::Warning, "", detail);
+            let line = tlsrpt_line(domain, &endpoints(lookup.records()));
+            findings.add_advised(
+                Code::TlsrptRecordMultiple,
+                Severity::Warning,
+                "",
+                detail,
+                format!("Remove them, and publish one record for all addresses: {line}"),
+            );
             TlsRptVerdict::of_nothing(RecordStatus::Multiple)
         }
         Reading::Invalid { text, defects } => {
@@ -100,16 +119,39 @@ pub(super) fn assess(
                     Defect::Rua(_) => Code::TlsrptRuaInvalid,
                     Defect::Field(_) | Defect::RuaMissing => Code::TlsrptRecordInvalid,
                 };
-                findings.add(
+                findings.add_advised(
                     code,
                     Severity::Warning,
                     "",
                     format!("{defect}, in {text:?}"),
+                    format!("Publish instead {}, with an address that is read.", fresh()),
                 );
             }
             TlsRptVerdict::of_nothing(RecordStatus::Invalid)
         }
     }
+}
+
+/// So many addresses of several records go into the advice.
+const ENDPOINTS_NAMED: usize = 5;
+/// No longer than an address may be.
+const URI_NAMED: usize = 260;
+
+/// Where several records, each read by itself, want reports to go.
+fn endpoints(records: &[TxtRecord]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for record in records {
+        let Reading::Valid(record) = tlsrpt::read(std::slice::from_ref(record)) else {
+            continue;
+        };
+        for endpoint in record.rua {
+            if endpoint.uri.len() <= URI_NAMED && !found.contains(&endpoint.uri) {
+                found.push(endpoint.uri);
+            }
+        }
+    }
+    found.truncate(ENDPOINTS_NAMED);
+    found
 }
 
 #[cfg(test)]

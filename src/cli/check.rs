@@ -26,6 +26,7 @@ use crate::cli::Outcome;
 use crate::cli::block_on;
 use crate::config::Config;
 use crate::config::Module;
+use crate::config::listed_names;
 use crate::domain_name::DomainName;
 use crate::domain_name::DomainNameError;
 use crate::finding::Finding;
@@ -190,21 +191,14 @@ fn domains(flags: &Flags) -> Result<Vec<DomainName>, QuestionError> {
 }
 
 fn listed(text: &str, file: &Path) -> Result<Vec<DomainName>, QuestionError> {
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let mut domains = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if line.is_empty() {
-            continue;
-        }
-        let domain = DomainName::parse(line).map_err(|source| QuestionError::Listed {
+    let read = |(line, name)| {
+        DomainName::parse(name).map_err(|source| QuestionError::Listed {
             file: file.to_owned(),
-            line: index + 1,
+            line,
             source,
-        })?;
-        domains.push(domain);
-    }
-    Ok(domains)
+        })
+    };
+    listed_names(text).map(read).collect()
 }
 
 fn module(

@@ -208,8 +208,10 @@ fn misplaced_flag(matches: &ArgMatches) -> Option<&'static str> {
 }
 
 fn complain(message: &str) -> ExitCode {
-    // Nobody is left to tell when this fails.
-    let _ = writeln!(io::stderr(), "mailtls-exporter: {message}");
+    for line in message.lines() {
+        // Nobody is left to tell when this fails.
+        let _ = writeln!(io::stderr(), "mailtls-exporter: {line}");
+    }
     Outcome::Unanswered.into()
 }
 

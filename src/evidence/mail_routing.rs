@@ -59,6 +59,10 @@ pub struct TlsaEvidence {
     pub not_asked: Option<TlsaNotAsked>,
     /// Asked for `dane_tlsa_insecure` alone: TLSA at a host whose addresses are not signed takes no part in anything.
     pub unsigned: Option<Lookup<TlsaRecord>>,
+    /// `_tcp.<base>`, asked for `dane_denial_broken` alone once signed records were found below it: the name exists, so
+    /// that anything but NXDOMAIN is right.
+    #[serde(default)]
+    pub above: Option<Lookup<TlsaRecord>>,
 }
 
 /// One candidate for the TLSA base domain.
@@ -96,7 +100,8 @@ impl HostEvidence {
             tlsa.not_asked = Some(TlsaNotAsked::AddressFailed);
         }
         let asked = tlsa.asked.iter_mut().map(|question| &mut question.lookup);
-        let tlsa = asked.chain(&mut tlsa.unsigned).map(Lookup::doubt);
+        let beside = tlsa.unsigned.iter_mut().chain(&mut tlsa.above);
+        let tlsa = asked.chain(beside).map(Lookup::doubt);
         tlsa.chain([self.a.doubt(), self.aaaa.doubt()])
             .filter(|&was_bogus| was_bogus)
             .count()

@@ -10,6 +10,7 @@ use crate::closed_set::closed_set;
 use crate::domain_name::DomainName;
 
 pub mod dns;
+pub mod history;
 pub mod mail_routing;
 pub mod monitor;
 pub mod mta_sts;
@@ -32,6 +33,9 @@ pub struct Evidence {
     pub mta_sts: Option<mta_sts::MtaStsEvidence>,
     /// TLS-RPT; none as above.
     pub tlsrpt: Option<tlsrpt::TlsRptEvidence>,
+    /// What earlier probes saw; none for unlisted domains, and before a policy was seen.
+    #[serde(default)]
+    pub history: Option<history::History>,
     /// Our own state.
     pub monitor: monitor::Monitor,
     /// What it cost.
@@ -53,6 +57,16 @@ closed_set! {
         Smtp = "smtp",
         /// TLSA look-ups.
         Dane = "dane",
+    }
+}
+
+closed_set! {
+    /// How much of a probe is exported (`modules.<name>.detail`).
+    pub enum Detail {
+        /// Every family.
+        Full = "full",
+        /// Nothing per host or address.
+        Summary = "summary",
     }
 }
 

@@ -21,10 +21,10 @@ pub use self::catalogue::Code;
 pub struct Finding {
     /// What.
     pub code: Code,
-    /// How bad here: one of the severities that the catalogue lists for the code.
+    /// How bad here: one of the severities that the catalogue lists for the code, unless the operator says otherwise.
     pub severity: Severity,
     /// What it is about: empty for the domain, `host`, `host/address`, `host/address/key_algorithm`, an owner name with
-    /// its type (`_25._tcp.mx.example.com/TLSA`), `sender=dane`.
+    /// its type (`_25._tcp.mx.example.com/TLSA`, for a zone `example.com/DNSKEY`), `sender=dane`, `pattern=*.example.net`.
     pub about: String,
     /// What was seen, in a sentence.
     pub detail: String,

@@ -38,6 +38,7 @@ use crate::evidence::dns::FailureKind;
 use crate::evidence::dns::Lookup;
 use crate::evidence::dns::RecordType;
 use crate::evidence::dns::Security;
+use crate::evidence::history::History;
 use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::mail_routing::MailRouting;
 use crate::evidence::monitor::Monitor;
@@ -56,10 +57,12 @@ use crate::observe::self_check::Origin;
 use crate::observe::self_check::SelfChecks;
 use crate::observe::smtp::sharing::SmtpObserver;
 use crate::protocol::dnssec::Question;
+use crate::protocol::mta_sts::policy;
 use crate::protocol::mta_sts::record;
 use crate::protocol::mta_sts::record::RecordReading;
 use crate::protocol::pkix::TrustRoots;
 use crate::protocol::txt::TxtRecord;
+use crate::telemetry::SelfCheck;
 use crate::telemetry::Telemetry;
 
 pub mod dns;
@@ -78,9 +81,10 @@ mod tests;
 
 /// Looks at domains. Holds what probes share: the resolver with its cache, and the SMTP observations.
 pub struct Observer {
+    dns: config::Dns,
     resolver: Resolver,
     telemetry: Arc<Telemetry>,
-    self_checks: SelfChecks,
+    self_checks: Arc<SelfChecks>,
     smtp: SmtpObserver,
     mta_sts: config::MtaSts,
     special_use: SpecialUse,
@@ -88,8 +92,8 @@ pub struct Observer {
     caps: Caps,
     roots: Arc<TrustRoots>,
     clock: Clock,
-    /// Domains whose policy was read in the last month: their host is asked also when the record has gone.
-    policies: Cache<DomainName, ()>,
+    /// Until when senders may hold a policy that was read: so long its host is asked also when the record has gone.
+    policies: Cache<DomainName, UnixTime>,
 }
 
 /// Tells the time by which certificates and signatures are judged.
@@ -104,7 +108,8 @@ pub enum ObserverError {
 }
 
 const POLICIES: u64 = 100_000;
-const POLICY_REMEMBERED: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+/// No policy is held for longer (RFC 8461 §3.2).
+const POLICY_REMEMBERED: Duration = Duration::from_secs(31_557_600);
 
 impl Observer {
     /// Needs a running tokio runtime; sends nothing before the first probe.
@@ -120,8 +125,10 @@ impl Observer {
     ) -> Result<Self, ObserverError> {
         let resolver =
             Resolver::with_clock(&config.dns, Arc::clone(&telemetry), Arc::clone(&clock))?;
+        let self_checks = SelfChecks::new(resolver.clone(), Arc::clone(&telemetry));
         Ok(Self {
-            self_checks: SelfChecks::new(resolver.clone(), Arc::clone(&telemetry)),
+            dns: config.dns.clone(),
+            self_checks: Arc::new(self_checks),
             resolver,
             telemetry: Arc::clone(&telemetry),
             smtp: SmtpObserver::with_clock(&config.smtp, telemetry, Arc::clone(&clock)),
@@ -136,6 +143,25 @@ impl Observer {
                 .time_to_live(POLICY_REMEMBERED)
                 .build(),
         })
+    }
+
+    /// One for this configuration, which shares with this one all that the two agree on: what is remembered stays, and this
+    /// one may go on with what it has under way.
+    pub fn reconfigured(&self, config: &Config) -> Result<Self, ObserverError> {
+        let (telemetry, clock) = (Arc::clone(&self.telemetry), Arc::clone(&self.clock));
+        let mut new = Self::with_clock(config, telemetry, clock)?;
+        if new.dns == self.dns && new.resolver.servers() == self.resolver.servers() {
+            new.resolver = self.resolver.clone();
+            new.self_checks = Arc::clone(&self.self_checks);
+        } else {
+            tracing::info!("dns has changed: what it answered is asked for anew");
+            // What is known of the upstream was about another one.
+            let known = self.telemetry.self_checks.of(SelfCheck::DnssecUpstream);
+            known.set(None);
+        }
+        new.smtp = self.smtp.reconfigured(&config.smtp);
+        new.policies = self.policies.clone();
+        Ok(new)
     }
 
     /// The resolver, for single look-ups.
@@ -189,17 +215,18 @@ impl Observer {
         module: &Module,
         timeout: Duration,
     ) -> Evidence {
-        self.observe_within(domain, module, timeout, self.caps)
+        self.observe_within(domain, module, timeout, self.caps, None)
             .await
     }
 
-    /// The same with other bounds on hosts and addresses.
+    /// The same with other bounds on hosts and addresses, and what earlier probes saw.
     pub async fn observe_within(
         &self,
         domain: &DomainName,
         module: &Module,
         timeout: Duration,
         caps: Caps,
+        history: Option<History>,
     ) -> Evidence {
         let begin = Instant::now();
         let probe = Probe {
@@ -207,6 +234,7 @@ impl Observer {
             domain,
             stages: &module.stages,
             caps,
+            history: history.as_ref(),
             observed_at: (self.clock)(),
             begin,
             deadline: begin + timeout,
@@ -238,6 +266,7 @@ impl Observer {
                 dns_queries: probe.queries.sent(),
                 phases: probe.phases.seconds(),
             },
+            history,
         }
     }
 }
@@ -263,6 +292,7 @@ struct Probe<'a> {
     domain: &'a DomainName,
     stages: &'a [Stage],
     caps: Caps,
+    history: Option<&'a History>,
     observed_at: UnixTime,
     begin: Instant,
     deadline: Instant,
@@ -281,8 +311,10 @@ impl Learned {
     fn securities(&self) -> impl Iterator<Item = &Security> {
         let hosts = self.routing.hosts.iter().flat_map(|host| {
             let tlsa = host.tlsa.asked.iter();
+            let above = host.tlsa.above.iter().map(|lookup| &lookup.security);
             tlsa.map(|question| &question.lookup.security)
                 .chain([&host.a.security, &host.aaaa.security])
+                .chain(above)
         });
         let mta_sts = self.mta_sts.iter().map(|seen| &seen.record.security);
         let tlsrpt = self.tlsrpt.iter().map(|seen| &seen.record.security);
@@ -391,10 +423,7 @@ impl Probe<'_> {
         let begin = Instant::now();
         let record = self.txt(&format!("_mta-sts.{}", self.domain)).await;
         self.phases.add(Phase::MtaStsRecord, begin);
-        let policies = &self.observer.policies;
-        // Senders that hold a policy go by it whatever the record says, so one that was there once is still looked at.
-        let anyway =
-            self.observer.mta_sts.always_fetch || policies.get(self.domain).await.is_some();
+        let anyway = self.observer.mta_sts.always_fetch || self.is_policy_held().await;
         let policy = match &record.answer {
             _ if anyway => self.policy().await,
             Answer::Unknown => PolicyEvidence::RecordUnknown,
@@ -408,6 +437,13 @@ impl Probe<'_> {
             },
         };
         Some(MtaStsEvidence { record, policy })
+    }
+
+    /// Senders that hold a policy go by it whatever the record says, so one that was there is still looked at.
+    async fn is_policy_held(&self) -> bool {
+        let read = self.observer.policies.get(self.domain).await;
+        let seen = self.history.map(|history| history.held_until);
+        read.max(seen).is_some_and(|until| until > self.observed_at)
     }
 
     async fn policy(&self) -> PolicyEvidence {
@@ -428,9 +464,12 @@ impl Probe<'_> {
         };
         let fetch: PolicyFetch = policy_host::fetch(self.domain, addresses, settings).await;
         self.phases.add(Phase::MtaStsPolicy, begin);
-        if fetch.outcome.is_ok() {
+        let read = fetch.outcome.as_ref().ok();
+        if let Some(policy) = read.and_then(|response| policy::parse(&response.body).policy) {
+            let until = self.observed_at.plus(i64::from(policy.max_age));
             let policies = &self.observer.policies;
-            policies.insert(self.domain.clone(), ()).await;
+            let held = policies.get(self.domain).await.unwrap_or(until);
+            policies.insert(self.domain.clone(), until.max(held)).await;
         }
         PolicyEvidence::Asked(Box::new(fetch))
     }

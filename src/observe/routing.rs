@@ -107,11 +107,16 @@ impl Probe<'_> {
         } else {
             Err(TlsaNotAsked::Disabled)
         };
-        let tlsa = self.tlsa_of(candidates).await;
+        let mut tlsa = self.tlsa_of(candidates).await;
 
         let v4 = a.records().iter().copied().map(IpAddr::V4);
         let v6 = aaaa.records().iter().copied().map(IpAddr::V6);
-        let addresses = self.addresses(&name, v4.chain(v6), &tlsa).await;
+        // Nothing waits for what is asked above TLSA.
+        let (addresses, above) = tokio::join!(
+            Box::pin(self.addresses(&name, v4.chain(v6), &tlsa)),
+            Box::pin(self.above_tlsa(&tlsa))
+        );
+        tlsa.above = above;
         HostEvidence {
             name,
             preference,
@@ -144,7 +149,17 @@ impl Probe<'_> {
             asked,
             not_asked,
             unsigned: None,
+            above: None,
         }
+    }
+
+    /// The name above signed TLSA records (RFC 8020 §2). Servers that deny it hide them from resolvers that believe it.
+    async fn above_tlsa(&self, tlsa: &TlsaEvidence) -> Option<Lookup<TlsaRecord>> {
+        let TlsaQuestion { base, lookup } = tlsa.decisive()?;
+        if lookup.status() != DnssecStatus::Secure || lookup.records().is_empty() {
+            return None;
+        }
+        Some(self.tlsa(&tlsa_base::above(base)).await)
     }
 
     async fn addresses(
@@ -326,6 +341,7 @@ mod tests {
                 }],
                 not_asked: None,
                 unsigned: None,
+                above: None,
             };
             let (sni, records) = in_force(&mx, &tlsa);
             assert_eq!((sni, records.len()), expected, "{why}");

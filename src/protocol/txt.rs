@@ -14,6 +14,11 @@ use serde::Serialize;
 
 use crate::closed_set::closed_set;
 
+mod reading;
+
+pub use self::reading::Reading;
+pub use self::reading::read;
+
 /// One TXT record: its character-strings joined. Bytes, since a zone may hold anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -2,6 +2,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use crate::assess::Assessment;
+use crate::evidence::Detail;
 use crate::evidence::Evidence;
 use crate::evidence::dns::Answer;
 use crate::evidence::mta_sts::PolicyEvidence;
@@ -22,6 +23,8 @@ pub struct Report {
     pub evidence: Evidence,
     /// What was decided.
     pub assessment: Assessment,
+    /// How much of it becomes metrics.
+    pub detail: Detail,
 }
 
 /// What is wrong with the monitor itself: never part of what is said about a domain.

@@ -12,6 +12,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("closed_set", &[]),
     ("clock", &["closed_set"]),
     ("domain_name", &["closed_set"]),
+    ("gate", &[]),
     ("protocol", VOCABULARY),
     ("finding", VOCABULARY),
     (
@@ -43,6 +44,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "evidence",
             "config",
             "telemetry",
+            "gate",
         ],
     ),
     (
@@ -84,6 +86,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "report",
             "probe",
             "memory",
+            "gate",
         ],
     ),
     (
@@ -118,6 +121,7 @@ const JOINT: &[&str] = &[
     "observe",
     "assess",
     "report",
+    "memory",
 ];
 
 /// Layers that compute, and nothing else.
@@ -148,6 +152,7 @@ const ENTERS_AT: &[(&str, &[&str])] = &[
     ("axum", &["serve"]),
     ("hyper_util", &["serve"]),
     ("clap", &["cli"]),
+    ("psl", &["protocol/mta_sts/public_suffix.rs"]),
     ("serde_yaml", &["config/file.rs"]),
     ("prometheus_client", &["report/metrics/exposition.rs"]),
 ];

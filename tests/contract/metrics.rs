@@ -63,3 +63,16 @@ fn state_sets_have_distinct_states() {
         }
     }
 }
+
+/// A summary is for very many domains: nothing in it grows with their hosts and addresses.
+#[test]
+fn a_summary_has_known_families_and_nothing_per_host() {
+    let probe = families::probe_families();
+    for name in families::SUMMARY {
+        let family = probe.iter().find(|family| family.name == name);
+        let family = family.unwrap_or_else(|| panic!("{name} is no family"));
+        for label in ["mx", "address", "phase"] {
+            assert!(!family.labels.contains(&label), "{name} has {label}");
+        }
+    }
+}

@@ -90,6 +90,11 @@ impl Answer {
 impl Exporter {
     /// Starts on a port that the system chooses, and waits until it listens.
     pub(crate) fn start(config: &Path) -> Self {
+        Self::start_with(config, &[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn start_with(config: &Path, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = File::create(dir.path().join("log")).unwrap();
         let child = program()
@@ -100,6 +105,7 @@ impl Exporter {
                 "--config.file",
             ])
             .arg(config)
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -172,10 +178,15 @@ impl Exporter {
 
     /// Asks it to end.
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
         // The shell's own kill: a bare Debian has no other.
         let killed = Command::new("sh")
             .arg("-c")
-            .arg(format!("kill -TERM {}", self.child.id()))
+            .arg(format!("kill -{name} {}", self.child.id()))
             .status();
         assert!(killed.unwrap().success());
     }

@@ -15,6 +15,7 @@ use crate::evidence::dns::Answer;
 use crate::evidence::dns::DnssecStatus;
 use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::mail_routing::TlsaNotAsked;
+use crate::evidence::smtp::AddressEvidence;
 use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpEvidence;
 use crate::evidence::smtp::SmtpObservation;
@@ -22,8 +23,10 @@ use crate::evidence::smtp::SmtpOutcome;
 use crate::evidence::smtp::SmtpSession;
 use crate::evidence::tls::KeyProof;
 use crate::protocol::tlsa;
+use crate::protocol::tlsa::MatchingType;
 use crate::protocol::tlsa::NoMatch;
 use crate::protocol::tlsa::RecordMatch;
+use crate::protocol::tlsa::Selector;
 use crate::protocol::tlsa::SetOutcome;
 use crate::protocol::tlsa::TlsaEvaluation;
 use crate::protocol::tlsa::TlsaRecord;
@@ -352,6 +355,35 @@ fn sessions_for_dane<'a>(
     } else {
         &observation.dane_sessions
     }
+}
+
+/// `2 1 1` of the authority that issued what was presented there, if such a record would match it (RFC 7672 §3.1.2: the
+/// authority's certificate must be in the chain, and a name must fit).
+pub(super) fn issuing_record(
+    context: &Context<'_>,
+    mx: MxFact,
+    host: &HostEvidence,
+    base: &str,
+    verdict: &ChainVerdict,
+) -> Option<TlsaRecord> {
+    let base = MxHost::from_dns(base);
+    let at = |seen: &&AddressEvidence| seen.address == verdict.address;
+    let SmtpEvidence::Observed(observation) = &host.addresses.iter().find(at)?.smtp else {
+        return None;
+    };
+    let chain = sessions_for_dane(host, &base, observation)
+        .iter()
+        .filter_map(|session| Some(&session.tls.as_ref()?.chain))
+        .find(|chain| chain.leaf() == Some(verdict.leaf.as_slice()))?;
+    let names = reference_names(context, mx, host, &base);
+    let issuers = chain.0.iter().skip(1);
+    issuers
+        .filter_map(|der| tlsa::record_for(2, Selector::PublicKey, MatchingType::Sha256, der).ok())
+        .find(|record| {
+            let set = std::slice::from_ref(record);
+            let evaluation = tlsa::evaluate(set, &chain.0, &names, context.now);
+            evaluation.outcome == SetOutcome::Match
+        })
 }
 
 /// The names of which a leaf under a usage 2 anchor must bear one (RFC 7672 §3.2.2).

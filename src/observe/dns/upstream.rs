@@ -165,6 +165,11 @@ impl Upstream {
         })
     }
 
+    /// Each with its address.
+    pub(super) fn servers(&self) -> impl Iterator<Item = &str> {
+        self.servers.iter().map(|server| server.label.as_str())
+    }
+
     /// Asks until one answers or all attempts are used up.
     pub(super) async fn ask(
         &self,

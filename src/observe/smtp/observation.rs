@@ -48,8 +48,8 @@ pub(super) type Digest = [u8; 32];
 /// Makes observations and remembers which keys servers lack.
 pub(super) struct Observing {
     pub(super) settings: config::Smtp,
-    telemetry: Arc<Telemetry>,
-    clock: Clock,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) clock: Clock,
     lacking: Cache<Asked, Lack>,
 }
 
@@ -85,6 +85,16 @@ impl Observing {
                 .max_capacity(LACK_ENTRIES)
                 .time_to_live(LACK_TTL)
                 .build(),
+        }
+    }
+
+    /// The same with other settings, and the same memory.
+    pub(super) fn reconfigured(&self, settings: config::Smtp) -> Self {
+        Self {
+            settings,
+            telemetry: Arc::clone(&self.telemetry),
+            clock: Arc::clone(&self.clock),
+            lacking: self.lacking.clone(),
         }
     }
 

@@ -14,12 +14,11 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use moka::future::Cache;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -34,6 +33,8 @@ use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpEvidence;
 use crate::evidence::smtp::SmtpObservation;
 use crate::evidence::smtp::SmtpSession;
+use crate::gate::Gate;
+use crate::gate::Inside;
 use crate::observe::Clock;
 use crate::observe::smtp::observation::Observing;
 use crate::observe::smtp::observation::Subject;
@@ -41,11 +42,11 @@ use crate::observe::smtp::observation::tlsa_digest;
 use crate::protocol::tlsa::TlsaRecord;
 use crate::telemetry::Telemetry;
 
-/// Observes addresses for all probes. What it started ends when it is dropped.
+/// Observes addresses for all probes. What it started ends when it and all that follow it are dropped.
 pub struct SmtpObserver {
     shared: Arc<Shared>,
     telemetry: Arc<Telemetry>,
-    tasks: Mutex<JoinSet<()>>,
+    tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
 /// What a probe wants to know.
@@ -72,7 +73,18 @@ impl SmtpObserver {
         Self {
             shared: Arc::new(Shared::new(config, Arc::clone(&telemetry), clock)),
             telemetry,
-            tasks: Mutex::default(),
+            tasks: Arc::default(),
+        }
+    }
+
+    /// One for these settings that goes on where this one is: with the same slots, however many there are now, and with the
+    /// same observations, unless they would come out differently now. What this one has under way goes on.
+    #[must_use]
+    pub fn reconfigured(&self, settings: &config::Smtp) -> Self {
+        Self {
+            shared: Arc::new(self.shared.reconfigured(settings)),
+            telemetry: Arc::clone(&self.telemetry),
+            tasks: Arc::clone(&self.tasks),
         }
     }
 
@@ -140,7 +152,7 @@ impl SmtpObserver {
             return self.start(subject).map_or(Source::Full, Source::Started);
         }
         // Held until the task is registered, so that two equal requests never start two.
-        let mut under_way = self.shared.under_way.lock().await;
+        let mut under_way = self.shared.seen.under_way.lock().await;
         if let Some(progress) = under_way.get(subject)
             // The sender of a task that panicked is gone.
             && progress.has_changed().is_ok()
@@ -220,7 +232,12 @@ impl Finished {
 /// What tasks and probes share.
 struct Shared {
     observing: Observing,
-    slots: Slots,
+    slots: Arc<Slots>,
+    seen: Arc<Seen>,
+}
+
+/// What was observed or is about to be.
+struct Seen {
     finished: Cache<Subject, Finished>,
     under_way: tokio::sync::Mutex<HashMap<Subject, watch::Receiver<Progress>>>,
 }
@@ -235,14 +252,35 @@ const FINISHED_BYTES: u64 = 64 * 1024 * 1024;
 impl Shared {
     fn new(settings: &config::Smtp, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
         Self {
-            slots: Slots::new(settings),
+            slots: Arc::new(Slots::new(settings)),
             observing: Observing::new(settings.clone(), telemetry, clock),
-            finished: Cache::builder()
-                .max_capacity(FINISHED_BYTES)
-                .weigher(|_, finished: &Finished| weight(&finished.observation))
-                .time_to_live(LAST_RESORT.max(settings.reuse))
-                .build(),
-            under_way: tokio::sync::Mutex::default(),
+            seen: Arc::new(Seen {
+                finished: Cache::builder()
+                    .max_capacity(FINISHED_BYTES)
+                    .weigher(|_, finished: &Finished| weight(&finished.observation))
+                    .time_to_live(kept_for(settings))
+                    .build(),
+                under_way: tokio::sync::Mutex::default(),
+            }),
+        }
+    }
+
+    fn reconfigured(&self, settings: &config::Smtp) -> Self {
+        self.slots.resize(settings);
+        let slots = Arc::clone(&self.slots);
+        let before = &self.observing;
+        if observed_alike(&before.settings, settings) {
+            return Self {
+                slots,
+                observing: before.reconfigured(settings.clone()),
+                seen: Arc::clone(&self.seen),
+            };
+        }
+        tracing::info!("mail servers are observed in another way now: each is looked at anew");
+        let (telemetry, clock) = (Arc::clone(&before.telemetry), Arc::clone(&before.clock));
+        Self {
+            slots,
+            ..Self::new(settings, telemetry, clock)
         }
     }
 
@@ -255,7 +293,7 @@ impl Shared {
         if self.reuse().is_zero() {
             return None;
         }
-        self.finished.get(subject).await
+        self.seen.finished.get(subject).await
     }
 
     /// The whole life of one observation.
@@ -279,9 +317,9 @@ impl Shared {
                     observation: Arc::clone(observation),
                     at: Instant::now(),
                 };
-                self.finished.insert(subject.clone(), finished).await;
+                self.seen.finished.insert(subject.clone(), finished).await;
             }
-            self.under_way.lock().await.remove(&subject);
+            self.seen.under_way.lock().await.remove(&subject);
         }
         told.send_replace(Progress::Done(outcome));
     }
@@ -322,25 +360,45 @@ fn chain(session: &SmtpSession) -> usize {
     chain.map(Vec::len).sum()
 }
 
+/// How long an observation is kept.
+fn kept_for(settings: &config::Smtp) -> Duration {
+    LAST_RESORT.max(settings.reuse)
+}
+
+/// Whether an observation comes out the same under both settings, and is kept for as long. What is set aside says which
+/// observations there are, how many at once and how often.
+fn observed_alike(one: &config::Smtp, other: &config::Smtp) -> bool {
+    let aside = |settings: &config::Smtp| config::Smtp {
+        // Part of the subject.
+        port: 0,
+        families: Vec::new(),
+        max_sessions: 0,
+        max_sessions_per_address: 0,
+        reuse: kept_for(settings),
+        ..settings.clone()
+    };
+    aside(one) == aside(other)
+}
+
 /// The right to speak: so many at one address, so many over all.
 struct Slots {
-    over_all: Arc<Semaphore>,
-    per_address: usize,
+    over_all: Arc<Gate>,
     addresses: Mutex<Addresses>,
 }
 
 /// The slots of each address.
-#[derive(Default)]
 struct Addresses {
-    slots: HashMap<IpAddr, Arc<Semaphore>>,
+    /// At each.
+    most: usize,
+    slots: HashMap<IpAddr, Arc<Gate>>,
     /// How many were left when those that nobody speaks to were last forgotten.
     kept: usize,
 }
 
 /// Both are given back when this is dropped.
 struct Slot {
-    _address: OwnedSemaphorePermit,
-    _over_all: OwnedSemaphorePermit,
+    _address: Inside,
+    _over_all: Inside,
 }
 
 /// From this many addresses on, those that nobody speaks to are looked for and forgotten.
@@ -349,43 +407,53 @@ const ADDRESSES_KEPT: usize = 1024;
 impl Slots {
     fn new(settings: &config::Smtp) -> Self {
         Self {
-            over_all: Arc::new(Semaphore::new(settings.max_sessions)),
-            per_address: settings.max_sessions_per_address,
-            addresses: Mutex::default(),
+            over_all: Gate::new(settings.max_sessions),
+            addresses: Mutex::new(Addresses {
+                most: settings.max_sessions_per_address,
+                slots: HashMap::new(),
+                kept: 0,
+            }),
+        }
+    }
+
+    fn resize(&self, settings: &config::Smtp) {
+        self.over_all.resize(settings.max_sessions);
+        let mut addresses = self.addresses();
+        addresses.most = settings.max_sessions_per_address;
+        #[expect(clippy::iter_over_hash_type, reason = "each alone, in any order")]
+        for gate in addresses.slots.values() {
+            gate.resize(addresses.most);
         }
     }
 
     /// First the address's own slot: waiting for it must not take one from the others.
     async fn take(&self, address: IpAddr) -> Slot {
-        let never_closed = "the semaphores are never closed";
         let address = self.at(address);
         Slot {
-            _address: address.acquire_owned().await.expect(never_closed),
-            _over_all: Arc::clone(&self.over_all)
-                .acquire_owned()
-                .await
-                .expect(never_closed),
+            _address: address.enter().await,
+            _over_all: self.over_all.enter().await,
         }
     }
 
-    fn at(&self, address: IpAddr) -> Arc<Semaphore> {
-        let mut addresses = self
-            .addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    fn at(&self, address: IpAddr) -> Arc<Gate> {
+        let mut addresses = self.addresses();
+        let Addresses { most, slots, kept } = &mut *addresses;
         // Looking through all is worth it once they have doubled.
-        if addresses.slots.len() >= ADDRESSES_KEPT.max(2 * addresses.kept) {
-            // Permits and those who wait for one hold a clone.
-            addresses
-                .slots
-                .retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
-            addresses.kept = addresses.slots.len();
+        if slots.len() >= ADDRESSES_KEPT.max(2 * *kept) {
+            // Those inside and those who wait hold a clone.
+            slots.retain(|_, gate| Arc::strong_count(gate) > 1);
+            *kept = slots.len();
         }
-        let slots = addresses
-            .slots
+        let gate = slots
             .entry(address.to_canonical())
-            .or_insert_with(|| Arc::new(Semaphore::new(self.per_address)));
-        Arc::clone(slots)
+            .or_insert_with(|| Gate::new(*most));
+        Arc::clone(gate)
+    }
+
+    fn addresses(&self) -> MutexGuard<'_, Addresses> {
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -403,6 +471,7 @@ mod tests {
     use crate::observe::testing::Versions;
     use crate::observe::testing::ordinary;
     use crate::observe::testing::tls;
+    use tokio::sync::Semaphore;
 
     const FOREVER: Duration = Duration::from_secs(3600);
     const SOON: Duration = Duration::from_millis(100);
@@ -510,6 +579,88 @@ mod tests {
         assert_eq!(world.telemetry.smtp_shared.value(), 2);
         let sessions = &world.telemetry.smtp_sessions;
         assert_eq!(sessions.of(SmtpOutcome::Tls).value(), 1);
+    }
+
+    #[tokio::test]
+    async fn settings_change_while_an_observation_is_under_way() {
+        let gate = Arc::new(Semaphore::new(0));
+        let world = World::new(slow(&gate), |_| {}).await;
+        let before = &world.observer.shared.observing.settings;
+        let oftener = config::Smtp {
+            max_sessions: 1,
+            reuse: Duration::from_secs(60),
+            ..before.clone()
+        };
+        let otherwise = config::Smtp {
+            ehlo_name: "other.example".to_owned(),
+            ..oftener.clone()
+        };
+        let request = |observer: SmtpObserver| {
+            let address = world.server.address.ip();
+            async move {
+                let request = ObservationRequest {
+                    host: &MxHost::from_dns("a"),
+                    address,
+                    dane_sni: None,
+                    tlsa: &[],
+                };
+                observer.observe(request, Instant::now() + FOREVER).await
+            }
+        };
+        let (first, same, other) = tokio::join!(
+            world.ask("a", FOREVER),
+            request(world.observer.reconfigured(&oftener)),
+            async {
+                let other = request(world.observer.reconfigured(&otherwise));
+                let waiting = async {
+                    while world.server.connections() == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                    gate.add_permits(1);
+                };
+                tokio::join!(other, waiting).0
+            },
+        );
+        let first = observation(first);
+        assert!(Arc::ptr_eq(&first, &observation(same)), "one serves both");
+        assert!(!Arc::ptr_eq(&first, &observation(other)));
+        assert_eq!(world.server.connections(), 2);
+        assert_eq!(world.server.most_at_once(), 1, "the slots stay the same");
+    }
+
+    #[test]
+    fn what_makes_observations_differ() {
+        type Change = fn(&mut config::Smtp);
+        let before = config::Config::default_config().smtp;
+        for (why, change, alike) in [
+            ("nothing", (|_| {}) as Change, true),
+            ("the port is part of the subject", |s| s.port = 26, true),
+            ("families", |s| s.families.truncate(1), true),
+            ("slots", |s| s.max_sessions = 1, true),
+            ("at one address", |s| s.max_sessions_per_address = 2, true),
+            ("reuse", |s| s.reuse = Duration::ZERO, true),
+            ("kept for longer", |s| s.reuse = 2 * LAST_RESORT, false),
+            ("EHLO", |s| s.ehlo_name = "x.example".to_owned(), false),
+            (
+                "source",
+                |s| s.source_address_v4 = Some([192, 0, 2, 1].into()),
+                false,
+            ),
+            (
+                "keys",
+                |s| s.key_algorithms = KeyAlgorithms::Preferred,
+                false,
+            ),
+            (
+                "time",
+                |s| s.session_timeout = Duration::from_secs(1),
+                false,
+            ),
+        ] {
+            let mut after = before.clone();
+            change(&mut after);
+            assert_eq!(observed_alike(&before, &after), alike, "{why}");
+        }
     }
 
     #[tokio::test]

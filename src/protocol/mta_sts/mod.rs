@@ -7,6 +7,7 @@
 
 pub mod pattern;
 pub mod policy;
+pub mod public_suffix;
 pub mod record;
 
 pub use self::pattern::Pattern;

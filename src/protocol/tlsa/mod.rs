@@ -67,6 +67,15 @@ pub enum MatchingType {
 }
 
 impl Selector {
+    /// The one of this number.
+    pub const fn of_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Certificate),
+            1 => Some(Self::PublicKey),
+            _ => None,
+        }
+    }
+
     /// The field's value.
     pub const fn number(self) -> u8 {
         match self {
@@ -77,6 +86,16 @@ impl Selector {
 }
 
 impl MatchingType {
+    /// The one of this number.
+    pub const fn of_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Full),
+            1 => Some(Self::Sha256),
+            2 => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+
     /// The field's value.
     pub const fn number(self) -> u8 {
         match self {

@@ -95,17 +95,9 @@ pub(super) fn meaning(record: &TlsaRecord) -> Result<Meaning, Unusable> {
         3 => Usage::EndEntity,
         _ => return Err(Unusable::UnknownUsage),
     };
-    let selector = match record.selector {
-        0 => Selector::Certificate,
-        1 => Selector::PublicKey,
-        _ => return Err(Unusable::UnknownSelector),
-    };
-    let matching_type = match record.matching_type {
-        0 => MatchingType::Full,
-        1 => MatchingType::Sha256,
-        2 => MatchingType::Sha512,
-        _ => return Err(Unusable::UnknownMatchingType),
-    };
+    let selector = Selector::of_number(record.selector).ok_or(Unusable::UnknownSelector)?;
+    let matching_type =
+        MatchingType::of_number(record.matching_type).ok_or(Unusable::UnknownMatchingType)?;
     let fits = match matching_type.digest_length() {
         Some(length) => record.data.len() == length,
         None => is_readable(selector, &record.data),

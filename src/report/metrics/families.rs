@@ -186,3 +186,30 @@ families! {
         "What an active attacker can bring this kind of sender down to; mta_sts is a sender that already holds the policy: at first contact it is none.",
         ["sender"], "level");
 }
+
+/// What `detail: summary` keeps: nothing per host or address.
+pub const SUMMARY: [&str; 23] = [
+    "probe_success",
+    "probe_duration_seconds",
+    "probe_timeout_seconds",
+    "mailtls_probe_timed_out",
+    "mailtls_check_complete",
+    "mailtls_findings",
+    "mailtls_finding",
+    "mailtls_mx_status",
+    "mailtls_mx_hosts",
+    "mailtls_dnssec_status",
+    "mailtls_dnssec_signature_expiry_timestamp_seconds",
+    "mailtls_mta_sts_status",
+    "mailtls_mta_sts_record_status",
+    "mailtls_mta_sts_record_id_hash",
+    "mailtls_mta_sts_policy_max_age_seconds",
+    "mailtls_mta_sts_policy_hash",
+    "mailtls_mta_sts_policy_host_cert_not_after_timestamp_seconds",
+    "mailtls_tlsrpt_record_status",
+    "mailtls_dane_domain_status",
+    "mailtls_smtp_cert_earliest_not_after_timestamp_seconds",
+    "mailtls_delivery_possible",
+    "mailtls_delivery_expected",
+    "mailtls_delivery_protection",
+];

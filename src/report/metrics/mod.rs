@@ -262,6 +262,12 @@ impl Samples {
         }
     }
 
+    /// Leaves out every family but these.
+    pub fn keep(&mut self, names: &[&str]) {
+        self.families
+            .retain(|samples| names.contains(&samples.family.name));
+    }
+
     fn number(&mut self, family: Family, labels: &[&dyn Display], value: impl Number) {
         // Neither NaN nor infinity is a fact about anything here.
         if let Some(value) = value.number().filter(|value| value.is_finite()) {

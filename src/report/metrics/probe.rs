@@ -9,6 +9,7 @@ use crate::assess::mta_sts_policy::MtaStsVerdict;
 use crate::assess::smtp::AddressVerdict;
 use crate::closed_set::ClosedSet;
 use crate::closed_set::closed_set;
+use crate::evidence::Detail;
 use crate::evidence::dns::Lookup;
 use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::mail_routing::TlsaNotAsked;
@@ -61,6 +62,10 @@ fn samples(report: &Report) -> Samples {
     smtp(report, &mut samples);
     dane(report, &mut samples);
     delivery(report, &mut samples);
+    match report.detail {
+        Detail::Full => {}
+        Detail::Summary => samples.keep(&f::SUMMARY),
+    }
     samples
 }
 
@@ -86,7 +91,15 @@ fn probe(report: &Report, samples: &mut Samples) {
             .count();
         samples.set(&f::FINDINGS, [severity], count);
     }
-    for finding in &assessment.findings {
+    let least = match report.detail {
+        Detail::Full => Severity::Info,
+        Detail::Summary => Severity::Warning,
+    };
+    let told = assessment
+        .findings
+        .iter()
+        .filter(|finding| finding.severity >= least);
+    for finding in told {
         let about = label_text(&finding.about);
         samples.set(
             &f::FINDING,
