@@ -3,6 +3,8 @@
 //! The rules of the RFCs are here once more, in the short form that this world needs: where delv, openssl and curl say
 //! this, DANE and MTA-STS come out like that.
 
+use std::net::IpAddr;
+
 use crate::claim::Claim;
 use crate::claim::Claims;
 use crate::domains::Domain;
@@ -79,7 +81,7 @@ impl AtHost {
                 Dialogue::Tls { version, .. } => is_obsolete(version),
                 Dialogue::Unreachable | Dialogue::Greeting(_) => false,
             });
-        if refused || host.presented().any(|one| one.dane != Some(code::OK)) {
+        if refused || host.presented().any(|one| host.verdict(one) != Some(code::OK)) {
             Self::Mismatch
         } else if host.presented().next().is_none() {
             Self::Unknown
@@ -125,7 +127,7 @@ impl Claims {
         for host in &facts.hosts {
             let mx = host_position(domain, &host.name);
             // What is no name of a host is not asked about.
-            if host.name.parse::<std::net::IpAddr>().is_ok() {
+            if host.name.parse::<IpAddr>().is_ok() {
                 continue;
             }
             let mut rrsets = vec![("a", &host.a), ("aaaa", &host.aaaa)];
@@ -159,10 +161,9 @@ impl Claims {
             names => ("ok", Some(names.len())),
         };
         let source = format!("dig: MX {names:?}");
-        if names
-            .iter()
-            .all(|name| name.parse::<std::net::IpAddr>().is_err())
-        {
+        // An address in the place of a name is no host: what it is called then, no RFC says.
+        let are_names = names.iter().all(|name| name.parse::<IpAddr>().is_err());
+        if are_names {
             self.add(
                 source.as_str(),
                 "mailtls_mx_status",
@@ -170,7 +171,7 @@ impl Claims {
                 "1",
             );
         }
-        if let Some(hosts) = hosts {
+        if let Some(hosts) = hosts.filter(|_| are_names) {
             self.add(source, "mailtls_mx_hosts", &[], &hosts.to_string());
         }
     }
@@ -179,11 +180,11 @@ impl Claims {
         let mx = host_position(domain, &host.name);
         for (address, session) in &host.sessions {
             let address = position(&address.to_string());
-            self.session(&[("mx", &mx), ("address", &address)], session);
+            self.session(host, &[("mx", &mx), ("address", &address)], session);
         }
     }
 
-    fn session(&mut self, at: &[(&str, &str)], session: &Session) {
+    fn session(&mut self, host: &HostFacts, at: &[(&str, &str)], session: &Session) {
         let dialogue = &session.dialogue;
         let source = format!("posttls-finger at {at:?}: {dialogue:?}");
         let (outcome, reachable, offered) = match dialogue {
@@ -225,7 +226,7 @@ impl Claims {
                 // Below TLS 1.2 there is one handshake, and no choice of certificates in it.
                 _ if outcome == "tls_legacy" => {}
                 None => self.absent(source, "mailtls_smtp_cert_info", &labels),
-                Some(presented) => self.presented(&source, &labels, presented),
+                Some(presented) => self.presented(host, &source, &labels, presented),
             }
         }
         if session.certificates.is_empty() {
@@ -234,7 +235,13 @@ impl Claims {
         }
     }
 
-    fn presented(&mut self, source: &str, labels: &[(&str, &str)], presented: &Presented) {
+    fn presented(
+        &mut self,
+        host: &HostFacts,
+        source: &str,
+        labels: &[(&str, &str)],
+        presented: &Presented,
+    ) {
         let flag = |condition: bool| if condition { "1" } else { "0" };
         for (what, series, value) in [
             (
@@ -272,13 +279,15 @@ impl Claims {
             labels,
             flag(presented.name == Name::Matches),
         );
-        match presented.dane {
+        match host.verdict(presented) {
             Some(dane) => self.add(
                 format!("{source} with TLSA: verify code {dane}"),
                 "mailtls_dane_address_matches",
                 labels,
                 flag(dane == code::OK),
             ),
+            // Nothing can match what cannot be used.
+            None if host.has_tlsa() => {}
             None => self.absent(
                 format!("{source}: no TLSA"),
                 "mailtls_dane_address_matches",
@@ -427,7 +436,7 @@ impl Claims {
         }
         let none = !facts.hosts.iter().any(|host| facts.authorizes(host));
         self.finding(source.as_str(), "mta_sts_no_mx_authorized", none);
-        if !none && facts.hosts.len() == 1 {
+        if !none && facts.hosts.len() == 1 && !facts.is_known_difference() {
             let refused = facts.as_secure == Finger::Unverified;
             let source = format!("posttls-finger -l secure: {:?}", facts.as_secure);
             self.finding(source, "mta_sts_mx_cert_invalid", refused);
@@ -447,7 +456,7 @@ impl Claims {
         if matches!(
             session.dialogue,
             Dialogue::Greeting(_) | Dialogue::Unreachable
-        ) || facts.differs_from_debians_openssl()
+        ) || facts.is_known_difference()
         {
             return;
         }
@@ -510,17 +519,18 @@ impl Facts {
         })
     }
 
-    /// RFC 7671 §5.2.2 leaves it to the sender whether `2 1 0` stands in for an anchor that is not presented; how short
-    /// a key may be, no RFC says. OpenSSL decides both for itself, we for the strictest.
-    fn differs_from_debians_openssl(&self) -> bool {
+    /// Where Postfix is known to be laxer than the strictest sender: RFC 7671 §5.2.2 leaves it to the sender whether
+    /// `2 1 0` stands in for an anchor that is not presented; how short a key may be, and whether an anchor may be
+    /// expired (RFC 5280 §6.1 leaves its dates to who trusts it), no RFC says; by RFC 8461 §4.2 the common name does
+    /// not count, and Postfix counts it.
+    fn is_known_difference(&self) -> bool {
         self.hosts.iter().any(|host| {
-            host.dane
-                .records
-                .iter()
-                .any(|record| record.starts_with("2 1 0 "))
-                || host
-                    .presented()
-                    .any(|one| one.pkix == code::LEAF_KEY_TOO_SMALL)
+            host.has_bare_key
+                || host.presented().any(|one| {
+                    one.pkix == code::LEAF_KEY_TOO_SMALL
+                        || one.name == Name::CommonName
+                        || one.dane != host.verdict(one)
+                })
         })
     }
 }
@@ -530,6 +540,28 @@ fn word(security: Security) -> &'static str {
         Security::Secure => "secure",
         Security::Insecure => "insecure",
         Security::Bogus => "bogus",
+    }
+}
+
+impl HostFacts {
+    fn has_tlsa(&self) -> bool {
+        self.tlsa
+            .as_ref()
+            .is_some_and(|tlsa| !tlsa.records.is_empty())
+    }
+
+    /// OpenSSL's verdict by DANE, but for the one thing that it overlooks: that the anchor itself is expired. An
+    /// expired leaf it would have told under usage 2.
+    fn verdict(&self, presented: &Presented) -> Option<u32> {
+        let by_anchors = self
+            .dane
+            .records
+            .iter()
+            .all(|record| record.starts_with("2 "));
+        match presented.dane {
+            Some(code::OK) if by_anchors && presented.pkix == code::EXPIRED => Some(code::EXPIRED),
+            verdict => verdict,
+        }
     }
 }
 
@@ -558,5 +590,6 @@ fn values<'a>(policy: &'a PolicyFacts, key: &str) -> Vec<&'a str> {
 /// How path validation ends with openssl (its `X509_V_ERR_*`).
 mod code {
     pub(super) const OK: u32 = 0;
+    pub(super) const EXPIRED: u32 = 10;
     pub(super) const LEAF_KEY_TOO_SMALL: u32 = 66;
 }

@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use aws_lc_rs::digest;
+use data_encoding::HEXUPPER;
+
 use crate::domains::Domain;
 use crate::tools::Dane;
 use crate::tools::Dialogue;
@@ -14,7 +17,7 @@ use crate::tools::Tools;
 use crate::tools::Validated;
 
 /// So many hosts are looked at, the best preferences first.
-const MAX_HOSTS: usize = 20;
+const MAX_HOSTS: usize = 5;
 
 /// The facts of a domain, each from the tool that says it best.
 pub(crate) struct Facts {
@@ -46,6 +49,8 @@ pub(crate) struct HostFacts {
     pub(crate) tlsa: Option<Validated>,
     /// The records that DANE senders use.
     pub(crate) dane: Dane,
+    /// Whether a bare key is among them.
+    pub(crate) has_bare_key: bool,
     /// By address.
     pub(crate) sessions: Vec<(IpAddr, Session)>,
 }
@@ -108,15 +113,15 @@ impl HostFacts {
             names.push(domain.name.to_owned());
         }
         let records = match &tlsa {
-            Some(tlsa) if tlsa.security == Security::Secure => &tlsa.records,
-            _ => &Vec::new(),
+            Some(tlsa) if tlsa.security == Security::Secure => tlsa.records.clone(),
+            _ => vec![],
         };
         let dane = Dane {
             names,
             records: records
                 .iter()
                 .filter(|record| is_usable(record))
-                .cloned()
+                .map(|record| strictest(record))
                 .collect(),
         };
         let sessions = tools
@@ -139,6 +144,7 @@ impl HostFacts {
             name: name.to_owned(),
             a,
             aaaa,
+            has_bare_key: records.iter().any(|record| record.starts_with("2 1 0 ")),
             tlsa,
             dane,
             sessions,
@@ -175,6 +181,10 @@ fn tlsa(
     a: &Validated,
     aaaa: &Validated,
 ) -> Option<(String, Validated)> {
+    // RFC 7672 §2.2.2: what has no address, has no TLSA to look for.
+    if a.records.is_empty() && aaaa.records.is_empty() && address_security(a, aaaa) != Security::Bogus {
+        return None;
+    }
     let ask = |base: &str| {
         let found = tools.delv(&format!("_25._tcp.{base}"), "TLSA");
         (base.to_owned(), found)
@@ -191,6 +201,19 @@ fn tlsa(
         }
         (Security::Insecure, Some(_)) if a.first == Security::Secure => Some(ask(name)),
         _ => None,
+    }
+}
+
+/// RFC 7671 §5.2.2 lets a bare key stand in for an anchor that is not presented, and asks nobody to make use of it;
+/// OpenSSL does. As a digest the same key is an anchor that must be presented.
+fn strictest(record: &str) -> String {
+    match record.strip_prefix("2 1 0 ") {
+        Some(digits) => {
+            let key = HEXUPPER.decode(digits.as_bytes()).expect("delv prints hex digits");
+            let digest = digest::digest(&digest::SHA256, &key);
+            format!("2 1 1 {}", HEXUPPER.encode(digest.as_ref()))
+        }
+        None => record.to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use crate::certificates::Key;
 use crate::certificates::moment;
@@ -94,6 +95,8 @@ pub(crate) struct Presented {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Name {
     Matches,
+    /// As the common name of a certificate without DNS names.
+    CommonName,
     Differs,
 }
 
@@ -131,8 +134,6 @@ pub(crate) struct Tools<'a> {
     delv_anchors: String,
     /// An empty Postfix configuration: posttls-finger insists on one.
     postfix_configuration: String,
-    /// For OpenSSL to take what is obsolete.
-    old_peers: String,
 }
 
 impl<'a> Tools<'a> {
@@ -144,11 +145,6 @@ impl<'a> Tools<'a> {
             world,
             delv_anchors: delv_anchors(world),
             postfix_configuration: configuration.display().to_string(),
-            old_peers: world
-                .servers()
-                .openssl_for_old_peers()
-                .display()
-                .to_string(),
         }
     }
 
@@ -245,7 +241,7 @@ impl<'a> Tools<'a> {
         let root = self.world.root_certificate().display().to_string();
         let mut arguments = vec!["-l", level, "-F", &root, domain];
         arguments.extend(names.iter().map(String::as_str));
-        let ran = self.finger(&[], &arguments);
+        let ran = self.finger(&arguments);
         let text = ran.text();
         if text.contains("Verified TLS connection established") {
             Finger::Verified
@@ -272,9 +268,8 @@ impl<'a> Tools<'a> {
             IpAddr::V4(address) => format!("[{address}]"),
             IpAddr::V6(address) => format!("[ipv6:{address}]"),
         };
-        let old_peers = format!("OPENSSL_CONF={}", self.old_peers);
         // A level that asks for a certificate, or it would take suites without one.
-        let ran = self.finger(&[&old_peers], &["-l", "verify", &literal]);
+        let ran = self.finger(&["-l", "verify", &literal]);
         let text = ran.text();
         let lines: Vec<&str> = text
             .lines()
@@ -302,10 +297,10 @@ impl<'a> Tools<'a> {
             };
         }
         if let Some(code) = reply_after("> STARTTLS") {
-            return if code == 220 {
-                Dialogue::HandshakeFailed
-            } else {
-                Dialogue::Refused(code)
+            return match code {
+                // Postfix takes no signatures of TLS 1.1, whatever it is told.
+                220 => self.obsolete_session(address).unwrap_or(Dialogue::HandshakeFailed),
+                code => Dialogue::Refused(code),
             };
         }
         match reply_after("Connected to") {
@@ -315,10 +310,27 @@ impl<'a> Tools<'a> {
         }
     }
 
-    fn finger(&self, environment: &[&str], arguments: &[&str]) -> Ran {
+    /// What openssl comes to that is told to take anything that has a certificate.
+    fn obsolete_session(&self, address: IpAddr) -> Option<Dialogue> {
+        let peer = socket_address(address);
+        let ran = self.s_client(
+            &["-starttls", "smtp", "-connect", &peer],
+            &["-cipher", "ALL:!aNULL:@SECLEVEL=0", "-min_protocol", "TLSv1"],
+        );
+        let field = |name: &str| {
+            let line = ran.stdout.lines().find(|line| line.trim().starts_with(name))?;
+            line.split_once(": ").map(|(_, value)| value.trim().to_owned())
+        };
+        let suite = field("Cipher ")?;
+        (suite != "0000").then_some(Dialogue::Tls {
+            version: field("Protocol ")?,
+            suite,
+        })
+    }
+
+    fn finger(&self, arguments: &[&str]) -> Ran {
         let mut command = self.world.namespace().command("env");
         command.arg(format!("MAIL_CONFIG={}", self.postfix_configuration));
-        command.args(environment);
         command.args(["timeout", "30", "posttls-finger"]);
         command.args(arguments);
         Ran::of(&mut command)
@@ -332,10 +344,7 @@ impl<'a> Tools<'a> {
         address: IpAddr,
         dane: &Dane,
     ) -> Vec<(Key, Option<Presented>)> {
-        let peer = match address {
-            IpAddr::V4(address) => format!("{address}:25"),
-            IpAddr::V6(address) => format!("[{address}]:25"),
-        };
+        let peer = socket_address(address);
         let peer = ["-starttls", "smtp", "-name", "tools.example", "-connect", &peer];
         Key::BOTH
             .map(|key| (key, self.presented(&peer, mx, key, dane)))
@@ -452,7 +461,11 @@ impl<'a> Tools<'a> {
             if first == 0 || codes.all(|code| code != 0) { first } else { 0 }
         });
         // It falls back to the common name, which an MTA-STS sender does not.
-        let matches = facts.contains("DNS:") && facts.contains("does match certificate");
+        let name = match (facts.contains("does match certificate"), facts.contains("DNS:")) {
+            (false, _) => Name::Differs,
+            (true, true) => Name::Matches,
+            (true, false) => Name::CommonName,
+        };
         Some(Presented {
             not_before: unix_time(line("notBefore=")),
             not_after: unix_time(line("notAfter=")),
@@ -461,11 +474,7 @@ impl<'a> Tools<'a> {
                 .next()
                 .map(|digits| digits.trim().replace(':', "").to_lowercase())
                 .expect("rsplit yields at least one part"),
-            name: if matches {
-                Name::Matches
-            } else {
-                Name::Differs
-            },
+            name,
             pkix: verify_code(&pkix),
             dane,
         })
@@ -484,6 +493,10 @@ impl<'a> Tools<'a> {
         let all = [&["x509", "-noout", "-in", &path], arguments].concat();
         self.world.namespace().run("openssl", all).stdout
     }
+}
+
+fn socket_address(address: IpAddr) -> String {
+    SocketAddr::new(address, 25).to_string()
 }
 
 /// From `notAfter=Feb 22 07:49:40 2027 GMT` to Unix seconds.

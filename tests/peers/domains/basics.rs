@@ -64,6 +64,7 @@ pub(super) fn domains() -> Vec<Domain> {
         .finds([
             "critical dane_tlsa_mismatch",
             "critical delivery_blocked",
+            "info dane_single_record",
             "info mta_sts_record_absent",
         ]),
         Domain::new("anchor.example", "RFC 7672 §3.1.2: an authority in the chain")

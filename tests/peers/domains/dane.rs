@@ -15,9 +15,11 @@ use crate::domains::Tlsa;
 const MATCH: &str = "mailtls_dane_status{mx=\"mx1\",status=\"match\"} 1";
 const MISMATCH: &str = "mailtls_dane_status{mx=\"mx1\",status=\"mismatch\"} 1";
 const REFUSED: &str = "critical delivery_blocked";
-const NOBODYS_512: Of = Of::Data(
-    "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a",
-);
+/// A SHA-512 of a key that nobody has.
+const NOBODYS_512: Of = Of::Data(concat!(
+    "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a",
+    "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a",
+));
 
 /// A domain with these records and one certificate.
 fn records<const N: usize>(
@@ -77,6 +79,7 @@ fn end_entities() -> Vec<Domain> {
             Issue::Valid,
             [("3 1 1", NOBODY), ("3 1 2", own())],
         )
+        .finds(["warning dane_combination_unmatched"])
         .exports([MATCH]),
         records(
             "agility-weaker.example",
@@ -204,7 +207,11 @@ fn anchors() -> Vec<Domain> {
             Issue::OldIntermediate,
             [("2 1 1", Of::Authority("old-intermediate"))],
         )
-        .finds(["critical dane_tlsa_mismatch", REFUSED])
+        .finds([
+            "critical dane_tlsa_mismatch",
+            "critical cert_expired",
+            REFUSED,
+        ])
         .exports([MISMATCH]),
         records(
             "ta-name.example",

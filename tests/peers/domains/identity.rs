@@ -72,13 +72,14 @@ pub(super) fn domains() -> Vec<Domain> {
             "old-intermediate.example",
             "RFC 5280 §6.1.3: every certificate of the path has dates",
             ecdsa(Issue::OldIntermediate),
-        ),
+        )
+        .finds(["critical cert_expired"]),
         refused(
             "sha1.example",
             "RFC 9155 §2: SHA-1 proves nothing",
             ecdsa(Issue::Sha1),
         )
-        .finds(["warning cert_weak_signature"]),
+        .finds(["critical cert_untrusted", "warning cert_weak_signature"]),
         refused(
             "weak-key.example",
             "RFC 7525 §4.3: 1024 bits are too few",

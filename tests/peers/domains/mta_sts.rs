@@ -91,6 +91,15 @@ fn records() -> Vec<Domain> {
             "v=STSv1; comment=none;",
         )
         .finds([
+            "critical mta_sts_record_invalid",
+            "warning protection_downgradable",
+        ]),
+        record(
+            "id-dashes.example",
+            "RFC 8461 §3.1: an id is letters and digits",
+            "v=STSv1; id=2024-01-01;",
+        )
+        .finds([
             "critical mta_sts_record_id_invalid",
             "warning protection_downgradable",
         ]),
@@ -232,6 +241,7 @@ fn policies() -> Vec<Domain> {
             "critical mta_sts_no_mx_authorized",
             "critical delivery_blocked",
             "info mta_sts_pattern_unused",
+            "info mta_sts_pattern_wide",
         ]),
         policy(
             "upper-case.example",

@@ -154,14 +154,19 @@ pub(super) fn domains() -> Vec<Domain> {
             .policy(ENFORCE)
             .tls_rpt(REPORTS)
             .exports(["mailtls_dane_domain_status{status=\"protected\"} 1"]),
-        Domain::new("exim-one-key.example", "and one record for two certificates")
+        Domain::new("exim-one-key.example", "one record for two certificates, and the other one is preferred")
             .host(
                 Host::new("mx1")
                     .server(Server::exim(Issue::Valid))
                     .tlsa(ONE_KEY),
             )
             .tls_rpt(REPORTS)
-            .finds(["critical dane_tlsa_mismatch", "info mta_sts_record_absent"])
+            .finds([
+                "critical dane_tlsa_mismatch",
+                "critical delivery_blocked",
+                "info dane_single_record",
+                "info mta_sts_record_absent",
+            ])
             .exports(["mailtls_dane_address_matches{key_algorithm=\"rsa\"} 0"]),
     ]
 }
