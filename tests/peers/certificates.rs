@@ -128,8 +128,16 @@ impl Authority {
         let key = Key::Rsa.openssl(2048);
         authority.self_signed("root", "Peers Root", &key, "root", "");
         for (stem, subject, dates) in [
-            ("intermediate", "Peers Intermediate", ("-1 day", "+900 days")),
-            ("old-intermediate", "Peers Old Intermediate", ("-900 days", "-5 days")),
+            (
+                "intermediate",
+                "Peers Intermediate",
+                ("-1 day", "+900 days"),
+            ),
+            (
+                "old-intermediate",
+                "Peers Old Intermediate",
+                ("-900 days", "-5 days"),
+            ),
         ] {
             authority.request(stem, subject, &key, "");
             authority.sign(stem, "root", "intermediate", dates, "sha256", "");
@@ -157,7 +165,11 @@ impl Authority {
             Issue::NotYet => ("+10 days", "+100 days"),
             _ => ("-1 day", "+89 days"),
         };
-        let digest = if issue == Issue::Sha1 { "sha1" } else { "sha256" };
+        let digest = if issue == Issue::Sha1 {
+            "sha1"
+        } else {
+            "sha256"
+        };
         let issuer = match issue {
             Issue::OldIntermediate => "old-intermediate",
             _ => "intermediate",

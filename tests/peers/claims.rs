@@ -29,6 +29,7 @@ pub(crate) fn claims(domain: &Domain, facts: &Facts) -> Vec<Claim> {
     for host in &facts.hosts {
         claims.host(domain, host);
     }
+    claims.certificates(facts);
     if facts.is_null_mx() {
         return claims.0;
     }
@@ -81,7 +82,11 @@ impl AtHost {
                 Dialogue::Tls { version, .. } => is_obsolete(version),
                 Dialogue::Unreachable | Dialogue::Greeting(_) => false,
             });
-        if refused || host.presented().any(|one| host.verdict(one) != Some(code::OK)) {
+        if refused
+            || host
+                .presented()
+                .any(|one| host.verdict(one) != Some(code::OK))
+        {
             Self::Mismatch
         } else if host.presented().next().is_none() {
             Self::Unknown
@@ -163,6 +168,7 @@ impl Claims {
         let source = format!("dig: MX {names:?}");
         // An address in the place of a name is no host: what it is called then, no RFC says.
         let are_names = names.iter().all(|name| name.parse::<IpAddr>().is_err());
+        self.finding(source.as_str(), "mx_is_address_literal", !are_names);
         if are_names {
             self.add(
                 source.as_str(),
@@ -194,7 +200,9 @@ impl Claims {
             Dialogue::NoStarttls => ("no_starttls", Some("1"), Some("0")),
             Dialogue::Refused(_) => ("starttls_refused", Some("1"), Some("1")),
             Dialogue::HandshakeFailed => ("tls_failed", Some("1"), Some("1")),
-            Dialogue::Tls { version, suite } if is_obsolete(version) || is_obsolete_suite(suite) => {
+            Dialogue::Tls { version, suite }
+                if is_obsolete(version) || is_obsolete_suite(suite) =>
+            {
                 ("tls_legacy", Some("1"), Some("1"))
             }
             Dialogue::Tls { .. } => ("tls", Some("1"), Some("1")),
@@ -296,6 +304,29 @@ impl Claims {
         }
     }
 
+    /// What openssl says of the certificates of all hosts; of those below TLS 1.2 too.
+    fn certificates(&mut self, facts: &Facts) {
+        let presented = || facts.hosts.iter().flat_map(HostFacts::presented);
+        for (finding, codes) in [
+            ("cert_not_yet_valid", &[code::NOT_YET_VALID][..]),
+            ("cert_expired", &[code::EXPIRED]),
+            ("cert_wrong_purpose", &[code::WRONG_PURPOSE]),
+            ("cert_weak_key", &[code::LEAF_KEY_TOO_SMALL]),
+            ("cert_weak_signature", &[code::WEAK_SIGNATURE]),
+            ("cert_chain_incomplete", &[code::UNVERIFIED_LEAF]),
+        ] {
+            let holds = presented().any(|one| codes.contains(&one.pkix));
+            self.finding(format!("openssl: verify code {codes:?}"), finding, holds);
+        }
+        // Who does not read SHA-1 at all finds nobody who signed.
+        if !presented().any(|one| one.pkix == code::WEAK_SIGNATURE) {
+            let holds = presented().any(|one| code::UNTRUSTED.contains(&one.pkix));
+            self.finding("openssl: verify code 18 to 20", "cert_untrusted", holds);
+        }
+        let other_name = presented().any(|one| one.name != Name::Matches);
+        self.finding("openssl: -checkhost", "cert_name_mismatch", other_name);
+    }
+
     fn dane(&mut self, domain: &Domain, facts: &Facts) {
         let source =
             "delv on A and TLSA, openssl -dane_tlsa_rrdata at each address with each algorithm";
@@ -305,9 +336,21 @@ impl Claims {
             let mx = host_position(domain, &host.name);
             let labels = [("mx", mx.as_str()), ("status", status.label())];
             self.add(source, "mailtls_dane_status", &labels, "1");
+            let taken = facts.as_dane == Finger::Verified;
+            let stands_in = host.has_bare_key && taken && status == AtHost::Mismatch;
+            if stands_in {
+                let source = "posttls-finger takes a bare key for an anchor that is not presented";
+                self.finding(source, "dane_ta_not_in_chain", true);
+            } else if status == AtHost::Mismatch {
+                self.finding(source, "dane_ta_not_in_chain", false);
+            }
             all.push(status);
         }
-        if all.is_empty() || all.len() < facts.hosts.len() {
+        if all.is_empty() && !facts.is_null_mx_among_others() {
+            self.absent("dig: no address", "mailtls_smtp_outcome", &[]);
+            return;
+        }
+        if all.is_empty() || all.len() < facts.mx_records.len() {
             return;
         }
         let some = |wanted: &[AtHost]| all.iter().any(|status| wanted.contains(status));
@@ -341,8 +384,29 @@ impl Claims {
             self.add(source, "mailtls_tlsrpt_record_status", &labels, "1");
             self.finding(source, "tlsrpt_record_absent", true);
         }
+        let records = facts.mta_sts.records.iter();
+        let count = records
+            .filter(|text| text.starts_with("\"v=STSv1;"))
+            .count();
+        let labels = [("status", "multiple")];
+        self.add(
+            format!("delv: {count} MTA-STS records"),
+            "mailtls_mta_sts_record_status",
+            &labels,
+            if count > 1 { "1" } else { "0" },
+        );
+        self.finding(
+            "delv: an id of letters and digits",
+            "mta_sts_record_id_invalid",
+            facts.is_lax_about_id(),
+        );
+        self.finding(
+            "delv and dig: a record without a policy host",
+            "mta_sts_host_no_address",
+            count == 1 && facts.policy.is_none(),
+        );
         // With a validating resolver that tool learns nothing of a bogus record.
-        if facts.mta_sts.security == Security::Bogus {
+        if facts.mta_sts.security == Security::Bogus || facts.is_lax_about_id() {
             return;
         }
         let source = format!("mta-sts-query: {:?}", facts.queried);
@@ -392,8 +456,46 @@ impl Claims {
             "curl: exit {}, HTTP status {}, {}; mta-sts-query: {:?}",
             fetched.exit, fetched.status, fetched.content_type, facts.queried
         );
-        if facts.queried == Queried::NoRecord {
+        if facts.queried == Queried::NoRecord || facts.is_lax_about_id() {
             return;
+        }
+        for (code, holds) in [
+            ("mta_sts_http_redirect", fetched.status.starts_with('3')),
+            (
+                "mta_sts_http_status",
+                fetched.exit == 0 && !fetched.status.starts_with(['2', '3']),
+            ),
+            (
+                "mta_sts_content_type",
+                fetched.status == "200" && !fetched.content_type.starts_with("text/plain"),
+            ),
+            ("mta_sts_too_large", fetched.body.len() > 65_536),
+            (
+                "mta_sts_cert_untrusted",
+                fetched.error.contains("self-signed certificate"),
+            ),
+            (
+                "mta_sts_cert_name_mismatch",
+                fetched
+                    .error
+                    .contains("no alternative certificate subject name"),
+            ),
+        ] {
+            self.finding(source.as_str(), code, holds);
+        }
+        if facts.queried == Queried::NoPolicy && fetched.status == "200" {
+            let lacks = |key| values(policy, key).is_empty();
+            let mode = values(policy, "mode");
+            for (code, holds) in [
+                ("mta_sts_max_age_missing", lacks("max_age")),
+                ("mta_sts_mx_missing", lacks("mx") && mode != ["none"]),
+                (
+                    "mta_sts_mode_unknown",
+                    !["enforce", "testing", "none"].contains(mode.first().unwrap_or(&"none")),
+                ),
+            ] {
+                self.finding(source.as_str(), code, holds);
+            }
         }
         let Some(mode) = facts.mode() else {
             let labels = [("status", "broken")];
@@ -506,6 +608,20 @@ impl Facts {
             .flatten()
     }
 
+    fn is_null_mx_among_others(&self) -> bool {
+        self.mx_records.iter().any(|(_, name)| name.is_empty())
+    }
+
+    /// RFC 8461 §3.1: an id is letters and digits, which mta-sts-query does not look at.
+    fn is_lax_about_id(&self) -> bool {
+        self.mta_sts.records.iter().any(|text| {
+            let (_, rest) = text.split_once("id=").unwrap_or_default();
+            let id = rest.split([';', '"']).next().unwrap_or_default();
+            !id.chars()
+                .all(|character| character.is_ascii_alphanumeric())
+        })
+    }
+
     /// RFC 8461 §4.1.
     fn authorizes(&self, host: &HostFacts) -> bool {
         self.policy.as_ref().is_some_and(|policy| {
@@ -590,6 +706,13 @@ fn values<'a>(policy: &'a PolicyFacts, key: &str) -> Vec<&'a str> {
 /// How path validation ends with openssl (its `X509_V_ERR_*`).
 mod code {
     pub(super) const OK: u32 = 0;
+    pub(super) const NOT_YET_VALID: u32 = 9;
     pub(super) const EXPIRED: u32 = 10;
+    /// Self-signed leaf, self-signed in the chain, no issuer of the last.
+    pub(super) const UNTRUSTED: [u32; 3] = [18, 19, 20];
+    /// A leaf alone.
+    pub(super) const UNVERIFIED_LEAF: u32 = 21;
+    pub(super) const WRONG_PURPOSE: u32 = 26;
     pub(super) const LEAF_KEY_TOO_SMALL: u32 = 66;
+    pub(super) const WEAK_SIGNATURE: u32 = 68;
 }

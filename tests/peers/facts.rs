@@ -32,7 +32,7 @@ pub(crate) struct Facts {
     pub(crate) hosts: Vec<HostFacts>,
     /// mta-sts-query; none where mail is refused.
     pub(crate) queried: Queried,
-    /// curl and openssl, where there is a policy host.
+    /// curl and openssl, where the policy host has an address.
     pub(crate) policy: Option<PolicyFacts>,
     /// posttls-finger at level `dane`.
     pub(crate) as_dane: Finger,
@@ -80,9 +80,10 @@ impl Facts {
             .take(MAX_HOSTS)
             .map(|name| HostFacts::gather(tools, domain, &mx, name))
             .collect();
-        let policy = domain.policy_host.as_ref().map(|_| PolicyFacts {
+        let policy_addresses = tools.addresses(&domain.policy_host_name());
+        let policy = policy_addresses.first().map(|address| PolicyFacts {
             fetched: tools.curl_policy(domain),
-            host_not_after: tools.policy_host_not_after(domain),
+            host_not_after: tools.policy_host_not_after(domain, *address),
         });
         Self {
             mta_sts: tools.delv(&format!("_mta-sts.{}", domain.name), "TXT"),
@@ -182,7 +183,10 @@ fn tlsa(
     aaaa: &Validated,
 ) -> Option<(String, Validated)> {
     // RFC 7672 §2.2.2: what has no address, has no TLSA to look for.
-    if a.records.is_empty() && aaaa.records.is_empty() && address_security(a, aaaa) != Security::Bogus {
+    if a.records.is_empty()
+        && aaaa.records.is_empty()
+        && address_security(a, aaaa) != Security::Bogus
+    {
         return None;
     }
     let ask = |base: &str| {
@@ -209,7 +213,9 @@ fn tlsa(
 fn strictest(record: &str) -> String {
     match record.strip_prefix("2 1 0 ") {
         Some(digits) => {
-            let key = HEXUPPER.decode(digits.as_bytes()).expect("delv prints hex digits");
+            let key = HEXUPPER
+                .decode(digits.as_bytes())
+                .expect("delv prints hex digits");
             let digest = digest::digest(&digest::SHA256, &key);
             format!("2 1 1 {}", HEXUPPER.encode(digest.as_ref()))
         }

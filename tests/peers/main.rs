@@ -65,7 +65,10 @@ pub(crate) fn compared() -> &'static [Compared] {
             let (samples, facts) = thread::scope(|scope| {
                 let samples = scope.spawn(|| world.exporter().probe(domain));
                 let facts = Facts::gather(&tools, domain);
-                (samples.join().unwrap_or_else(|panic| resume_unwind(panic)), facts)
+                (
+                    samples.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                    facts,
+                )
             });
             Compared {
                 domain,
@@ -156,19 +159,31 @@ fn findings(samples: &[Sample]) -> BTreeSet<String> {
         .collect()
 }
 
+fn critical(samples: &[Sample]) -> BTreeSet<String> {
+    let mut found = findings(samples);
+    found.retain(|finding| finding.starts_with("critical"));
+    found
+}
+
 fn assert_none(wrong: &[String]) {
-    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 /// The comparison is worth something only if it fails when it should: by verdicts alone, for dates and fingerprints
-/// differ between any two domains. Domains that the RFCs expect the same of may pass as each other.
+/// differ between any two domains. Of two domains that differ in nothing critical, one may pass as the other: what DNS
+/// says of them, and what senders make of it, may be the same.
 #[test]
 fn two_domains_swapped_are_noticed() {
     let mut wrong = Vec::new();
     for one in compared() {
         for other in compared()
             .iter()
-            .filter(|other| findings(&other.samples) != findings(&one.samples))
+            .filter(|other| critical(&other.samples) != critical(&one.samples))
         {
             let mut verdicts = one.claims.iter().filter(|claim| claim.is_verdict());
             if verdicts.all(|claim| claim.disagreement(&other.samples).is_none()) {

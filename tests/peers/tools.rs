@@ -299,7 +299,9 @@ impl<'a> Tools<'a> {
         if let Some(code) = reply_after("> STARTTLS") {
             return match code {
                 // Postfix takes no signatures of TLS 1.1, whatever it is told.
-                220 => self.obsolete_session(address).unwrap_or(Dialogue::HandshakeFailed),
+                220 => self
+                    .obsolete_session(address)
+                    .unwrap_or(Dialogue::HandshakeFailed),
                 code => Dialogue::Refused(code),
             };
         }
@@ -315,11 +317,20 @@ impl<'a> Tools<'a> {
         let peer = socket_address(address);
         let ran = self.s_client(
             &["-starttls", "smtp", "-connect", &peer],
-            &["-cipher", "ALL:!aNULL:@SECLEVEL=0", "-min_protocol", "TLSv1"],
+            &[
+                "-cipher",
+                "ALL:!aNULL:@SECLEVEL=0",
+                "-min_protocol",
+                "TLSv1",
+            ],
         );
         let field = |name: &str| {
-            let line = ran.stdout.lines().find(|line| line.trim().starts_with(name))?;
-            line.split_once(": ").map(|(_, value)| value.trim().to_owned())
+            let line = ran
+                .stdout
+                .lines()
+                .find(|line| line.trim().starts_with(name))?;
+            line.split_once(": ")
+                .map(|(_, value)| value.trim().to_owned())
         };
         let suite = field("Cipher ")?;
         (suite != "0000").then_some(Dialogue::Tls {
@@ -345,17 +356,23 @@ impl<'a> Tools<'a> {
         dane: &Dane,
     ) -> Vec<(Key, Option<Presented>)> {
         let peer = socket_address(address);
-        let peer = ["-starttls", "smtp", "-name", "tools.example", "-connect", &peer];
+        let peer = [
+            "-starttls",
+            "smtp",
+            "-name",
+            "tools.example",
+            "-connect",
+            &peer,
+        ];
         Key::BOTH
             .map(|key| (key, self.presented(&peer, mx, key, dane)))
             .into()
     }
 
     /// The end of the validity of a policy host's certificate, in Unix seconds.
-    pub(crate) fn policy_host_not_after(&self, domain: &Domain) -> Option<String> {
+    pub(crate) fn policy_host_not_after(&self, domain: &Domain, address: IpAddr) -> Option<String> {
         let name = domain.policy_host_name();
-        let address = self.addresses(&name).first()?.to_string();
-        let peer = format!("{address}:443");
+        let peer = SocketAddr::new(address, 443).to_string();
         let ran = self.s_client(&["-connect", &peer, "-servername", &name], &[]);
         let leaf = leaf(&ran)?;
         Some(unix_time(&self.x509(&leaf, &["-enddate"])))
@@ -385,7 +402,10 @@ impl<'a> Tools<'a> {
     /// Fetches the policy as a sender would, with the resolver's addresses.
     pub(crate) fn curl_policy(&self, domain: &Domain) -> Fetched {
         let root = self.world.root_certificate().display().to_string();
-        let url = format!("https://{}/.well-known/mta-sts.txt", domain.policy_host_name());
+        let url = format!(
+            "https://{}/.well-known/mta-sts.txt",
+            domain.policy_host_name()
+        );
         let ran = self.world.namespace().run(
             "curl",
             [
@@ -420,7 +440,14 @@ impl<'a> Tools<'a> {
         let session = |name: &str, arguments: &[&str]| {
             let cipher = "ALL:@SECLEVEL=0";
             let common = ["-servername", name, "-sigalgs", algorithms];
-            let level = ["-cipher", cipher, "-auth_level", "2", "-min_protocol", "TLSv1"];
+            let level = [
+                "-cipher",
+                cipher,
+                "-auth_level",
+                "2",
+                "-min_protocol",
+                "TLSv1",
+            ];
             self.s_client(peer, &[&common[..], &level[..], arguments].concat())
         };
         let pkix = session(mx, &["-CAfile", &root]);
@@ -458,10 +485,17 @@ impl<'a> Tools<'a> {
         let dane = (!dane.records.is_empty()).then(|| {
             let mut codes = dane.names.iter().map(by_name);
             let first = codes.next().expect("a base domain");
-            if first == 0 || codes.all(|code| code != 0) { first } else { 0 }
+            if first == 0 || codes.all(|code| code != 0) {
+                first
+            } else {
+                0
+            }
         });
         // It falls back to the common name, which an MTA-STS sender does not.
-        let name = match (facts.contains("does match certificate"), facts.contains("DNS:")) {
+        let name = match (
+            facts.contains("does match certificate"),
+            facts.contains("DNS:"),
+        ) {
             (false, _) => Name::Differs,
             (true, true) => Name::Matches,
             (true, false) => Name::CommonName,

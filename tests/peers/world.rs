@@ -203,8 +203,7 @@ impl Certificates {
         let mut lines = String::new();
         for host in &domain.hosts {
             for record in &host.tlsa {
-                let [_, selector, matching_type] =
-                    *record.numbers.split(' ').collect::<Vec<_>>()
+                let [_, selector, matching_type] = *record.numbers.split(' ').collect::<Vec<_>>()
                 else {
                     panic!("three numbers: {}", record.numbers);
                 };
@@ -251,7 +250,10 @@ impl Bundles for Certificates {
     }
 
     fn of_policy_host(&self, domain: &Domain) -> PathBuf {
-        let host = domain.policy_host.as_ref().expect("asked of domains with a policy");
+        let host = domain
+            .policy_host
+            .as_ref()
+            .expect("asked of domains with a policy");
         self.bundle(&domain.policy_host_name(), Key::Ecdsa, host.issue)
     }
 }

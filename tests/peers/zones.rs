@@ -103,7 +103,9 @@ impl Zones {
         let file = self.zone(&below, Signing::Nsec, &own, |_| true);
         let mut zone = fs::read_to_string(&file).expect("it was just written");
         for line in signed.lines().filter(|line| {
-            line.starts_with(&format!("{below}.")) && !line.contains("\tNSEC") && !line.contains(" NSEC ")
+            line.starts_with(&format!("{below}."))
+                && !line.contains("\tNSEC")
+                && !line.contains(" NSEC ")
         }) {
             zone += &format!("{line}\n");
         }
@@ -226,7 +228,10 @@ fn records(domain: &Domain) -> String {
         let address = domain.policy_address();
         text += &match host.alias {
             None => format!("mta-sts A {address}\n"),
-            Some(target) => format!("mta-sts CNAME {target}.{0}.\n{target} A {address}\n", domain.name),
+            Some(target) => format!(
+                "mta-sts CNAME {target}.{0}.\n{target} A {address}\n",
+                domain.name
+            ),
         };
     }
     text

@@ -27,7 +27,9 @@ pub(super) fn domains() -> Vec<Domain> {
                 "mailtls_dane_domain_status{status=\"protected\"} 1",
                 "mailtls_delivery_protection{sender=\"dane_and_mta_sts\",level=\"authenticated\"} 1",
                 "probe_success 1",
-            ]),
+            ])
+            // One for each key: of the next, none.
+            .finds(["info dane_single_record"]),
         Domain::new(
             "dane-only.example",
             "RFC 7672 §3.1.1: who signed the certificate does not matter to usage 3",
@@ -39,6 +41,7 @@ pub(super) fn domains() -> Vec<Domain> {
         )
         .finds([
             "info cert_untrusted",
+            "info dane_single_record",
             "info mta_sts_record_absent",
             "info tlsrpt_record_absent",
         ]),

@@ -30,11 +30,7 @@ fn records<const N: usize>(
 ) -> Domain {
     let records = records.map(|(numbers, of)| Tlsa::new(numbers, of));
     Domain::new(name, why)
-        .host(
-            Host::new("mx1")
-                .server(Server::ecdsa(issue))
-                .tlsa(records),
-        )
+        .host(Host::new("mx1").server(Server::ecdsa(issue)).tlsa(records))
         .tls_rpt(REPORTS)
         .finds(["info mta_sts_record_absent"])
 }
@@ -116,15 +112,9 @@ fn end_entities() -> Vec<Domain> {
             "rsa-wrong.example",
             "two certificates, and the record for RSA is another's",
         )
-        .host(Host::new("mx1").tlsa([
-            Tlsa::new("3 1 1", own()),
-            Tlsa::new("3 1 1", NOBODY),
-        ]))
+        .host(Host::new("mx1").tlsa([Tlsa::new("3 1 1", own()), Tlsa::new("3 1 1", NOBODY)]))
         .tls_rpt(REPORTS)
-        .finds([
-            "critical dane_tlsa_mismatch",
-            "info mta_sts_record_absent",
-        ])
+        .finds(["critical dane_tlsa_mismatch", "info mta_sts_record_absent"])
         .exports([
             MISMATCH,
             "mailtls_dane_address_matches{key_algorithm=\"rsa\"} 0",

@@ -253,24 +253,37 @@ fn policies() -> Vec<Domain> {
 }
 
 fn reports() -> Vec<Domain> {
-    let reports = |name, why| domain(name, why).policy(TESTING).finds(["info mta_sts_mode_testing", "info ready_to_enforce"]);
+    let reports = |name, why| {
+        domain(name, why)
+            .policy(TESTING)
+            .finds(["info mta_sts_mode_testing", "info ready_to_enforce"])
+    };
     vec![
-        reports("two-addresses.example", "RFC 8460 §3: addresses of both kinds")
-            .tls_rpt("v=TLSRPTv1;rua=mailto:a@reports.example,https://reports.example/tls")
-            .exports([
-                "mailtls_tlsrpt_rua_endpoints{scheme=\"mailto\"} 1",
-                "mailtls_tlsrpt_rua_endpoints{scheme=\"https\"} 1",
-            ]),
+        reports(
+            "two-addresses.example",
+            "RFC 8460 §3: addresses of both kinds",
+        )
+        .tls_rpt("v=TLSRPTv1;rua=mailto:a@reports.example,https://reports.example/tls")
+        .exports([
+            "mailtls_tlsrpt_rua_endpoints{scheme=\"mailto\"} 1",
+            "mailtls_tlsrpt_rua_endpoints{scheme=\"https\"} 1",
+        ]),
         reports("two-reports.example", "RFC 8460 §3: two are none")
             .tls_rpt(REPORTS)
             .tls_rpt("v=TLSRPTv1; rua=mailto:other@reports.example")
             .finds(["warning tlsrpt_record_multiple"]),
-        reports("case-reports.example", "RFC 8460 §3: the version is case-sensitive")
-            .tls_rpt("v=tlsrptv1; rua=mailto:reports@reports.example")
-            .finds(["warning tlsrpt_record_invalid"]),
-        reports("scheme-reports.example", "RFC 8460 §3: neither mailto nor https")
-            .tls_rpt("v=TLSRPTv1; rua=ftp://reports.example/")
-            .finds(["warning tlsrpt_rua_invalid"]),
+        reports(
+            "case-reports.example",
+            "RFC 8460 §3: the version is case-sensitive",
+        )
+        .tls_rpt("v=tlsrptv1; rua=mailto:reports@reports.example")
+        .finds(["warning tlsrpt_record_invalid"]),
+        reports(
+            "scheme-reports.example",
+            "RFC 8460 §3: neither mailto nor https",
+        )
+        .tls_rpt("v=TLSRPTv1; rua=ftp://reports.example/")
+        .finds(["warning tlsrpt_rua_invalid"]),
         reports("no-rua.example", "RFC 8460 §3: rua is required")
             .tls_rpt("v=TLSRPTv1;")
             .finds(["warning tlsrpt_record_invalid"]),

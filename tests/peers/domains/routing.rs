@@ -69,12 +69,15 @@ fn special() -> Vec<Domain> {
             "mailtls_mx_status{status=\"implicit\"} 1",
             "mailtls_dane_domain_status{status=\"protected\"} 1",
         ]),
-        domain("literal.example", "RFC 5321 §5.1: MX has a name, no address")
-            .zone("@ MX 10 192.0.2.1.")
-            .finds([
-                "critical mx_is_address_literal",
-                "critical delivery_blocked",
-            ]),
+        domain(
+            "literal.example",
+            "RFC 5321 §5.1: MX has a name, no address",
+        )
+        .zone("@ MX 10 192.0.2.1.")
+        .finds([
+            "critical mx_is_address_literal",
+            "critical delivery_blocked",
+        ]),
         domain("nothing.example", "neither MX nor address")
             .finds(["critical mx_no_address", "critical delivery_blocked"])
             .exports(["mailtls_mx_status{status=\"none\"} 1"]),
@@ -148,6 +151,7 @@ fn addresses() -> Vec<Domain> {
         .finds([
             "warning smtp_connect_failed",
             "warning delivery_only_by_backup",
+            "warning dane_partial",
             "warning protection_downgradable",
             "info dane_ready",
         ]),
@@ -205,7 +209,11 @@ fn aliases() -> Vec<Domain> {
                 )
             }),
         ))
-        .finds(["warning mx_is_alias", "info cert_name_mismatch"])
+        .finds([
+            "warning mx_is_alias",
+            "info cert_name_mismatch",
+            "info dane_single_record",
+        ])
         .exports(["mailtls_dane_status{mx=\"mail\",status=\"match\"} 1"]),
     ]
 }
@@ -218,7 +226,11 @@ fn signatures() -> Vec<Domain> {
         )
         .unsigned()
         .zone("@ MX 10 mx1.good.example.")
-        .finds(["warning dane_mx_insecure", "warning protection_downgradable"])
+        .finds([
+            "warning dane_mx_insecure",
+            "warning protection_downgradable",
+            "info dane_single_record",
+        ])
         .exports([
             "mailtls_dane_status{mx=\"mx1.good.example\",status=\"match\"} 1",
             "mailtls_dane_domain_status{status=\"unanchored\"} 1",
@@ -240,50 +252,63 @@ fn signatures() -> Vec<Domain> {
             "mailtls_dane_status{mx=\"mx1.mismatch.example\",status=\"mismatch\"} 1",
             "mailtls_dane_domain_status{status=\"broken\"} 1",
         ]),
-        domain("bogus-mx.example", "RFC 7672 §2.2.1: MX bogus, no DANE sender delivers")
-            .without_signature("@", "MX")
-            .host(mx1().tlsa(ONE_KEY))
-            .finds([
-                "critical dnssec_bogus",
-                "critical delivery_blocked",
-                "info dane_single_record",
-            ])
-            .exports(["mailtls_dane_domain_status{status=\"broken\"} 1"]),
-        domain("bogus-tlsa.example", "RFC 7672 §2.1.2: TLSA bogus, the host is skipped")
-            .without_signature("_25._tcp.mx1", "TLSA")
-            .host(mx1().tlsa(ONE_KEY))
-            .finds([
-                "critical dnssec_bogus",
-                "critical dane_tlsa_bogus",
-                "critical delivery_blocked",
-            ])
-            .exports(["mailtls_dane_status{status=\"bogus\"} 1"]),
-        domain("bogus-aaaa.example", "RFC 7672 §2.2.2: A is secure, AAAA is bogus")
-            .without_signature("mx1", "AAAA")
-            .host(
-                mx1()
-                    .servers([
-                        Server::ecdsa(Issue::Valid),
-                        Server::ecdsa(Issue::Valid).v6(),
-                    ])
-                    .tlsa(ONE_KEY),
-            )
-            .finds([
-                "critical dnssec_bogus",
-                "info dane_single_record",
-            ])
-            .exports([
-                "mailtls_mx_dnssec_status{rrset=\"a\",status=\"secure\"} 1",
-                "mailtls_mx_dnssec_status{rrset=\"aaaa\",status=\"bogus\"} 1",
-            ]),
-        domain("unsigned-host.example", "RFC 7672 §2.2.2: TLSA of an unsigned host is nothing")
-            .unsigned()
-            .host(mx1().tlsa(ONE_KEY))
-            .finds(["warning dane_tlsa_insecure", "warning protection_downgradable"])
-            .exports(["mailtls_dane_status{status=\"insecure\"} 1"]),
+        domain(
+            "bogus-mx.example",
+            "RFC 7672 §2.2.1: MX bogus, no DANE sender delivers",
+        )
+        .without_signature("@", "MX")
+        .host(mx1().tlsa(ONE_KEY))
+        .finds([
+            "critical dnssec_bogus",
+            "critical delivery_blocked",
+            "info dane_single_record",
+        ])
+        .exports(["mailtls_dane_domain_status{status=\"broken\"} 1"]),
+        domain(
+            "bogus-tlsa.example",
+            "RFC 7672 §2.1.2: TLSA bogus, the host is skipped",
+        )
+        .without_signature("_25._tcp.mx1", "TLSA")
+        .host(mx1().tlsa(ONE_KEY))
+        .finds([
+            "critical dnssec_bogus",
+            "critical dane_tlsa_bogus",
+            "critical delivery_blocked",
+        ])
+        .exports(["mailtls_dane_status{status=\"bogus\"} 1"]),
+        domain(
+            "bogus-aaaa.example",
+            "RFC 7672 §2.2.2: A is secure, AAAA is bogus",
+        )
+        .without_signature("mx1", "AAAA")
+        .host(
+            mx1()
+                .servers([
+                    Server::ecdsa(Issue::Valid),
+                    Server::ecdsa(Issue::Valid).v6(),
+                ])
+                .tlsa(ONE_KEY),
+        )
+        .finds(["critical dnssec_bogus", "info dane_single_record"])
+        .exports([
+            "mailtls_mx_dnssec_status{rrset=\"a\",status=\"secure\"} 1",
+            "mailtls_mx_dnssec_status{rrset=\"aaaa\",status=\"bogus\"} 1",
+        ]),
+        domain(
+            "unsigned-host.example",
+            "RFC 7672 §2.2.2: TLSA of an unsigned host is nothing",
+        )
+        .unsigned()
+        .host(mx1().tlsa(ONE_KEY))
+        .finds([
+            "warning dane_tlsa_insecure",
+            "warning protection_downgradable",
+        ])
+        .exports(["mailtls_dane_status{status=\"insecure\"} 1"]),
         domain("nsec3.example", "RFC 5155: denial by NSEC3")
             .signing(Signing::Nsec3)
             .host(Host::new("mx1").tlsa(BOTH_KEYS))
+            .finds(["info dane_single_record"])
             .exports(["mailtls_dane_domain_status{status=\"protected\"} 1"]),
         Domain::new(
             "wildcard.example",

@@ -101,29 +101,35 @@ pub(super) fn domains() -> Vec<Domain> {
             Server::both(Issue::Valid).option("smtpd_tls_protocols = <=TLSv1.2")
         })
         .exports(["mailtls_smtp_tls_info{version=\"TLS 1.2\"} 1"]),
-        Domain::new("obsolete.example", "RFC 7672 §8.1: TLS 1.1 is no TLS to a DANE sender")
-            .host(Host::new("mx1").server(obsolete()).tlsa(BOTH_KEYS))
-            .tls_rpt(REPORTS)
-            .finds([
-                "critical smtp_tls_legacy_only",
-                "critical dane_tlsa_mismatch",
-                "critical delivery_blocked",
-                "info mta_sts_record_absent",
-            ])
-            .exports([
-                "mailtls_smtp_outcome{outcome=\"tls_legacy\"} 1",
-                "mailtls_dane_status{status=\"mismatch\"} 1",
-            ]),
-        Domain::new("obsolete-sts.example", "RFC 8461 §4.2: nor to an MTA-STS sender")
-            .unsigned()
-            .host(Host::new("mx1").server(obsolete()))
-            .policy(ENFORCE)
-            .tls_rpt(REPORTS)
-            .finds([
-                "critical smtp_tls_legacy_only",
-                "critical mta_sts_mx_no_tls",
-                "critical delivery_blocked",
-            ]),
+        Domain::new(
+            "obsolete.example",
+            "RFC 7672 §8.1: TLS 1.1 is no TLS to a DANE sender",
+        )
+        .host(Host::new("mx1").server(obsolete()).tlsa(BOTH_KEYS))
+        .tls_rpt(REPORTS)
+        .finds([
+            "critical smtp_tls_legacy_only",
+            "critical dane_tlsa_mismatch",
+            "critical delivery_blocked",
+            "info mta_sts_record_absent",
+        ])
+        .exports([
+            "mailtls_smtp_outcome{outcome=\"tls_legacy\"} 1",
+            "mailtls_dane_status{status=\"mismatch\"} 1",
+        ]),
+        Domain::new(
+            "obsolete-sts.example",
+            "RFC 8461 §4.2: nor to an MTA-STS sender",
+        )
+        .unsigned()
+        .host(Host::new("mx1").server(obsolete()))
+        .policy(ENFORCE)
+        .tls_rpt(REPORTS)
+        .finds([
+            "critical smtp_tls_legacy_only",
+            "critical mta_sts_mx_no_tls",
+            "critical delivery_blocked",
+        ]),
         server(
             "obsolete-plain.example",
             "RFC 7435 §3: better than cleartext to the rest",
@@ -153,20 +159,24 @@ pub(super) fn domains() -> Vec<Domain> {
             )
             .policy(ENFORCE)
             .tls_rpt(REPORTS)
+            .finds(["info dane_single_record"])
             .exports(["mailtls_dane_domain_status{status=\"protected\"} 1"]),
-        Domain::new("exim-one-key.example", "one record for two certificates, and the other one is preferred")
-            .host(
-                Host::new("mx1")
-                    .server(Server::exim(Issue::Valid))
-                    .tlsa(ONE_KEY),
-            )
-            .tls_rpt(REPORTS)
-            .finds([
-                "critical dane_tlsa_mismatch",
-                "critical delivery_blocked",
-                "info dane_single_record",
-                "info mta_sts_record_absent",
-            ])
-            .exports(["mailtls_dane_address_matches{key_algorithm=\"rsa\"} 0"]),
+        Domain::new(
+            "exim-one-key.example",
+            "one record for two certificates, and the other one is preferred",
+        )
+        .host(
+            Host::new("mx1")
+                .server(Server::exim(Issue::Valid))
+                .tlsa(ONE_KEY),
+        )
+        .tls_rpt(REPORTS)
+        .finds([
+            "critical dane_tlsa_mismatch",
+            "critical delivery_blocked",
+            "info dane_single_record",
+            "info mta_sts_record_absent",
+        ])
+        .exports(["mailtls_dane_address_matches{key_algorithm=\"rsa\"} 0"]),
     ]
 }
