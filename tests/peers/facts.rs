@@ -30,7 +30,7 @@ pub(crate) struct Facts {
     /// delv, of the TLS-RPT record.
     pub(crate) tls_rpt: Validated,
     pub(crate) hosts: Vec<HostFacts>,
-    /// mta-sts-query; none where mail is refused.
+    /// postfix-mta-sts-resolver.
     pub(crate) queried: Queried,
     /// curl and openssl, where the policy host has an address.
     pub(crate) policy: Option<PolicyFacts>,
@@ -88,7 +88,7 @@ impl Facts {
         Self {
             mta_sts: tools.delv(&format!("_mta-sts.{}", domain.name), "TXT"),
             tls_rpt: tools.delv(&format!("_smtp._tls.{}", domain.name), "TXT"),
-            queried: tools.mta_sts_query(domain.name),
+            queried: tools.mta_sts(domain.name),
             as_dane: tools.posttls_finger("dane", domain.name, &[]),
             as_secure: tools.posttls_finger("secure", domain.name, &names),
             mx,

@@ -94,9 +94,8 @@ impl Zones {
         let below = domain.full_name(&host.tlsa_owner());
         let signed = fs::read_to_string(whole).expect("it was just written");
         let rest: String = text
-            .lines()
+            .split_inclusive('\n')
             .filter(|line| !line.contains("TLSA"))
-            .map(|line| format!("{line}\n"))
             .collect();
         self.sign(domain.name, domain.signing, &rest, |_| true);
         let own = "@ NS ns.example.\n".to_owned();
@@ -165,9 +164,8 @@ impl Zones {
         Ran::of(&mut command).expect("dnssec-signzone");
         let text = fs::read_to_string(&signed).expect("dnssec-signzone wrote it");
         let kept: String = text
-            .lines()
+            .split_inclusive('\n')
             .filter(|line| served(line))
-            .map(|line| format!("{line}\n"))
             .collect();
         fs::write(&signed, kept).expect("the folder is ours");
         signed

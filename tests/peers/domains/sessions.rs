@@ -73,8 +73,8 @@ pub(super) fn domains() -> Vec<Domain> {
             "mailtls_check_complete{check=\"smtp\"} 0",
         ]),
         server(
-            "no-ehlo.example",
-            "RFC 5321 §3.2: EHLO is refused, HELO is not: no STARTTLS",
+            "hidden.example",
+            "RFC 5321 §4.1.1.1: what EHLO does not list is not offered",
             ecdsa().option("smtpd_discard_ehlo_keywords = starttls"),
         )
         .finds(["warning smtp_starttls_not_offered"]),
