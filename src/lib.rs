@@ -9,7 +9,8 @@
 //! 5. [`observe`]: every socket in the program but the listener. Fills evidence, judges nothing.
 //! 6. [`finding`] and [`assess`]: the catalogue of findings, and the rules from evidence to verdicts and findings.
 //! 7. [`report`]: metrics, JSON and text of what was decided; decides nothing.
-//! 8. [`probe`] joins the three, with [`memory`] between one probe and the next; [`serve`] and [`cli`] are two doors to it.
+//! 8. [`probe`] joins the three, with [`memory`] between one probe and the next; [`draft`] joins those without a network;
+//!    [`serve`] and [`cli`] are two doors to it.
 
 pub mod assess;
 pub mod cli;
@@ -17,6 +18,7 @@ pub mod clock;
 pub mod closed_set;
 pub mod config;
 pub mod domain_name;
+pub mod draft;
 pub mod evidence;
 pub mod finding;
 pub mod gate;

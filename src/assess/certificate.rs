@@ -98,7 +98,8 @@ impl CertificateVerdict {
     }
 }
 
-/// Judges what each session presented; of two leaves with the same kind of key the first counts.
+/// Judges what each session presented; of two leaves with the same kind of key the first counts. Nothing is known of those
+/// that a wrong clock of our own may have made invalid.
 pub(super) fn judge_all(
     context: &Context<'_>,
     mx: &str,
@@ -134,6 +135,13 @@ pub(super) fn judge_all(
             leaf,
         });
     }
+    let is_out_of_time = |verdict: &CertificateVerdict| match &verdict.path {
+        PathVerdict::Trusted { .. } => false,
+        PathVerdict::Refused(problems) => problems.iter().any(PathProblem::is_about_dates),
+    };
+    if context.is_clock_wrong() && verdicts.iter().any(is_out_of_time) {
+        return Vec::new();
+    }
     verdicts
 }
 
@@ -148,7 +156,7 @@ pub(super) fn assess(context: &Context<'_>, hosts: &[HostVerdict], findings: &mu
     }
     findings.complete(
         Check::Certificate,
-        mx::is_known(context) && hosts.iter().all(is_reached),
+        mx::is_known(context) && !context.is_clock_wrong() && hosts.iter().all(is_reached),
     );
 }
 
@@ -172,14 +180,19 @@ fn assess_one(
         return;
     };
     let left = context.now.until(leaf.not_after);
-    if left >= 0 && left < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after) {
+    let is_dated = !context.is_clock_wrong();
+    if is_dated
+        && left >= 0
+        && left < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after)
+    {
         let detail = format!("it ends at {}, in {}", leaf.not_after, words(left));
         findings.add(Code::CertExpiring, Severity::Warning, about.clone(), detail);
     }
     if let PathVerdict::Trusted { earliest_not_after } = certificate.path {
         let left = context.now.until(earliest_not_after);
         // The leaf's own end has its own code.
-        if earliest_not_after < leaf.not_after
+        if is_dated
+            && earliest_not_after < leaf.not_after
             && left < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after)
         {
             let detail = format!(

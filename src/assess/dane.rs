@@ -155,19 +155,13 @@ fn assess_lookups(
                 findings.add(Code::DaneTlsaBogus, Severity::Critical, owner, cause);
             }
             DnssecStatus::Indeterminate => {
-                let failure = lookup.failure().filter(|failure| !failure.kind.is_ours());
-                if let Some(failure) = failure {
+                if let Some(detail) = context.sayable_failure(lookup) {
                     let severity = if context.is_fact(lookup) {
                         Severity::Critical
                     } else {
                         Severity::Warning
                     };
-                    findings.add(
-                        Code::DaneTlsaLookupFailed,
-                        severity,
-                        owner,
-                        failure.to_string(),
-                    );
+                    findings.add(Code::DaneTlsaLookupFailed, severity, owner, detail);
                 }
             }
             DnssecStatus::Insecure if !lookup.records().is_empty() => {
@@ -278,15 +272,6 @@ fn assess_set(
         let detail = "it has TLSA records, but the MX RRset that names it is not signed: a forged MX evades them";
         findings.add(Code::DaneMxInsecure, Severity::Warning, name, detail);
     }
-    if dane.records.len() > MANY_RECORDS {
-        let detail = format!("{} TLSA records: some senders give up", dane.records.len());
-        findings.add(
-            Code::DaneManyRecords,
-            Severity::Info,
-            owner.as_str(),
-            detail,
-        );
-    }
     for (address, outcome) in dane.without_tls() {
         let about = format!("{name}/{address}");
         match outcome {
@@ -307,35 +292,20 @@ fn assess_set(
             _ => {}
         }
     }
+    let records = dane.records.iter();
+    let unusable: Vec<String> = records
+        .filter_map(|one| why_unusable(&one.record))
+        .collect();
+    let advice = |what: &str| instead(dane, base, what);
+    judge_usability(
+        dane.records.len(),
+        &unusable,
+        (name, &owner),
+        advice,
+        findings,
+    );
     if dane.usable == 0 {
-        let detail = format!(
-            "none of {} TLSA records is usable: TLS stays mandatory, unauthenticated",
-            dane.records.len()
-        );
-        let advice = instead(dane, base, "Publish");
-        findings.add_maybe_advised(
-            Code::DaneAllUnusable,
-            Severity::Warning,
-            name,
-            detail,
-            advice,
-        );
         return;
-    }
-    for verdict in &dane.records {
-        if let Usability::Unusable(why) = verdict.usability {
-            findings.add_maybe_advised(
-                Code::DaneRecordUnusable,
-                Severity::Warning,
-                owner.as_str(),
-                format!(
-                    "{}: {}",
-                    record_excerpt(&verdict.record),
-                    unusable_words(why)
-                ),
-                instead(dane, base, "Remove it, and publish what is missing of"),
-            );
-        }
     }
     for chain in dane.chains.iter().filter(|chain| !chain.matches) {
         assess_mismatch(host, base, chain, findings);
@@ -367,6 +337,59 @@ fn assess_set(
         owner: &owner,
     };
     rollover::assess(context, &set, findings);
+}
+
+/// What can be said of a set before any certificate is seen: `unusable` tells of each record that senders pass over,
+/// out of so many; `advice` completes a sentence with the records to publish, where they are known.
+pub(super) fn judge_usability(
+    records: usize,
+    unusable: &[String],
+    (host, owner): (&str, &str),
+    advice: impl Fn(&str) -> Option<String>,
+    findings: &mut Findings,
+) {
+    if records > MANY_RECORDS {
+        let detail = format!("{records} TLSA records: some senders give up");
+        findings.add(Code::DaneManyRecords, Severity::Info, owner, detail);
+    }
+    if unusable.len() == records {
+        let named = &unusable[..records.min(MANY_RECORDS)];
+        let none = match records {
+            1 => "the TLSA record is not usable".to_owned(),
+            _ => format!("none of {records} TLSA records is usable"),
+        };
+        let named = named.join("; ");
+        let detail = format!("{none} (TLS stays mandatory, unauthenticated): {named}");
+        findings.add_maybe_advised(
+            Code::DaneAllUnusable,
+            Severity::Warning,
+            host,
+            detail,
+            advice("Publish"),
+        );
+        return;
+    }
+    for detail in unusable {
+        findings.add_maybe_advised(
+            Code::DaneRecordUnusable,
+            Severity::Warning,
+            owner,
+            detail.as_str(),
+            advice("Remove it, and publish what is missing of"),
+        );
+    }
+}
+
+/// The record and why senders pass it over; none when they do not.
+pub(super) fn why_unusable(record: &TlsaRecord) -> Option<String> {
+    match tlsa::usability(record) {
+        Usability::Usable => None,
+        Usability::Unusable(why) => Some(format!(
+            "{}: {}",
+            record_excerpt(record),
+            unusable_words(why)
+        )),
+    }
 }
 
 const fn unusable_words(why: Unusable) -> &'static str {

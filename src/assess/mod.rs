@@ -18,6 +18,8 @@ use crate::evidence::Stage;
 use crate::evidence::dns::FailureKind;
 use crate::evidence::dns::Lookup;
 use crate::evidence::mail_routing::HostEvidence;
+use crate::evidence::monitor::Surroundings;
+use crate::evidence::smtp::SmtpOutcome;
 use crate::finding::Check;
 use crate::finding::Code;
 use crate::finding::Finding;
@@ -35,6 +37,7 @@ pub mod mta_sts_mx;
 pub mod mta_sts_policy;
 pub mod mta_sts_record;
 pub mod mx;
+pub mod publication;
 pub mod smtp;
 #[cfg(test)]
 mod testing;
@@ -189,20 +192,43 @@ impl Context<'_> {
         })
     }
 
+    /// A failure in words; none when it is our own trouble, which says nothing of the domain: also while our resolver
+    /// answers nothing at all.
+    fn sayable_failure<T>(&self, lookup: &Lookup<T>) -> Option<String> {
+        let failure = lookup.failure()?;
+        let is_theirs = !failure.kind.is_ours() && self.evidence.monitor.resolver_answered;
+        is_theirs.then(|| failure.to_string())
+    }
+
+    /// Whether our own port 25 is blocked.
+    fn is_egress_blocked(&self) -> bool {
+        self.evidence.monitor.surroundings.port25_egress == Some(false)
+    }
+
+    /// Whether it is by our own blocked port that a session ended so: then nothing is known of theirs.
+    fn is_our_doing(&self, outcome: SmtpOutcome) -> bool {
+        self.is_egress_blocked()
+            && matches!(outcome, SmtpOutcome::Unreachable | SmtpOutcome::Timeout)
+    }
+
+    /// Whether our own clock is known to be wrong, so that nothing can be said of dates.
+    fn is_clock_wrong(&self) -> bool {
+        self.evidence.monitor.surroundings.clock == Some(false)
+    }
+
     fn runs(&self, stage: Stage) -> bool {
         self.evidence.stages.contains(&stage)
     }
 }
 
 /// What is wrong with the monitor itself, by what it knows of its surroundings; never a finding about a domain.
-pub fn assess_itself(hands_dnssec_on: Option<bool>) -> Vec<Finding> {
-    dnssec::of_upstream(hands_dnssec_on).into_iter().collect()
-}
-
-/// A failure in words; none when it is our own trouble, which says nothing of the domain.
-fn sayable_failure<T>(lookup: &Lookup<T>) -> Option<String> {
-    let failure = lookup.failure()?;
-    (!failure.kind.is_ours()).then(|| failure.to_string())
+pub fn assess_itself(known: Surroundings) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = dnssec::of_upstream(known.dnssec_upstream)
+        .into_iter()
+        .chain(smtp::of_surroundings(known))
+        .collect();
+    findings.sort();
+    findings
 }
 
 /// Findings and completeness as the checks hand them in.
@@ -282,10 +308,10 @@ impl Findings {
     }
 
     /// Worst first; findings equal in all labels of the metric are one, which tells the details and the advice of all.
-    /// The catalogue's advice is said for this domain.
-    fn sorted(mut self, domain: &DomainName) -> (Vec<Finding>, Vec<(Check, bool)>) {
+    /// The catalogue's advice is said for this domain, where it is known.
+    fn sorted(mut self, domain: Option<&DomainName>) -> (Vec<Finding>, Vec<(Check, bool)>) {
         for finding in &mut self.found {
-            if finding.advice.is_none() {
+            if let (None, Some(domain)) = (&finding.advice, domain) {
                 finding.advice = advice::for_domain(finding.advice(), domain);
             }
         }
@@ -350,7 +376,7 @@ pub fn assess(evidence: &Evidence, criteria: Criteria<'_>) -> Assessment {
     }
     coordination::expectations::assess(&context, &assessment, &mut findings);
     findings.change(criteria.severity);
-    (assessment.findings, assessment.complete) = findings.sorted(&evidence.domain);
+    (assessment.findings, assessment.complete) = findings.sorted(Some(&evidence.domain));
     assessment.success = assessment.complete.iter().all(|&(_, reached)| reached)
         && assessment
             .findings
@@ -382,7 +408,7 @@ fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &
     let evidence = context.evidence;
     let mx_fact = mx::mx_fact(context, assessment.mx);
     if let Some(seen) = &evidence.mta_sts {
-        let served = mta_sts_policy::read(&seen.policy);
+        let served = mta_sts_policy::read(context, &seen.policy);
         let mode = served.policy.as_ref().map(|policy| policy.mode);
         let record = mta_sts_record::assess(context, seen, mode, findings);
         let verdict =

@@ -10,7 +10,6 @@ use crate::assess::dnssec::words;
 use crate::assess::mta_sts_mx::PATTERNS_NAMED;
 use crate::assess::mta_sts_mx::about_pattern;
 use crate::assess::mta_sts_record::RecordStatus;
-use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
 use crate::evidence::mta_sts::PolicyEvidence;
 use crate::evidence::mta_sts::PolicyFetch;
@@ -23,11 +22,11 @@ use crate::protocol::mta_sts::policy;
 use crate::protocol::mta_sts::policy::Mode;
 use crate::protocol::mta_sts::policy::Policy;
 use crate::protocol::mta_sts::policy::PolicyDefect;
-use crate::protocol::mta_sts::public_suffix::is_public_suffix;
 use crate::protocol::pkix;
 use crate::protocol::pkix::NameVerdict;
 use crate::protocol::pkix::PathProblem;
 use crate::protocol::pkix::PolicyHostVerdict;
+use crate::protocol::public_suffix::is_public_suffix;
 use crate::protocol::x509::Certificate;
 
 pub(super) mod changes;
@@ -118,7 +117,7 @@ impl MtaStsVerdict {
 }
 
 /// Reads what the policy host served, without a word on it.
-pub(super) fn read(evidence: &PolicyEvidence) -> Served {
+pub(super) fn read(context: &Context<'_>, evidence: &PolicyEvidence) -> Served {
     let fetch = match evidence {
         PolicyEvidence::NotAsked => {
             return Served {
@@ -143,7 +142,8 @@ pub(super) fn read(evidence: &PolicyEvidence) -> Served {
     let policy = fetch.outcome.as_ref().ok().and_then(usable_policy);
     let outcome = match &fetch.outcome {
         Ok(_) if policy.is_some() => Outcome::Valid,
-        Err(PolicyFetchFailure::HostLookup) => Outcome::Unknown,
+        Err(PolicyFetchFailure::HostLookup | PolicyFetchFailure::NoRoute(_)) => Outcome::Unknown,
+        Err(PolicyFetchFailure::Certificate) if context.is_clock_wrong() => Outcome::Unknown,
         Err(PolicyFetchFailure::Timeout(_)) if fetch.allowed_seconds < SENDER_PATIENCE_SECONDS => {
             Outcome::Unknown
         }
@@ -232,7 +232,10 @@ fn assess_host_certificate(
     let Some(leaf) = leaf else { return };
     let left = context.now.until(leaf.not_after);
     let threshold = context.criteria.thresholds.policy_host_cert_expiry;
-    if left >= 0 && left < margin(threshold, leaf.not_before, leaf.not_after) {
+    if !context.is_clock_wrong()
+        && left >= 0
+        && left < margin(threshold, leaf.not_before, leaf.not_after)
+    {
         let detail = format!("it ends at {}, in {}", leaf.not_after, words(left));
         findings.add(Code::MtaStsHostCertExpiring, Severity::Warning, "", detail);
     }
@@ -248,7 +251,10 @@ fn assess_failure(
     let host = format!("mta-sts.{}", context.evidence.domain);
     let (code, severity, detail) = match failure {
         PolicyFetchFailure::HostLookup => {
-            let failures = [sayable_failure(&fetch.a), sayable_failure(&fetch.aaaa)];
+            let failures = [
+                context.sayable_failure(&fetch.a),
+                context.sayable_failure(&fetch.aaaa),
+            ];
             let Some(detail) = failures.into_iter().flatten().next() else {
                 return;
             };
@@ -271,6 +277,8 @@ fn assess_failure(
                 "{host} is at {address}, which nobody on the Internet can reach; it was not connected to"
             ),
         ),
+        PolicyFetchFailure::NoRoute(_) => return,
+        PolicyFetchFailure::Certificate if context.is_clock_wrong() => return,
         PolicyFetchFailure::Connect(detail) => {
             (Code::MtaStsConnectFailed, severity, detail.clone())
         }
@@ -303,11 +311,10 @@ fn assess_failure(
             severity,
             format!("https://{host}/.well-known/mta-sts.txt answers HTTP {code}"),
         ),
-        PolicyFetchFailure::TooLarge => (
-            Code::MtaStsTooLarge,
-            severity,
-            "the body is larger than 64 KiB".to_owned(),
-        ),
+        PolicyFetchFailure::TooLarge => {
+            too_large(severity, findings);
+            return;
+        }
         PolicyFetchFailure::Truncated => (
             Code::MtaStsTruncated,
             severity,
@@ -385,7 +392,26 @@ fn assess_response(
         };
         findings.add(Code::MtaStsContentType, severity, "", detail);
     }
-    let reading = policy::parse(&response.body);
+    let domain = context.evidence.domain.as_str();
+    let min_max_age = context.criteria.thresholds.min_max_age;
+    judge_body(
+        &response.body,
+        Some(domain),
+        min_max_age,
+        severity,
+        findings,
+    );
+}
+
+/// Judges the body of a policy, one that is served or one that is about to be: then its domain need not be known.
+pub(super) fn judge_body(
+    body: &[u8],
+    domain: Option<&str>,
+    min_max_age: Duration,
+    severity: Severity,
+    findings: &mut Findings,
+) -> Option<Policy> {
+    let reading = policy::parse(body);
     for defect in &reading.defects {
         let (code, severity) = match defect {
             PolicyDefect::VersionMissing => (Code::MtaStsVersionMissing, severity),
@@ -403,11 +429,23 @@ fn assess_response(
         findings.add(code, severity, "", defect.to_string());
     }
     if let Some(policy) = &reading.policy {
-        assess_policy(context, policy, findings);
+        assess_policy(policy, domain, min_max_age, findings);
     }
+    reading.policy
 }
 
-fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings) {
+/// More than senders read.
+pub(super) fn too_large(severity: Severity, findings: &mut Findings) {
+    let detail = "the body is larger than 64 KiB";
+    findings.add(Code::MtaStsTooLarge, severity, "", detail);
+}
+
+fn assess_policy(
+    policy: &Policy,
+    domain: Option<&str>,
+    min_max_age: Duration,
+    findings: &mut Findings,
+) {
     let max_age = policy.max_age;
     let age = words(i64::from(max_age));
     match policy.mode {
@@ -437,7 +475,7 @@ fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings
     let detail = format!(
         "max_age is {max_age} seconds, {age}: whoever blocks the policy host that long gets rid of it"
     );
-    if short(context.criteria.thresholds.min_max_age) {
+    if short(min_max_age) {
         findings.add(Code::MtaStsMaxAgeShort, Severity::Warning, "", detail);
     } else if max_age < WEEK {
         findings.add(Code::MtaStsMaxAgeShort, Severity::Info, "", detail);
@@ -449,7 +487,7 @@ fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings
         // RFC 8461 §10.4: whoever gets a certificate for a name in there can play an MX.
         let who = if is_public_suffix(covered) {
             format!("{covered} is a public suffix: anybody who registers a name below it")
-        } else if covered == context.evidence.domain.as_str() {
+        } else if Some(covered) == domain {
             "whoever can get a certificate for any host of the domain".to_owned()
         } else {
             continue;

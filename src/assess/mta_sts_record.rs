@@ -5,7 +5,6 @@ use crate::assess::Findings;
 use crate::assess::advice::mta_sts_line;
 use crate::assess::advice::policy_mx_line;
 use crate::assess::advice::quoted;
-use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
 use crate::evidence::dns::Answer;
 use crate::evidence::mta_sts::MtaStsEvidence;
@@ -16,6 +15,7 @@ use crate::protocol::mta_sts::policy::Mode;
 use crate::protocol::mta_sts::record;
 use crate::protocol::mta_sts::record::RecordDefect;
 use crate::protocol::mta_sts::record::RecordReading;
+use crate::protocol::txt::TxtRecord;
 
 closed_set! {
     /// Label `status` of `mailtls_mta_sts_record_status` and `mailtls_tlsrpt_record_status`.
@@ -68,7 +68,7 @@ pub(super) fn assess(
         lookup.answer != Answer::Unknown || context.is_fact(lookup),
     );
     if lookup.answer == Answer::Unknown {
-        if let Some(failure) = sayable_failure(lookup) {
+        if let Some(failure) = context.sayable_failure(lookup) {
             findings.add(
                 Code::MtaStsRecordLookupFailed,
                 Severity::Warning,
@@ -84,38 +84,51 @@ pub(super) fn assess(
     } else {
         Severity::Warning
     };
-    match record::read(lookup.records()) {
+    let verdict = judge(lookup.records(), Some(context), severity, findings);
+    if let (RecordStatus::Absent, Some(mode)) = (verdict.status, served) {
+        let severity = if mode == Mode::None {
+            Severity::Info
+        } else {
+            Severity::Warning
+        };
+        let domain = &context.evidence.domain;
+        findings.add_advised(
+            Code::MtaStsPolicyWithoutRecord,
+            severity,
+            "",
+            format!("the policy host still serves mode {mode}, but there is no record: new senders get no policy"),
+            format!(
+                "Publish {}. To end MTA-STS instead, publish it with mode none in the policy until every cached policy has run out, then remove mta-sts.{domain} too.",
+                mta_sts_line(context)
+            ),
+        );
+    }
+    verdict
+}
+
+/// Judges the TXT records of the name, those that are published or those that are about to be. `severity` is that of
+/// records which senders cannot use; the context, where there is one, tells what to publish in their place.
+pub(super) fn judge(
+    records: &[TxtRecord],
+    context: Option<&Context<'_>>,
+    severity: Severity,
+    findings: &mut Findings,
+) -> MtaStsRecordVerdict {
+    let instead = || context.map(|context| format!("Publish instead {}", mta_sts_line(context)));
+    match record::read(records) {
         RecordReading::Valid(record) => MtaStsRecordVerdict {
             status: RecordStatus::Valid,
             id_hash: Some(record.id_hash()),
             id: Some(record.id),
         },
         RecordReading::Absent => {
-            findings.add_advised(
+            findings.add_maybe_advised(
                 Code::MtaStsRecordAbsent,
                 Severity::Info,
                 "",
                 "no MTA-STS record is published",
-                first_steps(context),
+                context.map(first_steps),
             );
-            if let Some(mode) = served {
-                let severity = if mode == Mode::None {
-                    Severity::Info
-                } else {
-                    Severity::Warning
-                };
-                let domain = &context.evidence.domain;
-                findings.add_advised(
-                    Code::MtaStsPolicyWithoutRecord,
-                    severity,
-                    "",
-                    format!("the policy host still serves mode {mode}, but there is no record: new senders get no policy"),
-                    format!(
-                        "Publish {}. To end MTA-STS instead, publish it with mode none in the policy until every cached policy has run out, then remove mta-sts.{domain} too.",
-                        mta_sts_line(context)
-                    ),
-                );
-            }
             MtaStsRecordVerdict::of_nothing(RecordStatus::Absent)
         }
         RecordReading::NearMiss(miss) => {
@@ -123,8 +136,7 @@ pub(super) fn assess(
                 "senders do not see the record {:?}: {}",
                 miss.text, miss.why
             );
-            let advice = format!("Publish instead {}", mta_sts_line(context));
-            findings.add_advised(Code::MtaStsRecordInvalid, severity, "", detail, advice);
+            findings.add_maybe_advised(Code::MtaStsRecordInvalid, severity, "", detail, instead());
             MtaStsRecordVerdict::of_nothing(RecordStatus::Invalid)
         }
         RecordReading::Multiple(records) => {
@@ -132,11 +144,13 @@ pub(super) fn assess(
                 "{} MTA-STS records: senders take that as none",
                 records.len()
             );
-            let advice = format!(
-                "Remove all but one, or all of them and publish {}",
-                mta_sts_line(context)
-            );
-            findings.add_advised(Code::MtaStsRecordMultiple, severity, "", detail, advice);
+            let advice = context.map(|context| {
+                format!(
+                    "Remove all but one, or all of them and publish {}",
+                    mta_sts_line(context)
+                )
+            });
+            findings.add_maybe_advised(Code::MtaStsRecordMultiple, severity, "", detail, advice);
             MtaStsRecordVerdict::of_nothing(RecordStatus::Multiple)
         }
         RecordReading::Invalid { text, defects } => {
@@ -145,9 +159,8 @@ pub(super) fn assess(
                     RecordDefect::IdInvalid { .. } => Code::MtaStsRecordIdInvalid,
                     RecordDefect::IdMissing | RecordDefect::Field(_) => Code::MtaStsRecordInvalid,
                 };
-                let advice = format!("Publish instead {}", mta_sts_line(context));
                 let detail = format!("{defect}, in {text:?}");
-                findings.add_advised(code, severity, "", detail, advice);
+                findings.add_maybe_advised(code, severity, "", detail, instead());
             }
             MtaStsRecordVerdict::of_nothing(RecordStatus::Invalid)
         }
@@ -168,6 +181,12 @@ fn first_steps(context: &Context<'_>) -> String {
         quoted(lines),
         mta_sts_line(context)
     )
+}
+
+/// A record that is about to be published at `owner`, where no sender asks for it.
+pub(super) fn misplaced(owner: &str, findings: &mut Findings) {
+    let detail = format!("senders ask for the record at _mta-sts.DOMAIN, not at {owner}");
+    findings.add(Code::MtaStsRecordInvalid, Severity::Critical, "", detail);
 }
 
 #[cfg(test)]

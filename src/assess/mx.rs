@@ -11,7 +11,6 @@ use crate::assess::advice::mx_line;
 use crate::assess::advice::null_mx_line;
 use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::MxFact;
-use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
 use crate::domain_name::MxHost;
 use crate::evidence::dns::Answer;
@@ -75,15 +74,19 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
         ),
         MxStatus::Unknown => {
             let unanswered = routing.mx.answer == Answer::Unknown;
-            if let Some(failure) = sayable_failure(&routing.mx).filter(|_| unanswered) {
+            if let Some(failure) = context.sayable_failure(&routing.mx).filter(|_| unanswered) {
                 findings.add(Code::MxLookupFailed, Severity::Warning, "", failure);
             }
         }
         MxStatus::Ok | MxStatus::Null | MxStatus::None | MxStatus::Invalid => {}
     }
     let records = routing.mx.records();
-    let null = records.iter().find(|record| record.host.is_root());
-    if let Some(null) = null.filter(|_| status == MxStatus::Invalid) {
+    let nulls = records.iter().filter(|record| record.host.is_root());
+    // DNS has no order.
+    if let Some(null) = nulls
+        .min_by_key(|record| record.preference)
+        .filter(|_| status == MxStatus::Invalid)
+    {
         findings.add_advised(
             Code::MxNullWithOthers,
             Severity::Critical,
@@ -190,7 +193,7 @@ fn assess_host(context: &Context<'_>, host: &HostEvidence, left: usize, findings
             Severity::Warning
         }
     };
-    if let Some(failed) = failure_text(&host.a) {
+    if let Some(failed) = failure_text(context, &host.a) {
         findings.add(
             Code::MxHostLookupFailed,
             severity(context.is_fact(&host.a)),
@@ -198,7 +201,7 @@ fn assess_host(context: &Context<'_>, host: &HostEvidence, left: usize, findings
             failed,
         );
     }
-    if let Some(failed) = failure_text(&host.aaaa) {
+    if let Some(failed) = failure_text(context, &host.aaaa) {
         findings.add(
             Code::MxHostLookupFailed,
             severity(context.is_fact(&host.aaaa)),
@@ -270,8 +273,10 @@ fn assess_host(context: &Context<'_>, host: &HostEvidence, left: usize, findings
 }
 
 /// The failure of an address look-up that told nothing.
-fn failure_text<T>(lookup: &Lookup<T>) -> Option<String> {
-    sayable_failure(lookup).filter(|_| matches!(lookup.answer, Answer::Unknown))
+fn failure_text<T>(context: &Context<'_>, lookup: &Lookup<T>) -> Option<String> {
+    context
+        .sayable_failure(lookup)
+        .filter(|_| matches!(lookup.answer, Answer::Unknown))
 }
 
 /// The addresses of a host as senders see them: one family that answers is enough.
@@ -340,7 +345,7 @@ pub(super) fn hosts_named(context: &Context<'_>) -> usize {
 /// Distinct hosts that senders may be sent to: what `mailtls_mx_hosts` counts.
 pub(super) fn distinct_hosts(context: &Context<'_>) -> usize {
     let routing = &context.evidence.routing;
-    routing.hosts.len() + routing.hosts_over_limit
+    routing.hosts.len().saturating_add(routing.hosts_over_limit)
 }
 
 /// The lowest preference of each host, of at most as many as are looked at; those looked at are the best ones.

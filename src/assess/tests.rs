@@ -13,6 +13,7 @@ use crate::assess::testing::no_rsa_key;
 use crate::assess::testing::observation;
 use crate::assess::testing::session;
 use crate::evidence::dns::Answer;
+use crate::evidence::mta_sts::PolicyFetchFailure;
 use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpEvidence;
 use crate::evidence::tls::Chain;
@@ -247,10 +248,65 @@ fn unknown_is_not_bad() {
 
     let mut blocked = Case::good();
     blocked.ends(SessionEnd::Unreachable("timed out".to_owned()));
-    blocked.evidence.monitor.port25_egress = Some(false);
+    blocked.evidence.monitor.surroundings.port25_egress = Some(false);
     let assessment = blocked.assess();
     assert_eq!(reached(&assessment, Check::Smtp), Some(false));
-    assert_eq!(assessment.delivery.unwrap()[&Sender::MtaSts].possible, None);
+    for delivery in assessment.delivery.unwrap().values() {
+        assert_eq!(delivery.possible, None);
+    }
+    assert_eq!(assessment.findings, [], "not one about the domain");
+}
+
+#[test]
+fn nothing_is_said_while_our_resolver_answers_nothing() {
+    let case = Case::with(|c| {
+        c.evidence.monitor.resolver_answered = false;
+        fail(c.mx());
+        fail(&mut c.host().a);
+        fail(&mut c.host().aaaa);
+        fail(&mut c.host().tlsa.asked[0].lookup);
+        fail(&mut c.mta_sts().record);
+        c.policy_fails(PolicyFetchFailure::HostLookup);
+        fail(&mut c.fetch().a);
+        fail(&mut c.fetch().aaaa);
+        fail(&mut c.evidence.tlsrpt.as_mut().unwrap().record);
+    });
+    let assessment = case.assess();
+    assert_eq!(assessment.findings, []);
+    let undone = [Check::Mx, Check::Dnssec, Check::MtaStsRecord, Check::TlsRpt];
+    for check in undone {
+        assert_eq!(reached(&assessment, check), Some(false), "{check}");
+    }
+}
+
+#[test]
+fn nothing_is_said_of_dates_by_a_wrong_clock() {
+    let mut server = Server::named(&["mx.example.com"]);
+    server.not_after = in_days(-1);
+    let world = World::with(&server, LeafIssuer::Intermediate);
+    let mut case = Case::good();
+    session(case.host()).tls.as_mut().unwrap().chain = Chain(world.chain(&["L", "I", "R"]));
+    case.host().tlsa.asked[0].lookup.answer =
+        Answer::Data(vec![world.record("2 1 1 sha256(spki(I))")]);
+    case.policy_fails(PolicyFetchFailure::Certificate);
+    for code in [Code::CertExpired, Code::DaneTlsaMismatch] {
+        assert!(case.codes().contains_key(&code), "by a right clock: {code}");
+    }
+    case.evidence.monitor.surroundings.clock = Some(false);
+    let assessment = case.assess();
+    let said: Vec<Code> = assessment
+        .findings
+        .iter()
+        .map(|finding| finding.code)
+        .collect();
+    assert!(
+        said.iter().all(|code| *code == Code::DaneSingleRecord),
+        "{said:?}"
+    );
+    assert_eq!(reached(&assessment, Check::Certificate), Some(false));
+    assert_eq!(assessment.mta_sts.unwrap().status, MtaStsStatus::Unknown);
+    assert_eq!(assessment.hosts[0].dane.status, DaneStatus::Unknown);
+    assert_eq!(assessment.delivery.unwrap()[&Sender::Dane].possible, None);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(super) const FLAGS: &[(&str, &str)] = &[
     ("auto_reload_interval", "--config.auto-reload-interval"),
 ];
 
-const DEFAULT_PORT: u16 = 10064;
+pub(super) const DEFAULT_PORT: u16 = 10064;
 const DEFAULT_TIMEOUT_OFFSET: Duration = Duration::from_millis(500);
 /// As in Prometheus.
 const DEFAULT_AUTO_RELOAD_INTERVAL: Duration = Duration::from_secs(30);

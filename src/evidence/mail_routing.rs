@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::closed_set::closed_set;
 use crate::domain_name::MxHost;
+use crate::evidence::dns::Doubt;
 use crate::evidence::dns::Lookup;
 use crate::evidence::smtp::AddressEvidence;
 use crate::protocol::tlsa::TlsaRecord;
@@ -22,6 +23,10 @@ pub struct MailRouting {
     pub hosts: Vec<HostEvidence>,
     /// Distinct hosts that `limits.max_mx_hosts` left out.
     pub hosts_over_limit: usize,
+    /// Hosts that DNS does not name here and that were looked at all the same, since somebody asked what would be if it
+    /// did (`check --assume mx=…`). Nothing is judged by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumed_hosts: Vec<HostEvidence>,
 }
 
 /// One MX record.
@@ -94,15 +99,15 @@ closed_set! {
 
 impl HostEvidence {
     /// Takes back what was called bogus ([`Lookup::doubt`]); how many look-ups that were.
-    pub fn doubt(&mut self) -> usize {
+    pub fn doubt(&mut self, doubt: Doubt) -> usize {
         let tlsa = &mut self.tlsa;
         if tlsa.not_asked == Some(TlsaNotAsked::AddressBogus) {
             tlsa.not_asked = Some(TlsaNotAsked::AddressFailed);
         }
         let asked = tlsa.asked.iter_mut().map(|question| &mut question.lookup);
         let beside = tlsa.unsigned.iter_mut().chain(&mut tlsa.above);
-        let tlsa = asked.chain(beside).map(Lookup::doubt);
-        tlsa.chain([self.a.doubt(), self.aaaa.doubt()])
+        let tlsa = asked.chain(beside).map(|lookup| lookup.doubt(doubt));
+        tlsa.chain([self.a.doubt(doubt), self.aaaa.doubt(doubt)])
             .filter(|&was_bogus| was_bogus)
             .count()
     }

@@ -87,14 +87,26 @@ impl Probe<'_> {
     ) -> MailRouting {
         let hosts_over_limit = hosts.len().saturating_sub(self.caps.hosts);
         hosts.truncate(self.caps.hosts);
+        let assumed: Vec<MxHost> = self.assumptions.mx_hosts().cloned().collect();
+        let assumed = assumed
+            .into_iter()
+            .filter(|name| hosts.iter().all(|(known, _)| known != name))
+            .map(|name| (name, None))
+            .collect();
+        let (hosts, assumed_hosts) = tokio::join!(self.hosts(hosts), self.hosts(assumed));
+        MailRouting {
+            mx,
+            hosts,
+            hosts_over_limit,
+            assumed_hosts,
+        }
+    }
+
+    async fn hosts(&self, hosts: Vec<(MxHost, Option<u16>)>) -> Vec<HostEvidence> {
         let looks = hosts
             .into_iter()
             .map(|(name, preference)| Box::pin(self.host(name, preference)));
-        MailRouting {
-            mx,
-            hosts: join_all(looks).await,
-            hosts_over_limit,
-        }
+        join_all(looks).await
     }
 
     async fn host(&self, name: MxHost, preference: Option<u16>) -> HostEvidence {
@@ -204,6 +216,7 @@ impl Probe<'_> {
         let looks = routing
             .hosts
             .iter_mut()
+            .chain(&mut routing.assumed_hosts)
             .filter(|host| host.tlsa.not_asked == Some(TlsaNotAsked::AddressInsecure))
             .map(|host| async {
                 let lookup = self.tlsa(&tlsa_base::owner(&host.name)).await;

@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
 
 use crate::config::Config;
+use crate::finding::Severity;
 use crate::gate::Gate;
 use crate::probe::Prober;
 use crate::probe::ProberError;
@@ -157,8 +158,15 @@ async fn watch_while_in_force(prober: &Prober, said: &mut SelfReport) -> Infalli
     loop {
         let report = prober.check_itself_until_changed(said).await;
         for finding in &report.findings {
-            let code = finding.code.as_str();
-            tracing::error!(code, advice = finding.advice(), "{}", finding.detail);
+            if !said.findings.contains(finding) {
+                let (code, advice, detail) =
+                    (finding.code.as_str(), finding.advice(), &finding.detail);
+                match finding.severity {
+                    Severity::Critical => tracing::error!(code, advice, "{detail}"),
+                    Severity::Warning => tracing::warn!(code, advice, "{detail}"),
+                    Severity::Info => tracing::info!(code, advice, "{detail}"),
+                }
+            }
         }
         for over in &said.findings {
             if !report.findings.contains(over) {

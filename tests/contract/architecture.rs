@@ -75,6 +75,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("probe", JOINT),
     ("memory", JOINT),
     (
+        "draft",
+        &[
+            "closed_set",
+            "clock",
+            "domain_name",
+            "config",
+            "protocol",
+            "assess",
+        ],
+    ),
+    (
         "serve",
         &[
             "closed_set",
@@ -100,6 +111,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "report",
             "probe",
+            "draft",
             "memory",
             "serve",
         ],
@@ -152,7 +164,7 @@ const ENTERS_AT: &[(&str, &[&str])] = &[
     ("axum", &["serve"]),
     ("hyper_util", &["serve"]),
     ("clap", &["cli"]),
-    ("psl", &["protocol/mta_sts/public_suffix.rs"]),
+    ("psl", &["protocol/public_suffix.rs"]),
     ("serde_yaml", &["config/file.rs"]),
     ("prometheus_client", &["report/metrics/exposition.rs"]),
 ];

@@ -4,5 +4,10 @@
 mod architecture;
 mod catalogue;
 mod config;
+mod corpus;
 mod docs;
+mod golden;
+mod hostile;
+mod lost_answers;
 mod metrics;
+mod properties;

@@ -149,11 +149,22 @@ impl Exporter {
         ))
     }
 
-    /// Sends this and reads what comes back.
-    pub(crate) fn send(&self, request: &str) -> Answer {
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends this and waits for nothing.
+    pub(crate) fn open(&self, request: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
+        stream
+    }
+
+    /// Sends this and reads what comes back.
+    pub(crate) fn send(&self, request: &str) -> Answer {
+        let mut stream = self.open(request);
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
         let end = bytes

@@ -1,12 +1,13 @@
 //! The exporter as it was built, against real servers, with real tools as witnesses.
 //!
-//! NSD and BIND serve zones that BIND's tools signed, Unbound resolves, Postfix and Exim answer on port 25, nginx serves policies, Prometheus scrapes. Then `delv`, `posttls-finger`, `openssl`,
-//! `curl` and postfix-mta-sts-resolver are asked about the same domains, and what they print decides which gauges and finding
-//! codes are right. Beside that, each domain names the rule that it is there for, and what its RFC makes of it. In
-//! reading order: `namespace` is the network that all this runs in, `domains` what is set up, `certificates`, `zones`,
-//! `servers` and `world` set it up, `tools` and `facts` ask the witnesses, `scrape` asks the exporter, `claim` and
-//! `claims` hold the two against each other. `limits` asks an exporter that was told nothing; `exposition` and
-//! `prometheus` let others read what the exporter prints.
+//! NSD and BIND serve zones that BIND's tools signed, Unbound resolves, Postfix and Exim answer on port 25, nginx serves
+//! policies, Prometheus scrapes. Then `delv`, `posttls-finger`, `openssl`, `curl` and postfix-mta-sts-resolver are asked
+//! about the same domains, and what they print decides which gauges and finding codes are right. Beside that, each
+//! domain names the rule that it is there for, and what its RFC makes of it. In reading order: `namespace` is the
+//! network that all this runs in, `domains` what is set up, `certificates`, `zones`, `servers` and `world` set it up,
+//! `tools` and `facts` ask the witnesses, `scrape` asks the exporter, `claim` and `claims` hold the two against each
+//! other. `limits` asks an exporter that was told nothing, `surroundings` breaks what is around the exporter itself;
+//! `exposition` and `prometheus` let others read what the exporter prints.
 //!
 //! Needs root and the packages that `tests/run` installs. Where a tool and the exporter may rightly differ, the claim
 //! in question says so and names the RFC.
@@ -33,6 +34,7 @@ mod parallel;
 mod prometheus;
 mod scrape;
 mod servers;
+mod surroundings;
 mod tools;
 mod world;
 mod zones;

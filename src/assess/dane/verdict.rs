@@ -22,6 +22,7 @@ use crate::evidence::smtp::SmtpObservation;
 use crate::evidence::smtp::SmtpOutcome;
 use crate::evidence::smtp::SmtpSession;
 use crate::evidence::tls::KeyProof;
+use crate::protocol::pkix::PathProblem;
 use crate::protocol::tlsa;
 use crate::protocol::tlsa::MatchingType;
 use crate::protocol::tlsa::NoMatch;
@@ -262,7 +263,12 @@ fn judge_set(
         let sessions = sessions_for_dane(host, base, observation);
         // Without TLS no SNI is ever sent: then the one session tells for both names.
         if let Some(first) = sessions.first().or(observation.sessions.first()) {
-            outcomes.push((seen.address, first.end.outcome()));
+            let outcome = first.end.outcome();
+            if context.is_our_doing(outcome) {
+                seen_all = Seen::NotEverything;
+                continue;
+            }
+            outcomes.push((seen.address, outcome));
         }
         let ended = |session: &SmtpSession| {
             matches!(session.end, SessionEnd::Completed | SessionEnd::NoSuchKey)
@@ -288,6 +294,10 @@ fn judge_set(
                 continue;
             }
             let evaluation = tlsa::evaluate(set, &handshake.chain.0, &names, context.now);
+            if context.is_clock_wrong() && fails_by_dates(&evaluation) {
+                seen_all = Seen::NotEverything;
+                continue;
+            }
             chains.push(ChainVerdict {
                 address: seen.address,
                 key_algorithm,
@@ -342,6 +352,21 @@ fn judge_set(
         outcomes,
         seen: seen_all,
     }
+}
+
+/// Whether the chain would perhaps satisfy the set at another time.
+fn fails_by_dates(evaluation: &TlsaEvaluation) -> bool {
+    let is_about_dates = |matches: &RecordMatch| match matches {
+        RecordMatch::NoMatch(NoMatch::PathInvalid(problems)) => {
+            problems.iter().any(PathProblem::is_about_dates)
+        }
+        _ => false,
+    };
+    evaluation.outcome != SetOutcome::Match
+        && evaluation
+            .records
+            .iter()
+            .any(|verdict| is_about_dates(&verdict.matches))
 }
 
 /// RFC 7672 §2.2.3: the TLSA base domain is the SNI that a DANE sender sends.

@@ -137,15 +137,6 @@ const ROWS: &[(&str, Change, Code, Severity)] = &[
         S::Critical,
     ),
     (
-        "look-up fails, but so does everything",
-        |c| {
-            host_lookup_fails(c);
-            c.evidence.monitor.resolver_answered = false;
-        },
-        C::MtaStsHostLookupFailed,
-        S::Warning,
-    ),
-    (
         "self-signed",
         self_signed,
         C::MtaStsCertUntrusted,

@@ -47,15 +47,6 @@ fn says_what_is_wrong_with_routing() {
             Severity::Warning,
         ),
         (
-            "A fails, but so does everything",
-            |c| {
-                fail(&mut c.host().a);
-                c.evidence.monitor.resolver_answered = false;
-            },
-            Code::MxHostLookupFailed,
-            Severity::Warning,
-        ),
-        (
             "A fails, another host is left",
             |c| {
                 c.add_backup();

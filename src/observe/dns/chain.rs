@@ -112,6 +112,11 @@ impl Chain {
             .is_ok()
     }
 
+    /// Whether a TCP connection to the upstream comes up now.
+    pub(super) async fn connects(&self) -> bool {
+        self.upstream.connects().await
+    }
+
     /// One message; equal questions under way are asked once.
     pub(super) async fn message(
         &self,

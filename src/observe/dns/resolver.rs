@@ -96,6 +96,11 @@ impl Resolver {
         self.hops.is_answered(queries).await
     }
 
+    /// Whether a TCP connection to the upstream comes up now.
+    pub async fn connects(&self) -> bool {
+        self.hops.connects().await
+    }
+
     /// Whether the upstream hands DNSSEC data on: asked on nobody's behalf.
     pub async fn dnssec_data(&self) -> DnssecData {
         self.hops.dnssec_data(&ProbeQueries::default()).await

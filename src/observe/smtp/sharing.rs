@@ -7,6 +7,9 @@
 //!
 //! Before it speaks, an observation waits for a free slot at its address and then for one of all (`max_sessions`), in the
 //! order of arrival. A probe whose deadline comes first is told of the last observation, if there is one.
+//!
+//! An address that turns us away for now is left alone for a while (`backoff`). What was seen there before still counts,
+//! with its time, for an hour; of an address that does not answer nothing counts but that.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,16 +22,18 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use moka::future::Cache;
+use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio::time::timeout;
 use tokio::time::timeout_at;
 
-use crate::clock;
 use crate::config;
 use crate::domain_name::MxHost;
+use crate::evidence::smtp::KeyOffer;
 use crate::evidence::smtp::NotAttempted;
+use crate::evidence::smtp::PhaseSeconds;
 use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpEvidence;
 use crate::evidence::smtp::SmtpObservation;
@@ -36,9 +41,15 @@ use crate::evidence::smtp::SmtpSession;
 use crate::gate::Gate;
 use crate::gate::Inside;
 use crate::observe::Clock;
+use crate::observe::self_check::Connect;
+use crate::observe::self_check::Egress;
+use crate::observe::smtp::backoff::Backoff;
+use crate::observe::smtp::backoff::HeldBack;
+use crate::observe::smtp::backoff::HeldBackBy;
 use crate::observe::smtp::observation::Observing;
 use crate::observe::smtp::observation::Subject;
 use crate::observe::smtp::observation::tlsa_digest;
+use crate::protocol::smtp::Reply;
 use crate::protocol::tlsa::TlsaRecord;
 use crate::telemetry::Telemetry;
 
@@ -63,15 +74,15 @@ pub struct ObservationRequest<'a> {
 }
 
 impl SmtpObserver {
-    /// Nothing is opened before the first request.
-    pub fn new(config: &config::Smtp, telemetry: Arc<Telemetry>) -> Self {
-        Self::with_clock(config, telemetry, Arc::new(clock::now))
-    }
-
-    /// The same under another clock: observations are dated by it.
-    pub fn with_clock(config: &config::Smtp, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
+    /// Nothing is opened before the first request. Observations are dated by `clock`; `egress` is told what connects.
+    pub(in crate::observe) fn with_clock(
+        config: &config::Smtp,
+        telemetry: Arc<Telemetry>,
+        clock: Clock,
+        egress: Arc<Egress>,
+    ) -> Self {
         Self {
-            shared: Arc::new(Shared::new(config, Arc::clone(&telemetry), clock)),
+            shared: Arc::new(Shared::new(config, Arc::clone(&telemetry), clock, egress)),
             telemetry,
             tasks: Arc::default(),
         }
@@ -107,8 +118,9 @@ impl SmtpObserver {
         let (mut progress, origin) = match self.source(&subject).await {
             Source::Earlier(observation) => {
                 self.telemetry.smtp_shared.increment();
-                return SmtpEvidence::Observed(observation);
+                return self.told(&subject, observation).await;
             }
+            Source::HeldBack(held) => return self.held_back(&subject, held).await,
             Source::UnderWay(progress) => (progress, Origin::AnotherProbe),
             Source::Started(progress) => (progress, Origin::ThisProbe),
             Source::Full => return self.last_resort(&subject).await,
@@ -126,14 +138,54 @@ impl SmtpObserver {
                 if matches!(origin, Origin::AnotherProbe) {
                     self.telemetry.smtp_shared.increment();
                 }
-                SmtpEvidence::Observed(observation)
+                self.told(&subject, observation).await
             }
             Progress::Speaking => SmtpEvidence::Unfinished,
             Progress::Queued | Progress::Done(Err(NotAttempted::NoFreeSession)) => {
                 self.last_resort(&subject).await
             }
+            Progress::Done(Err(NotAttempted::HeldBack)) => {
+                match self.shared.backoff().held_back(request.address) {
+                    Some(held) => self.held_back(&subject, held).await,
+                    None => SmtpEvidence::NotAttempted(NotAttempted::HeldBack),
+                }
+            }
             Progress::Done(Err(reason)) => SmtpEvidence::NotAttempted(reason),
         }
+    }
+
+    /// Whether a connection to an address comes up now, for the exporter's own checks: past everything that is shared, and
+    /// yet one at a time. None when that is not known in some seconds. Who knocks goes on when nobody waits for it.
+    pub(in crate::observe) async fn knock(
+        &self,
+        host: &MxHost,
+        address: IpAddr,
+    ) -> Option<Connect> {
+        let (told, hears) = oneshot::channel();
+        let task = Arc::clone(&self.shared).knock(host.clone(), address, told);
+        self.spawn(task)?;
+        hears.await.ok()
+    }
+
+    /// What a probe is told of an observation: of one that turned us away, what was seen there before.
+    async fn told(&self, subject: &Subject, observation: Arc<SmtpObservation>) -> SmtpEvidence {
+        let first = observation.sessions.first();
+        let before = match first.map(|session| &session.end) {
+            Some(SessionEnd::Throttled(reply)) => self.shared.before(subject, reply).await,
+            _ => None,
+        };
+        SmtpEvidence::Observed(before.unwrap_or(observation))
+    }
+
+    /// What a probe is told of an address that is left alone.
+    async fn held_back(&self, subject: &Subject, held: HeldBack) -> SmtpEvidence {
+        let observation = match self.shared.before(subject, &held.reply).await {
+            Some(before) => before,
+            None if held.by == HeldBackBy::Address => Arc::new(turned_away(subject, held)),
+            None => return SmtpEvidence::NotAttempted(NotAttempted::HeldBack),
+        };
+        self.telemetry.smtp_shared.increment();
+        SmtpEvidence::Observed(observation)
     }
 
     /// Without a slot: what was seen last, with its time.
@@ -141,15 +193,19 @@ impl SmtpObserver {
         match self.shared.last(subject).await {
             Some(finished) => {
                 self.telemetry.smtp_shared.increment();
-                SmtpEvidence::Observed(finished.observation)
+                self.told(subject, finished.observation).await
             }
             None => SmtpEvidence::NotAttempted(NotAttempted::NoFreeSession),
         }
     }
 
     async fn source(&self, subject: &Subject) -> Source {
+        let held_back = || self.shared.backoff().held_back(subject.address.ip());
         if self.shared.reuse().is_zero() {
-            return self.start(subject).map_or(Source::Full, Source::Started);
+            return match held_back() {
+                Some(held) => Source::HeldBack(held),
+                None => self.start(subject).map_or(Source::Full, Source::Started),
+            };
         }
         // Held until the task is registered, so that two equal requests never start two.
         let mut under_way = self.shared.seen.under_way.lock().await;
@@ -161,8 +217,12 @@ impl SmtpObserver {
         }
         if let Some(finished) = self.shared.last(subject).await
             && finished.is_fresh(Instant::now(), self.shared.reuse())
+            && !self.shared.is_doubtful(&finished)
         {
             return Source::Earlier(finished.observation);
+        }
+        if let Some(held) = held_back() {
+            return Source::HeldBack(held);
         }
         let Some(progress) = self.start(subject) else {
             return Source::Full;
@@ -175,13 +235,18 @@ impl SmtpObserver {
     fn start(&self, subject: &Subject) -> Option<watch::Receiver<Progress>> {
         let (told, progress) = watch::channel(Progress::Queued);
         let task = Arc::clone(&self.shared).run(subject.clone(), told);
+        self.spawn(task)?;
+        Some(progress)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Option<()> {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         if tasks.len() >= MAX_QUEUED {
             return None;
         }
         tasks.spawn(task);
-        Some(progress)
+        Some(())
     }
 }
 
@@ -196,6 +261,8 @@ enum Source {
     Earlier(Arc<SmtpObservation>),
     UnderWay(watch::Receiver<Progress>),
     Started(watch::Receiver<Progress>),
+    /// The address is left alone.
+    HeldBack(HeldBack),
     /// Too many wait for a slot.
     Full,
 }
@@ -239,22 +306,36 @@ struct Shared {
 /// What was observed or is about to be.
 struct Seen {
     finished: Cache<Subject, Finished>,
+    /// The last observation of each address that let us in, whatever the TLSA set was.
+    good: Cache<Subject, Arc<SmtpObservation>>,
     under_way: tokio::sync::Mutex<HashMap<Subject, watch::Receiver<Progress>>>,
 }
 
-/// The oldest observation that a probe is told of when it gets no slot.
+/// The oldest observation that a probe is told of when it gets no slot, or the address turns us away.
 const LAST_RESORT: Duration = Duration::from_secs(60 * 60);
 /// So many observations wait for a slot or have one.
 const MAX_QUEUED: usize = 4096;
 /// Bytes of observations kept.
 const FINISHED_BYTES: u64 = 64 * 1024 * 1024;
+/// So long it is knocked at a door that is known to open, and waited for the right to.
+const KNOCK: Duration = Duration::from_secs(5);
 
 impl Shared {
-    fn new(settings: &config::Smtp, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
+    fn new(
+        settings: &config::Smtp,
+        telemetry: Arc<Telemetry>,
+        clock: Clock,
+        egress: Arc<Egress>,
+    ) -> Self {
         Self {
             slots: Arc::new(Slots::new(settings)),
-            observing: Observing::new(settings.clone(), telemetry, clock),
+            observing: Observing::new(settings.clone(), telemetry, clock, egress),
             seen: Arc::new(Seen {
+                good: Cache::builder()
+                    .max_capacity(FINISHED_BYTES)
+                    .weigher(|_, observation: &Arc<SmtpObservation>| weight(observation))
+                    .time_to_live(LAST_RESORT)
+                    .build(),
                 finished: Cache::builder()
                     .max_capacity(FINISHED_BYTES)
                     .weigher(|_, finished: &Finished| weight(&finished.observation))
@@ -278,14 +359,66 @@ impl Shared {
         }
         tracing::info!("mail servers are observed in another way now: each is looked at anew");
         let (telemetry, clock) = (Arc::clone(&before.telemetry), Arc::clone(&before.clock));
+        let egress = Arc::clone(&before.egress);
         Self {
             slots,
-            ..Self::new(settings, telemetry, clock)
+            ..Self::new(settings, telemetry, clock, egress)
         }
     }
 
     fn reuse(&self) -> Duration {
         self.observing.settings.reuse
+    }
+
+    fn backoff(&self) -> &Backoff {
+        self.observing.backoff()
+    }
+
+    /// What was seen at an address before it turned us away with this reply.
+    async fn before(&self, subject: &Subject, reply: &Reply) -> Option<Arc<SmtpObservation>> {
+        let good = self.seen.good.get(&subject.of_any_tlsa()).await?;
+        let mut before = SmtpObservation::clone(&good);
+        before.turned_away = Some(reply.clone());
+        Some(Arc::new(before))
+    }
+
+    /// Whether an observation may have failed by a block of our own port 25 that is over.
+    fn is_doubtful(&self, finished: &Finished) -> bool {
+        let first = finished.observation.sessions.first();
+        first.is_some_and(|session| matches!(session.end, SessionEnd::Unreachable(_)))
+            && self.observing.egress().was_blocked_at(finished.at)
+    }
+
+    /// Keeps what was seen where we were let in; once an address neither does nor says "not now", it counts no more.
+    async fn remember(&self, subject: &Subject, observation: &Arc<SmtpObservation>) {
+        let Some(first) = observation.sessions.first() else {
+            return;
+        };
+        let key = subject.of_any_tlsa();
+        match &first.end {
+            SessionEnd::Throttled(_) => {}
+            SessionEnd::Completed
+            | SessionEnd::NoStartTls
+            | SessionEnd::StartTlsRefused(_)
+            | SessionEnd::TlsFailed(_)
+            | SessionEnd::TlsLegacy(_)
+            | SessionEnd::NoSuchKey => self.seen.good.insert(key, Arc::clone(observation)).await,
+            SessionEnd::Unreachable(_)
+            | SessionEnd::Timeout(_)
+            | SessionEnd::Rejected(_)
+            | SessionEnd::ProtocolError(_) => self.seen.good.invalidate(&key).await,
+        }
+    }
+
+    async fn knock(self: Arc<Self>, host: MxHost, address: IpAddr, told: oneshot::Sender<Connect>) {
+        if let Ok(_slot) = timeout(KNOCK, self.slots.take(address)).await {
+            let address = SocketAddr::new(address, self.observing.settings.port);
+            let told = |connect| {
+                // When nobody waits any more it need not be said.
+                let _ = told.send(connect);
+            };
+            self.observing.knock(&host, address, KNOCK, told).await;
+        }
     }
 
     /// The last observation, however old; none when nothing may be shared.
@@ -301,6 +434,10 @@ impl Shared {
         // Nobody's probe waits longer than a session may take, and the queue stays short.
         let patience = self.observing.settings.session_timeout;
         let outcome = match timeout(patience, self.slots.take(subject.address.ip())).await {
+            // Others may have been turned away while this one waited.
+            Ok(_slot) if self.backoff().held_back(subject.address.ip()).is_some() => {
+                Err(NotAttempted::HeldBack)
+            }
             Ok(_slot) => {
                 told.send_replace(Progress::Speaking);
                 self.observing
@@ -311,6 +448,9 @@ impl Shared {
             }
             Err(_) => Err(NotAttempted::NoFreeSession),
         };
+        if let Ok(observation) = &outcome {
+            self.remember(&subject, observation).await;
+        }
         if !self.reuse().is_zero() {
             if let Ok(observation) = &outcome {
                 let finished = Finished {
@@ -322,6 +462,25 @@ impl Shared {
             self.seen.under_way.lock().await.remove(&subject);
         }
         told.send_replace(Progress::Done(outcome));
+    }
+}
+
+/// The observation that would have been made of an address that turned us away in another one.
+fn turned_away(subject: &Subject, held: HeldBack) -> SmtpObservation {
+    SmtpObservation {
+        observed_at: held.at,
+        sessions: vec![SmtpSession {
+            sni: subject.host.to_string(),
+            offer: KeyOffer::ServerChoice,
+            end: SessionEnd::Throttled(held.reply.clone()),
+            greeting: Some(held.reply),
+            ehlo: None,
+            ehlo_in_tls: None,
+            tls: None,
+            phases: PhaseSeconds::default(),
+        }],
+        dane_sessions: Vec::new(),
+        turned_away: None,
     }
 }
 
@@ -462,8 +621,8 @@ mod tests {
     use super::*;
     use crate::config::IpVersion;
     use crate::config::KeyAlgorithms;
-    use crate::evidence::smtp::KeyOffer;
     use crate::evidence::smtp::SmtpOutcome;
+    use crate::observe::self_check::Known;
     use crate::observe::testing::ECDSA;
     use crate::observe::testing::RSA;
     use crate::observe::testing::ScriptedServer;
@@ -493,6 +652,13 @@ mod tests {
         }
     }
 
+    fn observer(settings: &config::Smtp, telemetry: &Arc<Telemetry>) -> SmtpObserver {
+        let known = Known::new(Arc::clone(telemetry));
+        let egress = Arc::new(Egress::new(Arc::new(known)));
+        let clock: Clock = Arc::new(crate::clock::now);
+        SmtpObserver::with_clock(settings, Arc::clone(telemetry), clock, egress)
+    }
+
     struct World {
         server: ScriptedServer,
         observer: SmtpObserver,
@@ -509,7 +675,7 @@ mod tests {
             let mut settings = settings(&server, FOREVER);
             change(&mut settings);
             Self {
-                observer: SmtpObserver::new(&settings, Arc::clone(&telemetry)),
+                observer: observer(&settings, &telemetry),
                 server,
                 telemetry,
             }
@@ -719,6 +885,76 @@ mod tests {
         assert_eq!(seen.sessions[0].end, SessionEnd::Completed);
         assert_eq!(world.server.connections(), 1);
         assert_eq!(world.telemetry.smtp_shared.value(), 1);
+    }
+
+    fn turned_away() -> Vec<Step> {
+        let say = |text: &str| Step::Say(text.as_bytes().to_vec());
+        vec![
+            say("421 not now\r\n"),
+            Step::Hear("QUIT"),
+            say("221 bye\r\n"),
+            Step::Drain,
+        ]
+    }
+
+    #[tokio::test]
+    async fn who_turns_us_away_is_left_alone_and_keeps_what_was_seen() {
+        let config = tls(&[&ECDSA], Versions::All);
+        for (why, reuse) in [("shared", AN_INSTANT), ("not shared", Duration::ZERO)] {
+            let config = Arc::clone(&config);
+            let script = move |number| match number {
+                0 => ordinary(&config),
+                _ => turned_away(),
+            };
+            let world = World::new(script, |settings| settings.reuse = reuse).await;
+            let good = observation(world.ask("a", FOREVER).await);
+            for _ in 0..3 {
+                let now = observation(world.ask("a", FOREVER).await);
+                assert_eq!(now.sessions, good.sessions, "{why}");
+                assert_eq!(now.observed_at, good.observed_at, "{why}");
+                assert_eq!(now.turned_away.as_ref().map(|r| r.code), Some(421), "{why}");
+            }
+            let record = TlsaRecord {
+                usage: 3,
+                selector: 1,
+                matching_type: 1,
+                data: vec![0; 32],
+            };
+            let others = world.ask_with("a", None, &[record], FOREVER).await;
+            assert_eq!(observation(others).sessions, good.sessions, "{why}: TLSA");
+            assert_eq!(world.server.connections(), 2, "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_thousand_domains_are_turned_away_once() {
+        let world = World::new(|_| turned_away(), |_| {}).await;
+        let names: Vec<String> = (0..1000).map(|n| format!("mx.domain{n}.example")).collect();
+        let asks = names.iter().map(|name| world.ask(name, FOREVER));
+        for seen in futures_util::future::join_all(asks).await {
+            let seen = observation(seen);
+            assert_eq!(seen.sessions[0].end.outcome(), SmtpOutcome::Throttled);
+        }
+        assert_eq!(world.server.connections(), 1);
+        assert_eq!(world.telemetry.smtp_shared.value(), 999);
+    }
+
+    #[tokio::test]
+    async fn who_stops_answering_keeps_nothing() {
+        let config = tls(&[&ECDSA], Versions::All);
+        let script = move |number| match number {
+            0 => ordinary(&config),
+            1 => vec![],
+            _ => turned_away(),
+        };
+        let world = World::new(script, |settings| settings.reuse = AN_INSTANT).await;
+        let outcome = async || {
+            let seen = observation(world.ask("a", FOREVER).await);
+            (seen.sessions[0].end.outcome(), seen.turned_away.is_some())
+        };
+        assert_eq!(outcome().await, (SmtpOutcome::Tls, false));
+        assert_eq!(outcome().await, (SmtpOutcome::ProtocolError, false));
+        assert_eq!(outcome().await, (SmtpOutcome::Throttled, false));
     }
 
     #[tokio::test]

@@ -7,7 +7,6 @@
 
 pub mod pattern;
 pub mod policy;
-pub mod public_suffix;
 pub mod record;
 
 pub use self::pattern::Pattern;

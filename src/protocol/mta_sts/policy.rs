@@ -61,6 +61,9 @@ closed_set! {
 /// RFC 8461 §3.2: about a year, in seconds.
 pub const MAX_MAX_AGE: u32 = 31_557_600;
 
+/// RFC 8461 §3.3 lets a sender limit the size of a policy, in bytes; 64 KiB is the suggestion.
+pub const MAX_BODY: usize = 64 * 1024;
+
 /// What a body amounts to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyReading {

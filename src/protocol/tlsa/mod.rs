@@ -16,6 +16,8 @@ use serde::Serialize;
 
 mod evaluate;
 mod presented;
+mod publish;
+mod source;
 mod usability;
 
 pub use evaluate::Counts;
@@ -25,8 +27,15 @@ pub use evaluate::RecordVerdict;
 pub use evaluate::SetOutcome;
 pub use evaluate::TlsaEvaluation;
 pub use evaluate::evaluate;
+pub use publish::Made;
+pub use publish::PublishError;
+pub use publish::Wanted;
+pub use publish::publish;
+pub use source::Source;
+pub use source::SourceError;
 pub use usability::Unusable;
 pub use usability::Usability;
+pub use usability::Usage;
 pub use usability::usability;
 
 use crate::protocol::x509::Malformed;

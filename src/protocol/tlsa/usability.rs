@@ -63,11 +63,21 @@ impl fmt::Display for Usability {
 
 /// The two usages that SMTP knows (RFC 7672 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Usage {
+pub enum Usage {
     /// 2, DANE-TA: an authority.
     TrustAnchor,
     /// 3, DANE-EE: the server's own certificate.
     EndEntity,
+}
+
+impl Usage {
+    /// The field's value.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::TrustAnchor => 2,
+            Self::EndEntity => 3,
+        }
+    }
 }
 
 /// A usable record's fields by their meaning.

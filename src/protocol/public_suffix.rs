@@ -10,6 +10,11 @@ pub fn is_public_suffix(name: &str) -> bool {
     psl::suffix_str(name).is_some_and(|suffix| suffix.len() == name.len())
 }
 
+/// The part of `name`, an A-label name in lower case, that somebody registered; all of it where nothing is below a suffix.
+pub fn registrable_domain(name: &str) -> &str {
+    psl::domain_str(name).unwrap_or(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +37,18 @@ mod tests {
             ("nothing", "", false),
         ] {
             assert_eq!(is_public_suffix(name), expected, "{why}: {name}");
+        }
+    }
+
+    #[test]
+    fn finds_what_was_registered() {
+        for (name, expected) in [
+            ("mx1.example.co.uk", "example.co.uk"),
+            ("example.com", "example.com"),
+            ("com", "com"),
+            ("mx.example.github.io", "example.github.io"),
+        ] {
+            assert_eq!(registrable_domain(name), expected);
         }
     }
 }
