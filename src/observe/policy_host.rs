@@ -278,6 +278,11 @@ impl Resolve for Known {
 }
 
 async fn body(mut response: Response) -> Result<Vec<u8>, PolicyFetchFailure> {
+    // What is announced need not be waited for.
+    let announced = response.content_length().unwrap_or_default();
+    if usize::try_from(announced).map_or(true, |length| length > MAX_BODY) {
+        return Err(PolicyFetchFailure::TooLarge);
+    }
     let mut body = Vec::new();
     loop {
         match response.chunk().await {

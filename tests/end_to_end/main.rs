@@ -23,6 +23,7 @@ mod demo;
 mod dnssec;
 mod exporter;
 mod exposition;
+mod hostile;
 mod http;
 mod memory;
 mod monitor;

@@ -276,10 +276,11 @@ async fn agree_on_tls<S: AsyncRead + AsyncWrite + Unpin>(
     seen: &mut Seen,
 ) -> Result<(), SessionEnd> {
     let begin = Instant::now();
-    let greeting = dialogue
-        .reply()
-        .await
-        .map_err(|silence| silence.end(SmtpPhase::Greeting))?;
+    let greeting = dialogue.reply().await.map_err(|silence| match silence {
+        // Whether the connect hears of it or the first read is chance.
+        Silence::Reset(text) => SessionEnd::Unreachable(text),
+        silence => silence.end(SmtpPhase::Greeting),
+    })?;
     seen.phases.greeting = Some(begin.elapsed().as_secs_f64());
     seen.greeting = Some(greeting.clone());
     welcome(greeting)?;
@@ -397,6 +398,8 @@ struct Dialogue<S> {
 enum Silence {
     Timeout,
     Closed,
+    /// Closed without a goodbye, in the words of the system.
+    Reset(String),
     /// TLS broke off, with its words.
     Alert(String),
     NotSmtp(ReplyError),
@@ -406,7 +409,7 @@ impl Silence {
     fn end(self, phase: SmtpPhase) -> SessionEnd {
         SessionEnd::ProtocolError(match self {
             Self::Timeout => return SessionEnd::Timeout(phase),
-            Self::Closed | Self::Alert(_) => ProtocolError::Closed(phase),
+            Self::Closed | Self::Reset(_) | Self::Alert(_) => ProtocolError::Closed(phase),
             Self::NotSmtp(ReplyError::Garbage(line)) => ProtocolError::Garbage(line),
             Self::NotSmtp(ReplyError::Endless) => ProtocolError::Endless,
         })
@@ -482,6 +485,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
 fn broken(error: &io::Error) -> Silence {
     match tls::tls_error_in(error) {
         Some(text) => Silence::Alert(text),
+        None if error.kind() == io::ErrorKind::ConnectionReset => Silence::Reset(error.to_string()),
         None => Silence::Closed,
     }
 }
