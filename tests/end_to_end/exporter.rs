@@ -95,9 +95,14 @@ impl Exporter {
 
     /// The same with more flags.
     pub(crate) fn start_with(config: &Path, flags: &[&str]) -> Self {
+        Self::start_as(program(), config, flags)
+    }
+
+    /// The same in an environment of its own.
+    pub(crate) fn start_as(mut program: Command, config: &Path, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = File::create(dir.path().join("log")).unwrap();
-        let child = program()
+        let child = program
             .args([
                 "serve",
                 "--web.listen-address",

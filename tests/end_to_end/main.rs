@@ -25,6 +25,7 @@ mod exporter;
 mod exposition;
 mod hostile;
 mod http;
+mod load;
 mod memory;
 mod monitor;
 mod mta_sts;
