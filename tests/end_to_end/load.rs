@@ -5,6 +5,8 @@
 //! MAILTLS_LOAD_SECONDS=60 cargo test --release --test end_to_end load -- --nocapture    # 4 seconds without
 //! ```
 
+#![expect(clippy::print_stdout, reason = "a run says what it measured")]
+
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::thread;

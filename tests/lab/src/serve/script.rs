@@ -44,11 +44,11 @@ pub(crate) async fn play(
                 }
             }
             Step::Hear => {
-                if stream.read(&mut [0; 16 * 1024]).await? == 0 {
+                if stream.read(&mut vec![0; 16 * 1024]).await? == 0 {
                     return Ok(Leave::Close);
                 }
             }
-            Step::Hang => while stream.read(&mut [0; 1024]).await? > 0 {},
+            Step::Hang => while stream.read(&mut [0; 64]).await? > 0 {},
             Step::Reset => return Ok(Leave::Reset),
         }
     }
