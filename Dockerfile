@@ -28,4 +28,7 @@ COPY --from=build /image/ /
 # Nobody: above every user of a usual system, and numeric, so that Kubernetes can see that it is not root.
 USER 65532:65532
 EXPOSE 10064
+# glibc's many arenas keep what is free: two of them serve as fast with half the memory.
+ENV MALLOC_ARENA_MAX=2
+HEALTHCHECK CMD ["/mailtls-exporter", "healthcheck"]
 ENTRYPOINT ["/mailtls-exporter"]

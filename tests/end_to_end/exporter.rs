@@ -117,8 +117,12 @@ impl Exporter {
 
     /// The same with more flags.
     pub(crate) fn start_with(config: &Path, flags: &[&str]) -> Self {
-        let mut command = program();
-        command
+        Self::start_as(program(), config, flags)
+    }
+
+    /// The same in an environment of its own.
+    pub(crate) fn start_as(mut program: Command, config: &Path, flags: &[&str]) -> Self {
+        program
             .args([
                 "serve",
                 "--web.listen-address",
@@ -128,7 +132,7 @@ impl Exporter {
             .arg(config)
             .args(flags)
             .stdin(Stdio::null());
-        Self::run(command)
+        Self::run(program)
     }
 
     /// The same with another command line and environment.

@@ -5,6 +5,8 @@
 //! UPDATE_CORPUS=1 cargo test --test fuzz                # writes the corpus anew
 //! ```
 //!
+//! The test vectors of `tests/vectors` are part of the corpus where they are text that a target reads.
+//!
 //! What a target panics on is printed as hexadecimal: put it into `corpus/<target>/` as a file, where it is a test from
 //! then on.
 
@@ -38,6 +40,7 @@ use hickory_proto::rr::Name;
 use mailtls_lab::Domain;
 use mailtls_lab::Mx;
 use mailtls_lab::World;
+use serde_json::Value;
 use targets::TARGETS;
 use targets::Target;
 
@@ -58,7 +61,63 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();
-    paths.iter().map(|path| fs::read(path).unwrap()).collect()
+    let files = paths.iter().map(|path| fs::read(path).unwrap());
+    files.chain(vectors(target)).collect()
+}
+
+/// What the test vectors have for a target.
+fn vectors(target: &str) -> Vec<Vec<u8>> {
+    let inputs = |file: &str| {
+        let path = format!("{}/tests/vectors/{file}.json", env!("CARGO_MANIFEST_DIR"));
+        let vectors: Vec<Value> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        vectors.into_iter().map(|vector| vector["input"].clone())
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let seeds: Vec<String> = match target {
+        "mta_sts_policy" => {
+            let body = |input: Value| match input["body_hex"].as_str() {
+                Some(hex) => data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap(),
+                None => text(&input["body"]).into_bytes(),
+            };
+            return inputs("mta_sts_policy").map(body).collect();
+        }
+        "txt_records" => inputs("mta_sts_txt")
+            .chain(inputs("tlsrpt_txt"))
+            .map(|input| {
+                lines(&input["txt"], |strings| {
+                    lines(strings, text).replace('\n', "")
+                })
+            })
+            .collect(),
+        "zone_text" => inputs("mta_sts_txt")
+            .chain(inputs("tlsrpt_txt"))
+            .map(|input| {
+                lines(&input["txt"], |strings| {
+                    format!(
+                        "a IN TXT {}",
+                        lines(strings, Value::to_string).replace('\n', " ")
+                    )
+                })
+            })
+            .chain(inputs("tlsa").map(|input| lines(&input["records"], text)))
+            .collect(),
+        "mta_sts_pattern" => inputs("mta_sts_mx_match")
+            .map(|input| format!("{}\n{}", text(&input["pattern"]), text(&input["mx"])))
+            .collect(),
+        "dns_name" => inputs("mta_sts_mx_match")
+            .map(|input| text(&input["mx"]))
+            .chain(inputs("cert_names").map(|input| text(&input["dns_san"][0])))
+            .chain(inputs("tlsa_base_domain").map(|input| text(&input["mx_host"])))
+            .collect(),
+        _ => Vec::new(),
+    };
+    seeds.into_iter().map(String::into_bytes).collect()
+}
+
+/// The elements of a list, one a line.
+fn lines(list: &Value, line: impl Fn(&Value) -> String) -> String {
+    let lines: Vec<String> = list.as_array().into_iter().flatten().map(line).collect();
+    lines.join("\n")
 }
 
 fn run(name: &str, target: Target, bytes: &[u8]) {
@@ -240,6 +299,11 @@ fn the_corpus_is_complete() {
     for (place, der) in ders.iter().enumerate() {
         write("certificate", &format!("certificate-{place}"), der);
     }
+    let pems: String = ders.iter().map(|der| pem(der)).collect();
+    write("pem", "chain", pems.as_bytes());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let keys = format!("{}{}", key.serialize_pem(), key.public_key_pem());
+    write("pem", "keys", keys.as_bytes());
     write("server_flight", "tls10", &flight(&ders));
     for (target, name, text) in TEXTS {
         write(target, name, text.as_bytes());
@@ -287,6 +351,21 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "version:STSv1\nmode : none\nmax_age: 99999999999999999999\nmx: .\nx: \u{e4}\n\n",
     ),
     (
+        "mta_sts_pattern",
+        "wildcard",
+        "*.Example.com.\nmx.example.com",
+    ),
+    (
+        "zone_text",
+        "txt",
+        "$ORIGIN example.com.\n_mta-sts 3600 IN TXT ( \"v=STSv1;\" ; a comment\n \" id=1;\" )\n",
+    ),
+    (
+        "zone_text",
+        "tlsa",
+        "_25._tcp.mx IN TLSA 3 1 1 (\n 8a9b\n 0c0d )\n_25._tcp.mx TYPE52 \\# 4 03010100\n",
+    ),
+    (
         "smtp_reply",
         "ehlo",
         "\x07220 mx ESMTP\r\n250-mx.example.com\r\n250-SIZE 100\r\n250 STARTTLS\r\n",
@@ -306,6 +385,11 @@ fn query(name: &str, rtype: &str) -> Vec<u8> {
     edns.set_max_payload(4096).set_dnssec_ok(true);
     message.set_edns(edns);
     message.to_vec().unwrap()
+}
+
+fn pem(certificate: &[u8]) -> String {
+    let base64 = data_encoding::BASE64.encode(certificate);
+    format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
 }
 
 /// `ServerHello` of TLS 1.0, `Certificate`, `ServerKeyExchange` with P-256, `ServerHelloDone`: a record each.

@@ -34,23 +34,32 @@ use mailtls_exporter::protocol::dnssec::rdata_text;
 use mailtls_exporter::protocol::dnssec::type_text;
 use mailtls_exporter::protocol::dnssec::verify;
 use mailtls_exporter::protocol::dnssec::zone_keys;
+use mailtls_exporter::protocol::mta_sts::Pattern;
 use mailtls_exporter::protocol::mta_sts::policy;
 use mailtls_exporter::protocol::mta_sts::record;
+use mailtls_exporter::protocol::pem;
 use mailtls_exporter::protocol::pkix::CommonName;
 use mailtls_exporter::protocol::pkix::TrustRoots;
 use mailtls_exporter::protocol::pkix::judge_policy_host;
 use mailtls_exporter::protocol::pkix::names;
 use mailtls_exporter::protocol::pkix::presented_earliest_not_after;
+use mailtls_exporter::protocol::public_suffix::registrable_domain;
 use mailtls_exporter::protocol::smtp::ReplyReader;
 use mailtls_exporter::protocol::smtp::ehlo_keywords;
 use mailtls_exporter::protocol::tls::hello::FlightProgress;
 use mailtls_exporter::protocol::tls::hello::read_server_flight;
 use mailtls_exporter::protocol::tlsa;
+use mailtls_exporter::protocol::tlsa::MatchingType;
+use mailtls_exporter::protocol::tlsa::Selector;
+use mailtls_exporter::protocol::tlsa::Source;
 use mailtls_exporter::protocol::tlsa::TlsaRecord;
+use mailtls_exporter::protocol::tlsa::Usage;
+use mailtls_exporter::protocol::tlsa::Wanted;
 use mailtls_exporter::protocol::tlsrpt;
 use mailtls_exporter::protocol::txt::TxtRecord;
 use mailtls_exporter::protocol::x509::Certificate;
 use mailtls_exporter::protocol::x509::RawFields;
+use mailtls_exporter::protocol::zone_text;
 
 /// A target.
 pub type Target = fn(&[u8]);
@@ -63,6 +72,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("trust_anchors", trust_anchors),
     ("txt_records", txt_records),
     ("mta_sts_policy", mta_sts_policy),
+    ("mta_sts_pattern", mta_sts_pattern),
+    ("zone_text", zone_text),
+    ("pem", pem),
     ("smtp_reply", smtp_reply),
     ("server_flight", server_flight),
     ("certificate", certificate),
@@ -156,6 +168,7 @@ pub fn dns_name(bytes: &[u8]) {
     let host = MxHost::from_dns(&text);
     let _ = (host.as_str(), host.is_address_literal());
     let _ = mailtls_exporter::domain_name::DomainName::parse(&text);
+    let _ = registrable_domain(&text);
     if let Some(rtype) = parse_type(&text) {
         assert_eq!(parse_type(&type_text(rtype)), Some(rtype));
     }
@@ -193,6 +206,53 @@ pub fn mta_sts_policy(bytes: &[u8]) {
         let again = policy::parse(policy.to_string().as_bytes());
         let hash = again.policy.as_ref().map(policy::Policy::canonical_hash);
         assert_eq!(hash, Some(policy.canonical_hash()), "{policy}");
+    }
+}
+
+/// A line `mx` of a policy, and a host that is held against it on the next line.
+pub fn mta_sts_pattern(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (pattern, host) = text.split_once('\n').unwrap_or((&text, ""));
+    if let Ok(pattern) = Pattern::parse(pattern) {
+        let host = MxHost::from_dns(host);
+        let again = Pattern::parse(&pattern.canonical());
+        let again = again.unwrap_or_else(|error| panic!("{}: {error}", pattern.canonical()));
+        assert_eq!(again.matches(&host), pattern.matches(&host));
+    }
+}
+
+/// Records as somebody pastes them.
+pub fn zone_text(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(records) = zone_text::txt_records(&text) {
+        let records: Vec<TxtRecord> = records.into_iter().map(|pasted| pasted.record).collect();
+        read_txt(&records);
+    }
+    let pasted = zone_text::tlsa_records(&text).unwrap_or_default();
+    let pasted = pasted.into_iter().filter_map(|pasted| pasted.record.ok());
+    for record in pasted.chain(text.parse()) {
+        if !record.data.is_empty() {
+            assert_eq!(record.to_string().parse().as_ref(), Ok(&record));
+        }
+    }
+}
+
+/// A file with certificates and keys, and the TLSA records that are made of it.
+pub fn pem(bytes: &[u8]) {
+    let _ = pem::blocks(&String::from_utf8_lossy(bytes));
+    let Ok(source) = Source::read(bytes) else {
+        return;
+    };
+    for (usage, selector) in [
+        (Usage::EndEntity, Selector::PublicKey),
+        (Usage::TrustAnchor, Selector::Certificate),
+    ] {
+        let wanted = Wanted {
+            usage,
+            selector,
+            matching_type: MatchingType::Sha256,
+        };
+        let _ = tlsa::publish(&source, wanted, Some("mx.example.com"));
     }
 }
 

@@ -11,7 +11,7 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::declare::certificate::{
-    Cert, Intermediate, IssuedBy, KeyKind, Purpose, RootInChain, Subject,
+    Ballast, Cert, Intermediate, IssuedBy, KeyKind, Purpose, RootInChain, Subject,
 };
 use crate::lock::lock;
 
@@ -40,6 +40,7 @@ impl IssuedCert {
 
 /// A root and an intermediate.
 struct Hierarchy {
+    name: String,
     root: Ca,
     intermediate: Ca,
 }
@@ -90,7 +91,28 @@ impl Hierarchy {
     fn new(name: &str) -> Self {
         let root = Ca::root(&format!("{name} Root"));
         let intermediate = root.below(&format!("{name} Intermediate"), CA_VALIDITY);
-        Self { root, intermediate }
+        Self {
+            name: name.to_owned(),
+            root,
+            intermediate,
+        }
+    }
+
+    fn ballast(&self, declared: Ballast) -> Vec<CertificateDer<'static>> {
+        /// Of one entry in the list, whose length has three octets.
+        const LONGEST: usize = 64 * 1024;
+        match declared {
+            Ballast::None => Vec::new(),
+            Ballast::Octets(octets) => {
+                vec![CertificateDer::from(vec![0; LONGEST]); octets.div_ceil(LONGEST)]
+            }
+            Ballast::Namesakes(count) => (0..count)
+                .map(|_| {
+                    let name = format!("{} Intermediate", self.name);
+                    self.root.below(&name, CA_VALIDITY).certificate
+                })
+                .collect(),
+        }
     }
 }
 
@@ -163,6 +185,7 @@ impl Authority {
         if declared.root == RootInChain::Presented {
             chain.push(hierarchy.root.certificate.clone());
         }
+        chain.extend(hierarchy.ballast(declared.ballast));
         IssuedCert {
             chain,
             issuer: intermediate.certificate.clone(),

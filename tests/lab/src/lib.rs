@@ -49,6 +49,7 @@ pub use declare::certificate::Cert;
 pub use declare::domain::Domain;
 pub use declare::mx::{Address, Mx};
 pub use declare::policy::Policy;
+pub use declare::script::Script;
 pub use declare::smtp::Smtp;
 pub use dns::fault::DnsFault;
 pub use dns::sign::{Denial, KeyAlgorithm, SignatureFault};

@@ -22,6 +22,8 @@ pub struct Cert {
     pub(crate) intermediate: Intermediate,
     pub(crate) root: RootInChain,
     pub(crate) ca_flag: bool,
+    /// What nobody needs, presented behind all else.
+    pub(crate) ballast: Ballast,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +68,15 @@ pub(crate) enum RootInChain {
     LeftOut,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ballast {
+    None,
+    /// So many octets that are no certificate.
+    Octets(usize),
+    /// So many more intermediates of the name of the real one, each with a key of its own.
+    Namesakes(usize),
+}
+
 const DAY: i64 = 86_400;
 
 impl Cert {
@@ -82,6 +93,7 @@ impl Cert {
             intermediate: Intermediate::Presented,
             root: RootInChain::LeftOut,
             ca_flag: false,
+            ballast: Ballast::None,
         }
     }
 
@@ -198,6 +210,21 @@ impl Cert {
     #[must_use]
     pub fn without_extended_key_usage(mut self) -> Self {
         self.purpose = Purpose::Unsaid;
+        self
+    }
+
+    /// Presented with so many octets more, which are no certificates.
+    #[must_use]
+    pub fn with_octets(mut self, octets: usize) -> Self {
+        self.ballast = Ballast::Octets(octets);
+        self
+    }
+
+    /// Presented with so many more intermediates of the trusted root, all of the name of the one
+    /// that issued it: each must be tried by who goes by names.
+    #[must_use]
+    pub fn with_namesakes(mut self, count: usize) -> Self {
+        self.ballast = Ballast::Namesakes(count);
         self
     }
 

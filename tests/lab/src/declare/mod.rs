@@ -5,4 +5,5 @@ pub(crate) mod certificate;
 pub(crate) mod domain;
 pub(crate) mod mx;
 pub(crate) mod policy;
+pub(crate) mod script;
 pub(crate) mod smtp;

@@ -1,6 +1,8 @@
 //! The MTA-STS policy of a domain: its text, and how the policy host serves it.
 
 use super::certificate::Cert;
+use super::script::Script;
+use crate::serve::legacy_tls::{HANDSHAKE_FAILURE, alert};
 
 /// Declaration of a policy host (RFC 8461 §3.3).
 #[derive(Clone, Debug)]
@@ -17,17 +19,15 @@ pub struct Policy {
     pub(crate) delivery: Delivery,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
     Works,
     /// The connection is refused.
     Refused,
-    /// Accepts, and says nothing.
-    HangsBeforeTls,
-    /// Completes the handshake, and says nothing.
-    HangsAfterTls,
-    /// Answers the `ClientHello` with an alert.
-    TlsFails,
+    /// Knows no TLS: what comes behind the `ClientHello`.
+    InsteadOfTls(Script),
+    /// Knows no HTTP: what comes behind the request.
+    InTls(Script),
     /// A body of this many octets, with the policy at its beginning.
     Huge(usize),
     /// Closes in the middle of the body.
@@ -138,19 +138,19 @@ impl Policy {
     /// The policy host accepts connections, and is silent.
     #[must_use]
     pub fn hangs(self) -> Self {
-        self.delivered(Delivery::HangsBeforeTls)
+        self.instead_of_tls(Script::new().hang())
     }
 
     /// The policy host completes the TLS handshake, takes the request, and is silent.
     #[must_use]
     pub fn hangs_after_tls(self) -> Self {
-        self.delivered(Delivery::HangsAfterTls)
+        self.in_tls(Script::new().hang())
     }
 
     /// The TLS handshake fails with an alert.
     #[must_use]
     pub fn tls_fails(self) -> Self {
-        self.delivered(Delivery::TlsFails)
+        self.instead_of_tls(Script::new().say(alert(HANDSHAKE_FAILURE)))
     }
 
     /// The body is this long.
@@ -163,6 +163,18 @@ impl Policy {
     #[must_use]
     pub fn truncated(self) -> Self {
         self.delivered(Delivery::Truncated)
+    }
+
+    /// The policy host does this behind the `ClientHello`, instead of TLS.
+    #[must_use]
+    pub fn instead_of_tls(self, script: Script) -> Self {
+        self.delivered(Delivery::InsteadOfTls(script))
+    }
+
+    /// The policy host does this behind the request, instead of HTTP.
+    #[must_use]
+    pub fn in_tls(self, script: Script) -> Self {
+        self.delivered(Delivery::InTls(script))
     }
 
     fn delivered(mut self, delivery: Delivery) -> Self {

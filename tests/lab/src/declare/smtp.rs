@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::script::Script;
+use crate::serve::legacy_tls::{HANDSHAKE_FAILURE, alert};
+
 /// Declaration of an SMTP server. [`Smtp::new`] is a well-behaved one; each method changes one
 /// thing about it.
 #[derive(Clone, Debug)]
@@ -17,21 +20,17 @@ pub struct Smtp {
     pub(crate) starttls: Starttls,
     pub(crate) injected: Option<String>,
     pub(crate) tls: Tls,
+    /// Instead of commands, once TLS is there.
+    pub(crate) in_tls: Option<Script>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Open,
     /// Nobody listens.
     Refused,
-    /// Accepts, and says nothing.
-    Silent,
-    /// Accepts, and closes.
-    Closed,
-    /// Sends octets that are no SMTP.
-    Garbage,
-    /// The greeting never ends.
-    EndlessGreeting,
+    /// Accepts, and knows no SMTP.
+    Scripted(Script),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,21 +46,15 @@ pub(crate) enum Starttls {
     Refused(String),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Tls {
     Works,
     /// At most TLS 1.2.
     Only12,
     /// TLS 1.3 alone.
     Only13,
-    /// Closes on the `ClientHello`.
-    Closes,
-    /// Answers the `ClientHello` with a `handshake_failure`.
-    Alert,
-    /// Never answers the `ClientHello`.
-    Hangs,
-    /// Answers with octets that are no TLS.
-    Garbage,
+    /// Knows no TLS.
+    Scripted(Script),
     /// Speaks TLS 1.0 at most: shows its certificate to old clients, and an alert to others.
     Legacy,
     /// Insists on a certificate of the client.
@@ -86,6 +79,7 @@ impl Smtp {
             starttls: Starttls::Works,
             injected: None,
             tls: Tls::Works,
+            in_tls: None,
         }
     }
 
@@ -138,22 +132,41 @@ impl Smtp {
 
     /// Accepts, and never says a word.
     pub fn silent() -> Self {
-        Self::with_access(Access::Silent)
+        Self::scripted(Script::new().hang())
     }
 
     /// Accepts, and closes at once.
     pub fn closes() -> Self {
-        Self::with_access(Access::Closed)
+        Self::scripted(Script::new())
     }
 
     /// Sends octets that are no SMTP.
     pub fn garbage() -> Self {
-        Self::with_access(Access::Garbage)
+        let garbage = b"\x00\x01\xff\xfe garbage \x80\r\n\r\nSSH-2.0-lab\r\n";
+        Self::scripted(Script::new().say(garbage).hang())
     }
 
     /// Sends continuation lines of a greeting for ever.
     pub fn endless_greeting() -> Self {
-        Self::with_access(Access::EndlessGreeting)
+        Self::scripted(Script::new().repeat_for_ever("220-and another line\r\n"))
+    }
+
+    /// Does this from the first moment of a connection, instead of SMTP.
+    pub fn scripted(script: Script) -> Self {
+        Self::with_access(Access::Scripted(script))
+    }
+
+    /// Does this behind its reply to STARTTLS, instead of TLS.
+    pub fn instead_of_tls(script: Script) -> Self {
+        Self::with_tls(Tls::Scripted(script))
+    }
+
+    /// Does this inside TLS, instead of SMTP.
+    pub fn in_tls(script: Script) -> Self {
+        Self {
+            in_tls: Some(script),
+            ..Self::new()
+        }
     }
 
     /// Knows HELO only: EHLO is answered with 502.
@@ -183,22 +196,23 @@ impl Smtp {
 
     /// Closes the connection on the `ClientHello`.
     pub fn tls_closes() -> Self {
-        Self::with_tls(Tls::Closes)
+        Self::instead_of_tls(Script::new().hear())
     }
 
     /// Answers the `ClientHello` with a `handshake_failure` alert.
     pub fn tls_alert() -> Self {
-        Self::with_tls(Tls::Alert)
+        Self::instead_of_tls(Script::new().hear().say(alert(HANDSHAKE_FAILURE)))
     }
 
     /// Never answers the `ClientHello`.
     pub fn tls_hangs() -> Self {
-        Self::with_tls(Tls::Hangs)
+        Self::instead_of_tls(Script::new().hang())
     }
 
     /// Answers the `ClientHello` with octets that are no TLS.
     pub fn tls_garbage() -> Self {
-        Self::with_tls(Tls::Garbage)
+        let garbage = "501 5.5.4 what is that supposed to be\r\n";
+        Self::instead_of_tls(Script::new().hear().say(garbage))
     }
 
     /// Insists on a certificate of the client.

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::LazyConfigAcceptor;
 
 use super::legacy_tls::{HANDSHAKE_FAILURE, alert};
+use super::script::play;
 use super::tls::{self, Clients};
 use crate::declare::policy::{Delivery, Policy};
 use crate::lock::{lock, read};
@@ -111,17 +112,17 @@ async fn connection(stream: TcpStream, hosts: &PolicyHosts) -> io::Result<()> {
     let Some(host) = host else {
         return refuse(start.io).await;
     };
-    match host.policy.delivery {
-        Delivery::HangsBeforeTls => return std::future::pending().await,
-        Delivery::TlsFails => return refuse(start.io).await,
-        _ => {}
+    if let Delivery::InsteadOfTls(script) = &host.policy.delivery {
+        let mut stream = start.io;
+        return play(script, &mut stream).await?.prepare(&stream);
     }
     let mut stream = start.into_stream(Arc::clone(&host.tls)).await?;
     let head = read_head(&mut stream).await?;
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
     lock(&hosts.requests).push((name, head));
-    if host.policy.delivery == Delivery::HangsAfterTls {
-        return std::future::pending().await;
+    if let Delivery::InTls(script) = &host.policy.delivery {
+        let left = play(script, &mut stream).await?;
+        return left.prepare(stream.get_ref().0);
     }
     stream.write_all(&host.response(&path)).await?;
     stream.flush().await?;

@@ -3,5 +3,6 @@
 pub(crate) mod https;
 pub(crate) mod ledger;
 pub(crate) mod legacy_tls;
+pub(crate) mod script;
 pub(crate) mod smtp;
 pub(crate) mod tls;

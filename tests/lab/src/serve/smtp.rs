@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::ledger::{Ledger, Transcript};
-use super::legacy_tls::{self, HANDSHAKE_FAILURE, alert, read_record};
+use super::legacy_tls;
+use super::script::play;
 use super::tls::{self, Clients};
 use crate::certificate::{Authority, IssuedCert};
 use crate::declare::smtp::{Access, Ehlo, Smtp, Starttls, Tls};
@@ -39,7 +40,7 @@ impl Behaviour {
         by_sni: CertsByName,
         authority: &Authority,
     ) -> Self {
-        let (versions, clients): (&[_], _) = match smtp.tls {
+        let (versions, clients): (&[_], _) = match &smtp.tls {
             Tls::Only12 => (&[&TLS12], Clients::Anonymous),
             Tls::Only13 => (&[&TLS13], Clients::Anonymous),
             Tls::WantsClientCertificate => {
@@ -187,19 +188,9 @@ enum Next {
 impl Session<'_> {
     async fn run(&self, mut stream: TcpStream) -> io::Result<()> {
         let smtp = &self.behaviour.smtp;
-        match smtp.access {
-            Access::Closed | Access::Refused => return Ok(()),
-            Access::Silent => return until_closed(&mut stream).await,
-            Access::Garbage => {
-                stream
-                    .write_all(b"\x00\x01\xff\xfe garbage \x80\r\n\r\nSSH-2.0-lab\r\n")
-                    .await?;
-                return until_closed(&mut stream).await;
-            }
-            Access::EndlessGreeting => loop {
-                stream.write_all(b"220-and another line\r\n").await?;
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            },
+        match &smtp.access {
+            Access::Refused => return Ok(()),
+            Access::Scripted(script) => return play(script, &mut stream).await?.prepare(&stream),
             Access::Open => {}
         }
         self.greet(&mut stream).await?;
@@ -298,22 +289,8 @@ impl Session<'_> {
     }
 
     async fn start_tls(&self, mut stream: TcpStream) -> io::Result<()> {
-        match self.behaviour.smtp.tls {
-            Tls::Hangs => return until_closed(&mut stream).await,
-            Tls::Closes => {
-                read_record(&mut stream).await?;
-                return Ok(());
-            }
-            Tls::Alert => {
-                read_record(&mut stream).await?;
-                return stream.write_all(&alert(HANDSHAKE_FAILURE)).await;
-            }
-            Tls::Garbage => {
-                read_record(&mut stream).await?;
-                return stream
-                    .write_all(b"501 5.5.4 what is that supposed to be\r\n")
-                    .await;
-            }
+        match &self.behaviour.smtp.tls {
+            Tls::Scripted(script) => return play(script, &mut stream).await?.prepare(&stream),
             Tls::Legacy => {
                 let certs: Vec<&IssuedCert> =
                     self.behaviour.certs.iter().map(|cert| &**cert).collect();
@@ -338,6 +315,10 @@ impl Session<'_> {
             "* {version} for {}",
             connection.server_name().unwrap_or("no name")
         ));
+        if let Some(script) = &self.behaviour.smtp.in_tls {
+            let left = play(script, &mut stream).await?;
+            return left.prepare(stream.get_ref().0);
+        }
         self.commands(&mut stream, Stage::Encrypted)
             .await
             .map(|_| ())
@@ -358,10 +339,4 @@ async fn read_line(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<S
         }
     }
     Ok(Some(String::from_utf8_lossy(&line).into_owned()))
-}
-
-async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
-    let mut ignored = [0; 1024];
-    while stream.read(&mut ignored).await? > 0 {}
-    Ok(())
 }
