@@ -99,7 +99,11 @@ fn query(world: &World, expression: &str) -> BTreeMap<String, String> {
     let url = format!("http://{ADDRESS}:{PORT}/api/v1/query?query={expression}");
     let printed = world
         .namespace()
-        .run("curl", ["-sS", "--retry", "5", "--max-time", "10", &url])
+        // Without --fail, what an attempt that failed said stands before the answer.
+        .run(
+            "curl",
+            ["-sS", "--fail", "--retry", "5", "--max-time", "10", &url],
+        )
         .expect("Prometheus answers");
     let answer: Value = serde_json::from_str(&printed).expect("the API speaks JSON");
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
