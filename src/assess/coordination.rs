@@ -236,8 +236,11 @@ fn assess_conflict(host: &HostVerdict, findings: &mut Findings) {
                 "DANE accepts this certificate, MTA-STS refuses it: {}",
                 certificate.reasons().join("; ")
             ),
-            (false, true) => "MTA-STS accepts this certificate, DANE refuses it".to_owned(),
-            (true, true) | (false, false) => continue,
+            // RFC 7672 §2.2: records of which none is usable demand TLS and look at no certificate.
+            (false, true) if host.dane.usable > 0 => {
+                "MTA-STS accepts this certificate, DANE refuses it".to_owned()
+            }
+            (true, true) | (false, _) => continue,
         };
         let about = format!("{}/{}/{}", host.name, chain.address, chain.key_algorithm);
         findings.add(Code::ConflictDaneMtaSts, Severity::Critical, about, detail);
@@ -328,6 +331,12 @@ mod tests {
             "testing refuses nobody"
         );
         assert!(!testing.codes().contains_key(&C::ReadyToEnforce));
+        let unusable = Case::with(|c| c.tlsa(&["1 1 1 sha256(spki(X))"]));
+        assert!(unusable.codes().contains_key(&C::DaneAllUnusable));
+        assert!(
+            !unusable.codes().contains_key(&C::ConflictDaneMtaSts),
+            "records that nobody can use refuse nobody"
+        );
     }
 
     /// One that DANE accepts and no root vouches for.

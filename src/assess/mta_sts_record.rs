@@ -84,7 +84,7 @@ pub(super) fn assess(
     } else {
         Severity::Warning
     };
-    let verdict = judge(lookup.records(), Some(context), severity, findings);
+    let verdict = judge(lookup.records(), Some(context), served, severity, findings);
     if let (RecordStatus::Absent, Some(mode)) = (verdict.status, served) {
         let severity = if mode == Mode::None {
             Severity::Info
@@ -107,10 +107,12 @@ pub(super) fn assess(
 }
 
 /// Judges the TXT records of the name, those that are published or those that are about to be. `severity` is that of
-/// records which senders cannot use; the context, where there is one, tells what to publish in their place.
+/// records which senders cannot use; the context, where there is one, tells what to publish in their place. `served` is
+/// the mode that the policy host answers with.
 pub(super) fn judge(
     records: &[TxtRecord],
     context: Option<&Context<'_>>,
+    served: Option<Mode>,
     severity: Severity,
     findings: &mut Findings,
 ) -> MtaStsRecordVerdict {
@@ -126,8 +128,18 @@ pub(super) fn judge(
                 Code::MtaStsRecordAbsent,
                 Severity::Info,
                 "",
-                "no MTA-STS record is published",
-                context.map(first_steps),
+                match context {
+                    Some(_) => "no MTA-STS record is published",
+                    None => "senders see no MTA-STS record here: none begins with \"v=STSv1;\"",
+                },
+                context.map(|context| match served {
+                    // Whoever serves a policy is past the first steps, and would lower its mode by them.
+                    Some(_) => format!(
+                        "The policy is served already: publish {}",
+                        mta_sts_line(context)
+                    ),
+                    None => first_steps(context),
+                }),
             );
             MtaStsRecordVerdict::of_nothing(RecordStatus::Absent)
         }
@@ -193,6 +205,7 @@ pub(super) fn misplaced(owner: &str, findings: &mut Findings) {
 mod tests {
     use super::*;
     use crate::assess::testing::Case;
+    use crate::assess::testing::Change;
     use crate::assess::testing::check_rows;
     use crate::assess::testing::fail;
     use crate::evidence::mta_sts::PolicyEvidence;
@@ -279,6 +292,45 @@ mod tests {
                 Severity::Warning,
             ),
         ]);
+    }
+
+    #[test]
+    fn nobody_who_serves_a_policy_is_told_to_begin_with_testing() {
+        let advice = |change: Change| {
+            let findings = Case::with(change).assess().findings;
+            let absent = findings
+                .iter()
+                .find(|finding| finding.code == Code::MtaStsRecordAbsent);
+            absent.unwrap().advice().to_owned()
+        };
+        let served = advice(|c| c.mta_sts_records(&[]));
+        assert!(!served.contains("mode: testing"), "{served}");
+        assert!(served.contains("_mta-sts.example.com. IN TXT"), "{served}");
+        let not_served = advice(|c| {
+            c.mta_sts_records(&[]);
+            c.policy_fails(PolicyFetchFailure::NoAddress);
+        });
+        assert!(not_served.contains("mode: testing"), "{not_served}");
+    }
+
+    /// Those in which DNS did not answer: the reader of records sees none of them.
+    #[test]
+    fn failures_as_in_the_vectors() {
+        let rows: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../../tests/vectors/mta_sts_txt.json")).unwrap();
+        let mut seen = 0;
+        for row in rows
+            .iter()
+            .filter(|row| row["input"]["rcode"] == "SERVFAIL")
+        {
+            let case = Case::with(|c| fail(&mut c.mta_sts().record));
+            let status = case.assess().mta_sts_record.unwrap().status;
+            assert_eq!(row["expected"]["status"], status.as_str(), "{}", row["id"]);
+            let code = Code::parse(row["expected"]["finding"].as_str().unwrap()).unwrap();
+            assert!(case.codes().contains_key(&code), "{}", row["id"]);
+            seen += 1;
+        }
+        assert_eq!(seen, 2);
     }
 
     #[test]

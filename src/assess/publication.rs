@@ -100,7 +100,8 @@ pub fn mta_sts_record(pasted: &[Pasted<TxtRecord>]) -> Publication {
             RecordStatus::Absent
         }
         None => {
-            mta_sts_record::judge(&here.records, None, Severity::Critical, &mut findings).status
+            mta_sts_record::judge(&here.records, None, None, Severity::Critical, &mut findings)
+                .status
         }
     };
     let parsed = match record::read(&here.records) {
@@ -313,6 +314,18 @@ mod tests {
             let text = format!("{owner} IN TXT \"{rpt}\"");
             let publication = tlsrpt_record(&txt_records(&text).unwrap());
             assert_eq!(publication.is_valid, is_valid, "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_is_told_so_before_it_is_published() {
+        let other = txt_records("v=STSv2; id=1").unwrap();
+        for (publication, begin) in [
+            (mta_sts_record(&other), "v=STSv1;"),
+            (tlsrpt_record(&other), "v=TLSRPTv1;"),
+        ] {
+            let detail = &publication.findings[0].detail;
+            assert!(detail.contains(begin), "{detail}");
         }
     }
 

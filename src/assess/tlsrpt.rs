@@ -96,13 +96,16 @@ pub(super) fn judge(
             }
         }
         Reading::Absent => {
-            let (severity, detail) = if mode == Some(Mode::Testing) {
-                (
+            let (severity, detail) = match (domain, mode) {
+                (None, _) => (
+                    Severity::Info,
+                    "senders see no TLS-RPT record here: none begins with \"v=TLSRPTv1;\"",
+                ),
+                (Some(_), Some(Mode::Testing)) => (
                     Severity::Warning,
                     "the policy is in mode testing, and nobody is told of what fails",
-                )
-            } else {
-                (Severity::Info, "no TLS-RPT record is published")
+                ),
+                (Some(_), _) => (Severity::Info, "no TLS-RPT record is published"),
             };
             findings.add_maybe_advised(
                 Code::TlsrptRecordAbsent,

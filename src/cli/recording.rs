@@ -27,6 +27,8 @@ pub(super) enum FileError {
         file: PathBuf,
         source: RecordingError,
     },
+    #[error("--evidence -: name a file: standard output holds the report")]
+    StandardOutput,
     #[error("cannot write {}: {source}", name(.file))]
     Write { file: PathBuf, source: io::Error },
 }
@@ -79,6 +81,9 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Says at once when the file cannot be written, not after an hour of probing.
     pub(super) fn create(file: &Path, form: Form) -> Result<Self, FileError> {
+        if file == Path::new("-") {
+            return Err(FileError::StandardOutput);
+        }
         let out = File::create(file).map_err(|source| FileError::Write {
             file: file.to_owned(),
             source,
@@ -118,5 +123,17 @@ impl Recorder {
             file: self.file.clone(),
             source,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_does_not_go_where_the_report_goes() {
+        let refused = Recorder::create(Path::new("-"), Form::Single).map(|_| "a file of that name");
+        let sentence = refused.map_err(|error| error.to_string());
+        assert!(sentence.is_err_and(|said| said.contains("name a file")));
     }
 }

@@ -181,10 +181,19 @@ struct Rua {
 /// A record of 64 KiB can hold very many; nobody reads them all.
 const MAX_DEFECTS: usize = 20;
 
+/// WSP of RFC 5234 §B.1.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 /// RFC 8460 §3: `tlsrpt-uri *(*WSP "," *WSP tlsrpt-uri)`.
 fn read_rua(value: &str) -> Rua {
     let mut rua = Rua::default();
-    for uri in value.split(',').map(|uri| uri.trim_matches([' ', '\t'])) {
+    for (at, uri) in value.split(',').enumerate() {
+        // Blanks stand beside a comma; none follows the equals sign.
+        let uri = uri.trim_end_matches(BLANKS);
+        let uri = match at {
+            0 => uri,
+            _ => uri.trim_start_matches(BLANKS),
+        };
         let defect = |why| RuaDefect {
             uri: excerpt(uri.as_bytes()),
             why,
@@ -218,6 +227,9 @@ enum Uri {
 fn read_uri(uri: &str) -> Result<Uri, RuaFault> {
     if uri.is_empty() {
         return Err(RuaFault::Empty);
+    }
+    if uri.starts_with(BLANKS) {
+        return Err(RuaFault::Character);
     }
     let (scheme, rest) = uri.split_once(':').ok_or(RuaFault::NoScheme)?;
     if !is_scheme(scheme) {
@@ -360,6 +372,7 @@ mod tests {
             ("rua=a@example.com", vec![rua("a@example.com", F::NoScheme)]),
             ("rua=9x:a", vec![rua("9x:a", F::NoScheme)]),
             ("rua=mailto:a b@c", vec![rua("mailto:a b@c", F::Character)]),
+            ("rua= mailto:a@c", vec![rua(" mailto:a@c", F::Character)]),
             ("rua=<mailto:a@c>", vec![rua("<mailto:a@c>", F::NoScheme)]),
             ("rua=mailto:%4", vec![rua("mailto:%4", F::Percent)]),
             ("rua=mailto:%zz@c", vec![rua("mailto:%zz@c", F::Percent)]),

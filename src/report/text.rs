@@ -154,6 +154,16 @@ fn summary(report: &Report) -> Vec<String> {
             Severity::Warning,
             "Whether anybody is protected against an active attacker could not be found out.",
         )
+    } else if refused.len() == Sender::ALL.len() {
+        // Whoever finds no server alive takes the attacker's.
+        let exposed = named(&|verdict| {
+            matches!(verdict.protection, Protection::None | Protection::Encrypted)
+        });
+        let text = format!(
+            "Nobody is protected: an active attacker who plays a mail server can read and change the mail of {}.",
+            exposed.join(", ")
+        );
+        styled(Severity::Warning, &text)
     } else {
         let text = "Nobody is protected: an active attacker can read and change the mail of every kind of sender that delivers.";
         styled(Severity::Warning, text)

@@ -254,6 +254,11 @@ pub fn parse(body: &[u8]) -> PolicyReading {
         }
         // An empty body has no line, rather than a blank one.
         if !(last && line.is_empty()) {
+            // RFC 8461 §3.2: a CR ends a line only with the LF behind it, which the last line lacks.
+            let line = match line.strip_suffix(b"\r") {
+                Some(before) if !last => before,
+                Some(_) | None => line,
+            };
             reader.line(number, line);
         }
     }
@@ -309,7 +314,6 @@ const MAX_DEFECTS_OF_A_KIND: usize = 20;
 
 impl Reader {
     fn line(&mut self, number: usize, line: &[u8]) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
         let place = Line {
             number,
             text: excerpt(line),

@@ -142,6 +142,11 @@ fn says_what_is_wrong() {
         ),
         ("comment", with("# hello"), vec!["mta_sts_line_malformed"]),
         (
+            "CR and no LF at the end",
+            format!("{}\r", GOOD.trim_end()),
+            vec!["mta_sts_line_malformed"],
+        ),
+        (
             "blank before a colon",
             instead("mode", "mode : enforce"),
             vec!["mta_sts_line_malformed"],
