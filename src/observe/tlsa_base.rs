@@ -105,6 +105,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::domain_name::DomainName;
     use crate::evidence::dns::Failure;
     use crate::evidence::dns::FailureKind;
     use crate::evidence::dns::InsecureAt;
@@ -284,6 +285,7 @@ mod tests {
     #[derive(Deserialize)]
     struct Input {
         mx_host: Option<String>,
+        next_hop: Option<String>,
         #[serde(default)]
         cname: Vec<(String, String, DnssecStatus)>,
         #[serde(default)]
@@ -297,6 +299,8 @@ mod tests {
     struct Expected {
         ask: Option<Vec<String>>,
         base: Option<String>,
+        sni: Option<String>,
+        status: Option<String>,
     }
 
     #[test]
@@ -310,9 +314,14 @@ mod tests {
             expected,
         } in rows
         {
-            // An address literal has no base domain, and no host comes of it either.
-            let Some(host) = input.mx_host else { continue };
             tested += 1;
+            let Some(host) = input.mx_host else {
+                // An address literal is no domain, so that nothing is asked about it.
+                assert_eq!(expected.status.as_deref(), Some("not_applicable"), "{id}");
+                let next_hop = input.next_hop.as_deref().unwrap();
+                assert!(DomainName::parse(next_hop).is_err(), "{id}");
+                continue;
+            };
             let mut aliases: Vec<Alias> = input
                 .cname
                 .iter()
@@ -348,10 +357,19 @@ mod tests {
             if let Some(expected) = expected.ask {
                 assert_eq!(asked, expected, "{id}");
             }
+            if expected.sni.is_some() {
+                assert_eq!(base, expected.sni, "{id}: the base domain is what SNI says");
+            }
+            if expected.status.as_deref() == Some("insecure") {
+                assert!(
+                    asked.len() <= 1,
+                    "{id}: no other name is asked at: {asked:?}"
+                );
+            }
             if expected.base.is_some() {
                 assert_eq!(base, expected.base, "{id}");
             }
         }
-        assert_eq!(tested, 5);
+        assert_eq!(tested, 6);
     }
 }

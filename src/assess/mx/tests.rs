@@ -1,6 +1,7 @@
 //! What is said of mail routing.
 
 use super::*;
+use crate::assess::HostVerdict;
 use crate::assess::testing::Case;
 use crate::assess::testing::Change;
 use crate::assess::testing::add_address;
@@ -9,6 +10,7 @@ use crate::assess::testing::fail;
 use crate::assess::testing::host;
 use crate::assess::testing::mx;
 use crate::evidence::dns::Alias;
+use crate::finding::Finding;
 use crate::protocol::pkix::testing::vectors;
 use serde_json::Value;
 
@@ -222,12 +224,16 @@ fn as_in_the_vectors() {
                 host.a.aliases = vec![alias()];
             }
         }
-        assert_eq!(
-            row.expected["status"],
-            case.assess().mx.as_str(),
-            "{}",
-            row.id
-        );
+        let assessment = case.assess();
+        assert_eq!(row.expected["status"], assessment.mx.as_str(), "{}", row.id);
+        for name in row.expected["hosts"].as_array().into_iter().flatten() {
+            let known = |host: &HostVerdict| *name == *host.name.as_str();
+            assert!(assessment.hosts.iter().any(known), "{}: {name}", row.id);
+        }
+        if let Some(subject) = row.expected["subject"].as_str() {
+            let about = |finding: &Finding| finding.about == subject;
+            assert!(assessment.findings.iter().any(about), "{}", row.id);
+        }
         if let Some(finding) = row.expected["finding"].as_str() {
             let codes = case.codes();
             assert!(
