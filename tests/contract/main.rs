@@ -4,5 +4,9 @@
 mod architecture;
 mod catalogue;
 mod config;
+mod dashboards;
 mod docs;
 mod metrics;
+mod promql;
+mod rules;
+mod vocabulary;
