@@ -125,7 +125,7 @@ fn strict_parser(pages: &[PathBuf]) -> Vec<usize> {
 }
 
 /// An address at which nothing listens.
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
     listener.local_addr().expect("it is bound").to_string()
 }
