@@ -1,21 +1,29 @@
 //! Rules and routes for a test: the same queries, with durations that a test can wait for.
 //!
-//! `for` and `keep_firing_for` pass 240 times faster (ten minutes in two and a half seconds), windows as `WINDOWS` says: a
-//! scrape every three seconds has to fall into each of them several times. Nothing else is changed.
+//! A scrape every two seconds, in place of two minutes, has to fall several times into each window and into most of the
+//! times that something has to hold. Nothing but these tables is changed.
 
 use serde_json::Value;
 
 /// Windows of the rules and what they are here; one that is not listed fails the test.
 const WINDOWS: [(&str, &str); 6] = [
-    ("[6m]", "[14s]"),
-    ("[10m]", "[15s]"),
-    ("[15m]", "[15s]"),
-    ("[1h]", "[40s]"),
+    ("[6m]", "[8s]"),
+    ("[10m]", "[10s]"),
+    ("[15m]", "[12s]"),
+    ("[1h]", "[30s]"),
     ("[1d]", "[20m]"),
     ("[1w:1h]", "[20m:2s]"),
 ];
 
-const TIMES: u64 = 240;
+/// The same for how long something has to hold, and for how long it is kept: of these a scrape is a part in life too.
+const HOLD: [(&str, &str); 6] = [
+    ("5m", "4s"),
+    ("10m", "5s"),
+    ("15m", "6s"),
+    ("30m", "7s"),
+    ("1h", "9s"),
+    ("1d", "10s"),
+];
 
 /// A file of rules.
 pub(crate) fn rules(text: &str) -> String {
@@ -25,9 +33,9 @@ pub(crate) fn rules(text: &str) -> String {
         for rule in group["rules"].as_array_mut().expect("a list of rules") {
             for name in ["for", "keep_firing_for"] {
                 if let Some(duration) = rule.get(name) {
-                    let faster =
-                        milliseconds(duration.as_str().expect("a duration is text")) / TIMES;
-                    rule[name] = format!("{faster}ms").into();
+                    let found = HOLD.iter().find(|(from, _)| duration == from);
+                    let (_, faster) = found.unwrap_or_else(|| panic!("HOLD lacks {duration}"));
+                    rule[name] = (*faster).into();
                 }
             }
             rule["expr"] = window(rule["expr"].as_str().expect("a query")).into();
@@ -63,15 +71,4 @@ fn window(query: &str) -> String {
         .find(|range| !WINDOWS.iter().any(|(_, to)| *to == format!("[{range}]")));
     assert!(left.is_none(), "WINDOWS lacks [{left:?}]: {query}");
     text
-}
-
-fn milliseconds(duration: &str) -> u64 {
-    let (number, unit) = duration.split_at(duration.len() - 1);
-    let seconds = match unit {
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        other => panic!("{other:?} is no unit of a rule: {duration}"),
-    };
-    number.parse::<u64>().expect("a whole number") * seconds * 1000
 }

@@ -24,7 +24,7 @@ use crate::rules::releases;
 use crate::rules::repository;
 
 /// Between two scrapes. Two minutes in life.
-const INTERVAL: &str = "3s";
+const INTERVAL: &str = "2s";
 
 /// Everything that runs.
 pub(crate) struct Stack {
@@ -53,7 +53,6 @@ impl Stack {
         let text = prometheus_config(&exporter, &alertmanager);
         write(&folder, "prometheus.yml", &text);
 
-        let newest = |name| releases(name).pop().expect("there are three");
         let file = |name: &str| folder.path().join(name).display().to_string();
         let program = |name: &str, program: &Path, arguments: Vec<String>, address: &str| {
             Program::start(name, program, arguments, address, folder.path())
@@ -70,7 +69,7 @@ impl Stack {
             ),
             program(
                 "alertmanager",
-                &newest("prometheus-alertmanager"),
+                Path::new("prometheus-alertmanager"),
                 vec![
                     format!("--config.file={}", file("alertmanager.yml")),
                     format!("--storage.path={}", file("alertmanager")),
@@ -81,7 +80,7 @@ impl Stack {
             ),
             program(
                 "prometheus",
-                &newest("prometheus"),
+                &releases("prometheus").pop().expect("there are three"),
                 vec![
                     format!("--config.file={}", file("prometheus.yml")),
                     format!("--storage.tsdb.path={}", file("data")),
@@ -128,7 +127,12 @@ impl Stack {
         missing: impl Fn(&Self) -> Option<String>,
     ) {
         let began = Instant::now();
+        let mut said = String::new();
         while let Some(missing) = missing(self) {
+            if missing != said {
+                eprintln!("{for_what}, {:.1?}: {missing}", began.elapsed());
+                said.clone_from(&missing);
+            }
             assert!(
                 began.elapsed() < Duration::from_secs(seconds),
                 "{for_what}: not within {seconds} s: {missing}\n{}",
@@ -163,8 +167,8 @@ fn write(folder: &TempDir, name: &str, text: &str) {
 fn exporter_config(world: &World) -> String {
     let mut text = world
         .config_yaml()
-        .replace("smtp:\n", "smtp:\n  reuse: 4s\n")
-        .replace("dns:\n", "dns:\n  timeout: 500ms\n  attempts: 1\n");
+        .replace("smtp:\n", "smtp:\n  reuse: 2s\n")
+        .replace("dns:\n", "dns:\n  timeout: 300ms\n");
     text.push_str("domains:\n");
     for exhibit in demo::domains() {
         writeln!(text, "  - domain: {}", exhibit.name).expect("a String takes everything");
