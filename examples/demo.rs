@@ -18,6 +18,7 @@ use std::time::Duration;
 use mailtls_exporter::config::Config;
 use mailtls_exporter::config::Overrides;
 use mailtls_exporter::serve;
+use mailtls_exporter::serve::Lifecycle;
 use mailtls_exporter::serve::ListenAddress;
 use mailtls_exporter::serve::Options;
 use mailtls_lab::World;
@@ -60,6 +61,8 @@ fn run() -> Result<(), String> {
             port: listen.port(),
         }],
         timeout_offset: Duration::from_millis(500),
+        lifecycle: Lifecycle::BySignal,
+        auto_reload: None,
     };
     tokio::runtime::Runtime::new()
         .map_err(|error| format!("Cannot start: {error}."))?

@@ -161,7 +161,7 @@ impl fmt::Display for DomainName {
 
 /// The name of an MX host as DNS gave it: folded to lower case, without final dot, otherwise whatever the zone says
 /// (unusual bytes stand as `\DDD`). Two spellings of one host are equal. The null MX (RFC 7505) is the empty name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct MxHost(String);
 
@@ -185,6 +185,18 @@ impl MxHost {
     /// An IP address where a name must stand (RFC 5321 §5.1).
     pub fn is_address_literal(&self) -> bool {
         is_address(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for MxHost {
+    /// A file may come from anybody: only what a resolver could have written, at most 255 bytes as `\DDD` each.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.len() <= 4 * 255 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(serde::de::Error::custom("no name of a host"))
+        }
     }
 }
 

@@ -98,7 +98,8 @@ impl CertificateVerdict {
     }
 }
 
-/// Judges what each session presented; of two leaves with the same kind of key the first counts.
+/// Judges what each session presented; of two leaves with the same kind of key the first counts. Nothing is known of those
+/// that a wrong clock of our own may have made invalid.
 pub(super) fn judge_all(
     context: &Context<'_>,
     mx: &str,
@@ -134,6 +135,13 @@ pub(super) fn judge_all(
             leaf,
         });
     }
+    let is_out_of_time = |verdict: &CertificateVerdict| match &verdict.path {
+        PathVerdict::Trusted { .. } => false,
+        PathVerdict::Refused(problems) => problems.iter().any(PathProblem::is_about_dates),
+    };
+    if context.is_clock_wrong() && verdicts.iter().any(is_out_of_time) {
+        return Vec::new();
+    }
     verdicts
 }
 
@@ -148,7 +156,7 @@ pub(super) fn assess(context: &Context<'_>, hosts: &[HostVerdict], findings: &mu
     }
     findings.complete(
         Check::Certificate,
-        mx::is_known(context) && hosts.iter().all(is_reached),
+        mx::is_known(context) && !context.is_clock_wrong() && hosts.iter().all(is_reached),
     );
 }
 
@@ -172,14 +180,19 @@ fn assess_one(
         return;
     };
     let left = context.now.until(leaf.not_after);
-    if left >= 0 && left < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after) {
+    let is_dated = !context.is_clock_wrong();
+    if is_dated
+        && left >= 0
+        && left < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after)
+    {
         let detail = format!("it ends at {}, in {}", leaf.not_after, words(left));
         findings.add(Code::CertExpiring, Severity::Warning, about.clone(), detail);
     }
     if let PathVerdict::Trusted { earliest_not_after } = certificate.path {
         let left = context.now.until(earliest_not_after);
         // The leaf's own end has its own code.
-        if earliest_not_after < leaf.not_after
+        if is_dated
+            && earliest_not_after < leaf.not_after
             && left < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after)
         {
             let detail = format!(
@@ -311,6 +324,7 @@ mod tests {
     use rcgen::ExtendedKeyUsagePurpose;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn says_what_is_wrong_with_certificates() {
         use Code as C;
         use Severity as S;
@@ -346,6 +360,78 @@ mod tests {
                 S::Info,
             ),
             (
+                "expired, testing",
+                |c| in_testing(c, |s| s.not_after = in_days(-1)),
+                C::CertExpired,
+                S::Warning,
+            ),
+            (
+                "expired, nobody minds",
+                |c| without_policy(c, |s| s.not_after = in_days(-1)),
+                C::CertExpired,
+                S::Info,
+            ),
+            (
+                "not yet, testing",
+                |c| in_testing(c, |s| s.not_before = in_days(1)),
+                C::CertNotYetValid,
+                S::Warning,
+            ),
+            (
+                "not yet, nobody minds",
+                |c| without_policy(c, |s| s.not_before = in_days(1)),
+                C::CertNotYetValid,
+                S::Info,
+            ),
+            (
+                "nobody knows it, testing",
+                |c| in_testing(c, |_| {}),
+                C::CertUntrusted,
+                S::Warning,
+            ),
+            (
+                "without issuer, testing",
+                |c| {
+                    c.policy(TESTING);
+                    c.presents(&["L"]);
+                },
+                C::CertChainIncomplete,
+                S::Warning,
+            ),
+            (
+                "without issuer, nobody minds",
+                |c| {
+                    nothing_published(c);
+                    c.presents(&["L"]);
+                },
+                C::CertChainIncomplete,
+                S::Info,
+            ),
+            (
+                "other name, testing",
+                |c| in_testing(c, |s| s.dns_names = vec!["www.example.com".into()]),
+                C::CertNameMismatch,
+                S::Warning,
+            ),
+            (
+                "other name, nobody minds",
+                |c| without_policy(c, |s| s.dns_names = vec!["www.example.com".into()]),
+                C::CertNameMismatch,
+                S::Info,
+            ),
+            (
+                "for clients, testing",
+                |c| in_testing(c, for_clients),
+                C::CertWrongPurpose,
+                S::Warning,
+            ),
+            (
+                "for clients, nobody minds",
+                |c| without_policy(c, for_clients),
+                C::CertWrongPurpose,
+                S::Info,
+            ),
+            (
                 "without issuer",
                 |c| c.presents(&["L"]),
                 C::CertChainIncomplete,
@@ -359,11 +445,7 @@ mod tests {
             ),
             (
                 "for clients",
-                |c| {
-                    serve(c, |s| {
-                        s.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth];
-                    });
-                },
+                |c| serve(c, for_clients),
                 C::CertWrongPurpose,
                 S::Critical,
             ),
@@ -419,8 +501,23 @@ mod tests {
         session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![server.self_signed()]);
     }
 
+    fn for_clients(server: &mut Server) {
+        server.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    }
+
+    const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
+
+    fn in_testing(case: &mut Case, change: fn(&mut Server)) {
+        serve(case, change);
+        case.policy(TESTING);
+    }
+
     fn without_policy(case: &mut Case, change: fn(&mut Server)) {
         serve(case, change);
+        nothing_published(case);
+    }
+
+    fn nothing_published(case: &mut Case) {
         case.mta_sts_records(&[]);
         case.mta_sts().policy = PolicyEvidence::NotAsked;
         case.no_tlsa();

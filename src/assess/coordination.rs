@@ -6,6 +6,7 @@ use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::HostVerdict;
 use crate::assess::MxStatus;
+use crate::assess::advice::mta_sts_line;
 use crate::assess::certificate::CertificateVerdict;
 use crate::assess::dane::DaneStatus;
 use crate::assess::delivery::AddressFact;
@@ -80,11 +81,15 @@ pub(super) fn assess(
     }
     let all_seen = !hosts.is_empty() && context.evidence.routing.hosts_over_limit == 0;
     if mode == Some(Mode::Testing) && all_seen && hosts.iter().all(is_ready_to_enforce) {
-        findings.add(
+        findings.add_advised(
             Code::ReadyToEnforce,
             Severity::Info,
             "",
             "every address of every MX host has what mode enforce needs",
+            format!(
+                "Look at the latest TLS-RPT reports; then change the policy to \"mode: enforce\" and publish {}",
+                mta_sts_line(context)
+            ),
         );
     }
     // What a module does not look at cannot be compared.

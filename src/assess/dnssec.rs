@@ -52,22 +52,22 @@ fn look<T>(context: &Context<'_>, lookup: &Lookup<T>, known: &mut Known, finding
         Security::Bogus(cause) => {
             findings.add(Code::DnssecBogus, Severity::Critical, about.clone(), cause);
         }
-        Security::Indeterminate(failure) => {
+        Security::Indeterminate(_) => {
             if !context.is_fact(lookup) {
                 *known = Known::NotAll;
             }
             // Our own deadline, and our own upstream, are no facts about the domain.
-            if !failure.kind.is_ours() {
-                findings.add(
-                    Code::DnssecIndeterminate,
-                    Severity::Warning,
-                    about.clone(),
-                    failure.to_string(),
-                );
+            if let Some(detail) = context.sayable_failure(lookup) {
+                let code = Code::DnssecIndeterminate;
+                findings.add(code, Severity::Warning, about.clone(), detail);
             }
         }
     }
-    if let Some(life) = lookup.own_signature {
+    // Where an alias leads to another zone, that zone is not the domain's own.
+    if let Some(life) = lookup
+        .own_signature
+        .filter(|_| lookup.aliases.is_empty() && !context.is_clock_wrong())
+    {
         let left = context.now.until(life.expiration);
         if left
             < margin(
@@ -90,23 +90,26 @@ fn look<T>(context: &Context<'_>, lookup: &Lookup<T>, known: &mut Known, finding
         }
     }
     for weakness in &lookup.weaknesses {
-        match weakness {
-            Weakness::Algorithm { zone, algorithm } => findings.add(
+        let (code, severity, zone, rtype, detail) = match weakness {
+            Weakness::Algorithm { zone, algorithm } => (
                 Code::DnssecWeakAlgorithm,
                 Severity::Warning,
-                zone.as_str(),
+                zone,
+                "DNSKEY",
                 format!("the zone is signed with {algorithm}"),
             ),
-            Weakness::DsDigestSha1 { zone } => findings.add(
+            Weakness::DsDigestSha1 { zone } => (
                 Code::DnssecWeakAlgorithm,
                 Severity::Warning,
-                zone.as_str(),
-                "its DS records are SHA-1 digests alone",
+                zone,
+                "DS",
+                "its DS records are SHA-1 digests alone".to_owned(),
             ),
-            Weakness::Unsupported { zone, what } => findings.add(
+            Weakness::Unsupported { zone, what } => (
                 Code::DnssecUnsupportedAlgorithm,
                 Severity::Info,
-                zone.as_str(),
+                zone,
+                "DS",
                 format!("signed with {what}, which is not supported: taken as unsigned"),
             ),
             Weakness::Nsec3Iterations { zone, iterations } => {
@@ -115,14 +118,17 @@ fn look<T>(context: &Context<'_>, lookup: &Lookup<T>, known: &mut Known, finding
                 } else {
                     Severity::Info
                 };
-                findings.add(
+                let detail = format!("NSEC3 with {iterations} additional iterations");
+                (
                     Code::DnssecNsec3Iterations,
                     severity,
-                    zone.as_str(),
-                    format!("NSEC3 with {iterations} additional iterations"),
-                );
+                    zone,
+                    "NSEC3PARAM",
+                    detail,
+                )
             }
-        }
+        };
+        findings.add(code, severity, format!("{zone}/{rtype}"), detail);
     }
 }
 
@@ -164,6 +170,9 @@ mod tests {
     use crate::assess::testing::Case;
     use crate::assess::testing::check_rows;
     use crate::assess::testing::fail;
+    use crate::evidence::dns::Alias;
+    use crate::evidence::dns::DnssecStatus;
+    use crate::evidence::dns::Doubt;
     use crate::evidence::dns::FailureKind;
     use crate::evidence::dns::SignatureLife;
     use crate::protocol::pkix::testing::NOW;
@@ -271,6 +280,65 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_that_an_alias_leads_to_is_not_the_domains_own() {
+        let mut case = Case::good();
+        let record = &mut case.mta_sts().record;
+        record.own_signature = Some(SignatureLife {
+            inception: NOW.plus(-300 * HOUR),
+            expiration: NOW.plus(5 * HOUR),
+        });
+        assert!(case.codes().contains_key(&Code::DnssecSignatureExpiring));
+        case.mta_sts().record.aliases = vec![Alias {
+            owner: "_mta-sts.example.com".to_owned(),
+            target: "_mta-sts.provider.example".to_owned(),
+            status: DnssecStatus::Secure,
+        }];
+        assert!(!case.codes().contains_key(&Code::DnssecSignatureExpiring));
+    }
+
+    /// A bare name would read as that of a host.
+    #[test]
+    fn findings_about_zones_name_the_rrset() {
+        for (weakness, about) in [
+            (
+                Weakness::Algorithm {
+                    zone: "example.com".to_owned(),
+                    algorithm: "RSASHA1".to_owned(),
+                },
+                "example.com/DNSKEY",
+            ),
+            (
+                Weakness::DsDigestSha1 {
+                    zone: "example.com".to_owned(),
+                },
+                "example.com/DS",
+            ),
+            (
+                Weakness::Unsupported {
+                    zone: "example.com".to_owned(),
+                    what: "algorithm 200".to_owned(),
+                },
+                "example.com/DS",
+            ),
+            (
+                Weakness::Nsec3Iterations {
+                    zone: "example.com".to_owned(),
+                    iterations: 1,
+                },
+                "example.com/NSEC3PARAM",
+            ),
+        ] {
+            let mut case = Case::good();
+            case.mx().weaknesses = vec![weakness];
+            let findings = case.assess().findings;
+            assert!(
+                findings.iter().any(|finding| finding.about == about),
+                "{about}: {findings:?}"
+            );
+        }
+    }
+
+    #[test]
     fn our_own_upstream_is_nobody_elses_fault() {
         for (known, expected) in [
             (None, None),
@@ -282,7 +350,7 @@ mod tests {
         }
         let mut case = Case::good();
         case.mx().security = Security::Bogus("the DNSKEY set is not signed".to_owned());
-        assert!(case.mx().doubt());
+        assert!(case.mx().doubt(Doubt::Stripped));
         let assessment = case.assess();
         assert_eq!(case.codes(), Case::good().codes());
         assert!(assessment.complete.contains(&(Check::Dnssec, false)));

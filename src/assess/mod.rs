@@ -11,12 +11,15 @@ use crate::clock::UnixTime;
 use crate::config::Expect;
 use crate::config::SeverityChange;
 use crate::config::Thresholds;
+use crate::domain_name::DomainName;
 use crate::domain_name::MxHost;
 use crate::evidence::Evidence;
 use crate::evidence::Stage;
 use crate::evidence::dns::FailureKind;
 use crate::evidence::dns::Lookup;
 use crate::evidence::mail_routing::HostEvidence;
+use crate::evidence::monitor::Surroundings;
+use crate::evidence::smtp::SmtpOutcome;
 use crate::finding::Check;
 use crate::finding::Code;
 use crate::finding::Finding;
@@ -24,6 +27,7 @@ use crate::finding::Severity;
 use crate::protocol::pkix::TrustRoots;
 use crate::protocol::x509::KeyAlgorithm;
 
+mod advice;
 pub mod certificate;
 pub mod coordination;
 pub mod dane;
@@ -33,6 +37,7 @@ pub mod mta_sts_mx;
 pub mod mta_sts_policy;
 pub mod mta_sts_record;
 pub mod mx;
+pub mod publication;
 pub mod smtp;
 #[cfg(test)]
 mod testing;
@@ -187,20 +192,43 @@ impl Context<'_> {
         })
     }
 
+    /// A failure in words; none when it is our own trouble, which says nothing of the domain: also while our resolver
+    /// answers nothing at all.
+    fn sayable_failure<T>(&self, lookup: &Lookup<T>) -> Option<String> {
+        let failure = lookup.failure()?;
+        let is_theirs = !failure.kind.is_ours() && self.evidence.monitor.resolver_answered;
+        is_theirs.then(|| failure.to_string())
+    }
+
+    /// Whether our own port 25 is blocked.
+    fn is_egress_blocked(&self) -> bool {
+        self.evidence.monitor.surroundings.port25_egress == Some(false)
+    }
+
+    /// Whether it is by our own blocked port that a session ended so: then nothing is known of theirs.
+    fn is_our_doing(&self, outcome: SmtpOutcome) -> bool {
+        self.is_egress_blocked()
+            && matches!(outcome, SmtpOutcome::Unreachable | SmtpOutcome::Timeout)
+    }
+
+    /// Whether our own clock is known to be wrong, so that nothing can be said of dates.
+    fn is_clock_wrong(&self) -> bool {
+        self.evidence.monitor.surroundings.clock == Some(false)
+    }
+
     fn runs(&self, stage: Stage) -> bool {
         self.evidence.stages.contains(&stage)
     }
 }
 
 /// What is wrong with the monitor itself, by what it knows of its surroundings; never a finding about a domain.
-pub fn assess_itself(hands_dnssec_on: Option<bool>) -> Vec<Finding> {
-    dnssec::of_upstream(hands_dnssec_on).into_iter().collect()
-}
-
-/// A failure in words; none when it is our own trouble, which says nothing of the domain.
-fn sayable_failure<T>(lookup: &Lookup<T>) -> Option<String> {
-    let failure = lookup.failure()?;
-    (!failure.kind.is_ours()).then(|| failure.to_string())
+pub fn assess_itself(known: Surroundings) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = dnssec::of_upstream(known.dnssec_upstream)
+        .into_iter()
+        .chain(smtp::of_surroundings(known))
+        .collect();
+    findings.sort();
+    findings
 }
 
 /// Findings and completeness as the checks hand them in.
@@ -218,23 +246,7 @@ impl Findings {
         about: impl Into<String>,
         detail: impl Into<String>,
     ) {
-        self.push(Finding {
-            code,
-            severity,
-            about: about.into(),
-            detail: detail.into(),
-            advice: None,
-        });
-    }
-
-    fn push(&mut self, finding: Finding) {
-        debug_assert!(
-            finding.code.entry().severities.contains(&finding.severity),
-            "the catalogue does not list {} for {}",
-            finding.severity,
-            finding.code
-        );
-        self.found.push(finding);
+        self.add_maybe_advised(code, severity, about, detail, None);
     }
 
     /// With advice that names the very record to publish.
@@ -246,13 +258,35 @@ impl Findings {
         detail: impl Into<String>,
         advice: String,
     ) {
+        self.add_maybe_advised(code, severity, about, detail, Some(advice));
+    }
+
+    /// The catalogue's advice, where no better one can be computed.
+    fn add_maybe_advised(
+        &mut self,
+        code: Code,
+        severity: Severity,
+        about: impl Into<String>,
+        detail: impl Into<String>,
+        advice: Option<String>,
+    ) {
         self.push(Finding {
             code,
             severity,
             about: about.into(),
             detail: detail.into(),
-            advice: Some(advice),
+            advice,
         });
+    }
+
+    fn push(&mut self, finding: Finding) {
+        debug_assert!(
+            finding.code.entry().severities.contains(&finding.severity),
+            "the catalogue does not list {} for {}",
+            finding.severity,
+            finding.code
+        );
+        self.found.push(finding);
     }
 
     /// A required check, and whether it reached a verdict: a bad one is one too.
@@ -273,14 +307,27 @@ impl Findings {
             });
     }
 
-    /// Worst first; findings equal in all labels of the metric are one, which tells the details of all.
-    fn sorted(mut self) -> (Vec<Finding>, Vec<(Check, bool)>) {
+    /// Worst first; findings equal in all labels of the metric are one, which tells the details and the advice of all.
+    /// The catalogue's advice is said for this domain, where it is known.
+    fn sorted(mut self, domain: Option<&DomainName>) -> (Vec<Finding>, Vec<(Check, bool)>) {
+        for finding in &mut self.found {
+            if let (None, Some(domain)) = (&finding.advice, domain) {
+                finding.advice = advice::for_domain(finding.advice(), domain);
+            }
+        }
         self.found.sort();
         self.found.dedup_by(|next, kept| {
             let same = next.key() == kept.key();
             if same && !kept.detail.contains(&next.detail) {
                 kept.detail.push_str("; ");
                 kept.detail.push_str(&next.detail);
+            }
+            if same
+                && let (Some(kept), Some(next)) = (&mut kept.advice, &next.advice)
+                && !kept.contains(next.as_str())
+            {
+                kept.push(' ');
+                kept.push_str(next);
             }
             same
         });
@@ -329,7 +376,7 @@ pub fn assess(evidence: &Evidence, criteria: Criteria<'_>) -> Assessment {
     }
     coordination::expectations::assess(&context, &assessment, &mut findings);
     findings.change(criteria.severity);
-    (assessment.findings, assessment.complete) = findings.sorted();
+    (assessment.findings, assessment.complete) = findings.sorted(Some(&evidence.domain));
     assessment.success = assessment.complete.iter().all(|&(_, reached)| reached)
         && assessment
             .findings
@@ -361,7 +408,7 @@ fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &
     let evidence = context.evidence;
     let mx_fact = mx::mx_fact(context, assessment.mx);
     if let Some(seen) = &evidence.mta_sts {
-        let served = mta_sts_policy::read(&seen.policy);
+        let served = mta_sts_policy::read(context, &seen.policy);
         let mode = served.policy.as_ref().map(|policy| policy.mode);
         let record = mta_sts_record::assess(context, seen, mode, findings);
         let verdict =
@@ -440,271 +487,4 @@ fn host(context: &Context<'_>, mx: MxFact, seen: &HostEvidence) -> HostVerdict {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::assess::dane::DaneStatus;
-    use crate::assess::delivery::Protection;
-    use crate::assess::testing::Case;
-    use crate::assess::testing::OTHER_ADDRESS;
-    use crate::assess::testing::WORLD;
-    use crate::assess::testing::add_address;
-    use crate::assess::testing::completed;
-    use crate::assess::testing::fail;
-    use crate::assess::testing::no_rsa_key;
-    use crate::assess::testing::observation;
-    use crate::assess::testing::session;
-    use crate::evidence::dns::Answer;
-    use crate::evidence::smtp::SessionEnd;
-    use crate::evidence::smtp::SmtpEvidence;
-    use crate::evidence::tls::Chain;
-    use crate::evidence::tls::KeyProof;
-    use crate::protocol::pkix::testing::LeafIssuer;
-    use crate::protocol::pkix::testing::Server;
-    use crate::protocol::pkix::testing::World;
-    use crate::protocol::pkix::testing::in_days;
-
-    fn reached(assessment: &Assessment, check: Check) -> Option<bool> {
-        let found = assessment.complete.iter().find(|(name, _)| *name == check);
-        found.map(|&(_, reached)| reached)
-    }
-
-    #[test]
-    fn what_a_module_leaves_out_does_not_fail_it() {
-        for stage in [
-            Stage::Smtp,
-            Stage::Dane,
-            Stage::MtaSts,
-            Stage::TlsRpt,
-            Stage::Dnssec,
-        ] {
-            let mut case = Case::good();
-            let evidence = &mut case.evidence;
-            evidence.stages.retain(|&kept| kept != stage);
-            match stage {
-                Stage::MtaSts => evidence.mta_sts = None,
-                Stage::TlsRpt => evidence.tlsrpt = None,
-                Stage::Smtp => {
-                    evidence.routing.hosts[0].addresses[0].smtp =
-                        SmtpEvidence::NotAttempted(crate::evidence::smtp::NotAttempted::Disabled);
-                }
-                Stage::Dane => {
-                    evidence.routing.hosts[0].tlsa.asked.clear();
-                    evidence.routing.hosts[0].tlsa.not_asked =
-                        Some(crate::evidence::mail_routing::TlsaNotAsked::Disabled);
-                }
-                Stage::Mx | Stage::Dnssec => {}
-            }
-            let assessment = case.assess();
-            assert!(
-                assessment.success,
-                "without {stage}: {:?}",
-                assessment.complete
-            );
-        }
-    }
-
-    /// The MX host is an alias: DANE is judged on a handshake of its own.
-    fn aliased(case: &mut Case) {
-        let base = MxHost::from_dns("real.example.com");
-        case.host().tlsa.asked[0].base = base.clone();
-        let dane = vec![
-            completed(base.as_str(), &["L", "I", "R"]),
-            no_rsa_key(base.as_str()),
-        ];
-        observation(case.host()).dane_sessions = dane;
-    }
-
-    #[test]
-    fn dane_has_a_handshake_of_its_own() {
-        let mut case = Case::good();
-        aliased(&mut case);
-        assert_eq!(case.assess().hosts[0].dane.status, DaneStatus::Match);
-
-        // The handshake with the base domain fails, that with the MX name does not.
-        let failing = &mut observation(case.host()).dane_sessions[0];
-        failing.end = SessionEnd::TlsFailed("alert".to_owned());
-        failing.tls = None;
-        let assessment = case.assess();
-        assert_eq!(assessment.hosts[0].dane.status, DaneStatus::Mismatch);
-        let delivery = assessment.delivery.unwrap();
-        assert_eq!(delivery[&Sender::Dane].possible, Some(false));
-        assert_eq!(delivery[&Sender::MtaSts].possible, Some(true));
-
-        // And the other way round.
-        let mut case = Case::good();
-        aliased(&mut case);
-        case.ends(SessionEnd::TlsFailed("alert".to_owned()));
-        assert_eq!(
-            case.assess().delivery.unwrap()[&Sender::Dane].possible,
-            Some(true)
-        );
-
-        // Without STARTTLS no SNI is ever sent: the one session tells for both.
-        let mut case = Case::good();
-        aliased(&mut case);
-        case.ends(SessionEnd::NoStartTls);
-        observation(case.host()).dane_sessions.clear();
-        assert_eq!(case.assess().hosts[0].dane.status, DaneStatus::Mismatch);
-        assert!(case.codes().contains_key(&Code::DaneStarttlsMissing));
-    }
-
-    #[test]
-    fn hosts_that_were_not_looked_at_are_not_fine() {
-        let mut case = Case::with(|c| c.evidence.routing.hosts_over_limit = 3);
-        let assessment = case.assess();
-        assert_eq!(assessment.dane, Some(DaneDomainStatus::Unknown));
-        assert_eq!(
-            assessment.delivery.unwrap()[&Sender::Dane].protection,
-            Protection::Unknown
-        );
-        case.policy("version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n");
-        assert!(!case.codes().contains_key(&Code::ReadyToEnforce));
-    }
-
-    #[test]
-    fn a_key_that_was_not_proven_is_no_reason_to_publish_its_record() {
-        let case = Case::with(|c| {
-            session(c.host()).tls.as_mut().unwrap().proof = KeyProof::Failed("SHA-1".to_owned());
-        });
-        let findings = case.assess().findings;
-        let mismatch = findings
-            .iter()
-            .find(|finding| finding.code == Code::DaneTlsaMismatch)
-            .unwrap();
-        assert!(
-            mismatch.detail.contains("SHA-1") && !mismatch.advice().contains("IN TLSA"),
-            "{mismatch:?}"
-        );
-    }
-
-    #[test]
-    fn a_record_of_a_key_that_was_not_seen_is_not_stale() {
-        assert!(Case::good().codes().contains_key(&Code::DaneRecordStale));
-        let mut case = Case::good();
-        observation(case.host()).sessions[1].end =
-            SessionEnd::Timeout(crate::evidence::smtp::SmtpPhase::Greeting);
-        assert!(!case.codes().contains_key(&Code::DaneRecordStale));
-        let mut case = Case::good();
-        observation(case.host()).sessions.truncate(1);
-        assert!(!case.codes().contains_key(&Code::DaneRecordStale));
-    }
-
-    #[test]
-    fn the_advice_for_dane_names_every_key() {
-        let mut case = Case::good();
-        case.no_tlsa();
-        add_address(case.host());
-        case.host().addresses[1].address = OTHER_ADDRESS;
-        session(case.host()).tls.as_mut().unwrap().chain = Chain(WORLD.chain(&["X"]));
-        let findings = case.assess().findings;
-        let ready = findings
-            .iter()
-            .find(|finding| finding.code == Code::DaneReady)
-            .unwrap();
-        assert_eq!(
-            ready.advice().matches("IN TLSA 3 1 1").count(),
-            2,
-            "{}",
-            ready.advice()
-        );
-        case.ends(SessionEnd::TlsFailed("alert".to_owned()));
-        assert!(
-            !case.codes().contains_key(&Code::DaneReady),
-            "publishing would stop mail"
-        );
-    }
-
-    #[test]
-    fn only_the_fault_that_breaks_usage_2_is_critical() {
-        let mut server = Server::named(&["mx.example.com"]);
-        server.not_after = in_days(-1);
-        let world = World::with(&server, LeafIssuer::Intermediate);
-        let mut case = Case::good();
-        session(case.host()).tls.as_mut().unwrap().chain = Chain(world.chain(&["L", "I", "R"]));
-        case.host().tlsa.asked[0].lookup.answer =
-            Answer::Data(vec![world.record("2 1 1 sha256(spki(I))")]);
-        case.mta_sts_records(&[]);
-        let codes = case.codes();
-        assert_eq!(
-            codes.get(&Code::CertExpired),
-            Some(&Severity::Critical),
-            "{codes:?}"
-        );
-        assert_eq!(
-            codes.get(&Code::CertUntrusted),
-            Some(&Severity::Info),
-            "{codes:?}"
-        );
-    }
-
-    #[test]
-    fn the_operator_says_how_bad() {
-        let mut case = Case::with(|c| c.mta_sts_records(&[]));
-        let found = case.codes();
-        assert_eq!(
-            found.get(&Code::MtaStsRecordAbsent),
-            Some(&Severity::Info),
-            "{found:?}"
-        );
-        assert!(case.assess().success);
-        // None of the catalogue's.
-        let critical = (Code::MtaStsRecordAbsent, SeverityChange::Critical);
-        case.severity = BTreeMap::from([critical]);
-        let assessment = case.assess();
-        assert!(!assessment.success, "probe_success follows");
-        let first = assessment.findings.first().map(|finding| finding.code);
-        assert_eq!(first, Some(Code::MtaStsRecordAbsent), "worst first");
-
-        let mut case = Case::with(|c| c.tlsa(&["3 1 1 sha256(spki(X))"]));
-        assert!(!case.assess().success);
-        let bad = case.codes().into_iter();
-        let bad = bad.filter(|&(_, severity)| severity == Severity::Critical);
-        case.severity = bad
-            .map(|(code, _)| (code, SeverityChange::Ignore))
-            .collect();
-        let left = case.assess();
-        assert!(left.success, "probe_success follows: {:?}", left.findings);
-        let ignored = |finding: &Finding| case.severity.contains_key(&finding.code);
-        assert!(!left.findings.iter().any(ignored), "{:?}", left.findings);
-    }
-
-    #[test]
-    fn evidence_recorded_before_there_was_a_history_can_be_read() {
-        let evidence = Case::good().evidence;
-        let mut recorded = serde_json::to_value(&evidence).unwrap();
-        let history = recorded.as_object_mut().unwrap().remove("history");
-        assert_eq!(history, Some(serde_json::Value::Null));
-        let read: Evidence = serde_json::from_value(recorded).unwrap();
-        assert_eq!(read, evidence);
-    }
-
-    #[test]
-    fn unknown_is_not_bad() {
-        let dark = Case::with(|c| fail(c.mx()));
-        assert!(
-            !dark.codes().contains_key(&Code::MtaStsPatternUnused),
-            "no MX is known"
-        );
-
-        let mut blocked = Case::good();
-        blocked.ends(SessionEnd::Unreachable("timed out".to_owned()));
-        blocked.evidence.monitor.port25_egress = Some(false);
-        let assessment = blocked.assess();
-        assert_eq!(reached(&assessment, Check::Smtp), Some(false));
-        assert_eq!(assessment.delivery.unwrap()[&Sender::MtaSts].possible, None);
-    }
-
-    #[test]
-    fn a_policy_that_no_record_points_to_is_told_as_served() {
-        let case = Case::with(|c| c.mta_sts_records(&["v=STSv1;"]));
-        let verdict = case.assess().mta_sts.unwrap();
-        assert_eq!(
-            (verdict.policy_valid, verdict.served.is_some()),
-            (Some(true), true)
-        );
-        assert!(verdict.policy.is_none(), "no sender asks for it");
-        let mut alone = Case::with(|c| c.mta_sts_records(&["v=STSv1;"]));
-        alone.no_tlsa();
-        assert!(alone.codes().contains_key(&Code::ProtectionDowngradable));
-    }
-}
+mod tests;

@@ -7,7 +7,11 @@ use std::net::IpAddr;
 use crate::assess::Context;
 use crate::assess::Findings;
 use crate::assess::HostVerdict;
+use crate::assess::advice::mta_sts_line;
+use crate::assess::advice::policy_mx_line;
+use crate::assess::advice::quoted;
 use crate::assess::certificate::CertificateVerdict;
+use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
 use crate::assess::mx;
 use crate::assess::smtp::AddressVerdict;
@@ -17,6 +21,7 @@ use crate::evidence::Stage;
 use crate::finding::Check;
 use crate::finding::Code;
 use crate::finding::Severity;
+use crate::protocol::mta_sts::Pattern;
 use crate::protocol::mta_sts::policy::Mode;
 use crate::protocol::mta_sts::policy::Policy;
 use crate::protocol::x509::KeyAlgorithm;
@@ -101,11 +106,19 @@ fn assess_patterns(context: &Context<'_>, policy: &Policy, findings: &mut Findin
         } else {
             Severity::Warning
         };
-        findings.add(
+        let hosts = routing.hosts.iter();
+        let lines = hosts.filter_map(|host| policy_mx_line(&host.name));
+        let advice = format!(
+            "Set \"mode: testing\" in the policy, let its mx lines be {}, and change the id: publish {}",
+            quoted(lines),
+            mta_sts_line(context)
+        );
+        findings.add_advised(
             Code::MtaStsNoMxAuthorized,
             severity,
             "",
             "the policy names none of the MX hosts",
+            advice,
         );
     }
     let unused = policy
@@ -118,10 +131,15 @@ fn assess_patterns(context: &Context<'_>, policy: &Policy, findings: &mut Findin
         findings.add(
             Code::MtaStsPatternUnused,
             Severity::Info,
-            pattern.to_string(),
+            about_pattern(pattern),
             detail,
         );
     }
+}
+
+/// What a finding about a pattern is about: a bare one would read as a host.
+pub(super) fn about_pattern(pattern: &Pattern) -> String {
+    format!("pattern={pattern}")
 }
 
 #[derive(PartialEq, Eq)]
@@ -133,10 +151,9 @@ enum Standing {
 
 impl Standing {
     fn of(host: &HostVerdict) -> Self {
-        let may_be = |address: &AddressVerdict| {
-            address.connection() == ConnectionFact::Unknown || address_usable(address)
-        };
-        if host.authorized == Some(true) && host.addresses.iter().any(may_be) {
+        let may_be =
+            host.address == AddressFact::Unknown || host.addresses.iter().any(may_be_usable);
+        if host.authorized == Some(true) && may_be {
             Self::MayBeUsable
         } else {
             Self::NotUsable
@@ -144,12 +161,16 @@ impl Standing {
     }
 }
 
-fn address_usable(address: &AddressVerdict) -> bool {
-    address.connection() == ConnectionFact::Tls
-        && address
-            .certificates
-            .first()
-            .is_some_and(CertificateVerdict::is_valid)
+fn may_be_usable(address: &AddressVerdict) -> bool {
+    let valid = || {
+        let choice = address.certificates.first();
+        choice.is_some_and(CertificateVerdict::is_valid)
+    };
+    match address.connection() {
+        ConnectionFact::Unknown => true,
+        ConnectionFact::Tls => valid(),
+        ConnectionFact::Unreachable | ConnectionFact::NoTls => false,
+    }
 }
 
 fn assess_host(
@@ -166,14 +187,23 @@ fn assess_host(
     let mut refusals = Vec::new();
     if host.authorized == Some(false) {
         let detail = "no mx line of the policy matches this name";
-        findings.add(Code::MtaStsMxNotAuthorized, severity(left), name, detail);
+        let advice = policy_mx_line(&host.name).map(|line| {
+            format!("Add the line \"{line}\" to the policy and change the id of the record, or take the host out of the MX records; next time extend the policy first.")
+        });
+        findings.add_maybe_advised(
+            Code::MtaStsMxNotAuthorized,
+            severity(left),
+            name,
+            detail,
+            advice,
+        );
         return refusals;
     }
     for address in &host.addresses {
         let other_address = host
             .addresses
             .iter()
-            .any(|other| other.address != address.address && address_usable(other));
+            .any(|other| other.address != address.address && may_be_usable(other));
         if address.connection() == ConnectionFact::NoTls {
             let about = format!("{name}/{}", address.address);
             let detail = format!(
@@ -218,8 +248,13 @@ mod tests {
     use crate::assess::testing::WORLD;
     use crate::assess::testing::add_address;
     use crate::assess::testing::check_rows;
+    use crate::assess::testing::fail;
+    use crate::assess::testing::host;
     use crate::assess::testing::session_at;
+    use crate::evidence::dns::Security;
+    use crate::evidence::mail_routing::HostEvidence;
     use crate::evidence::smtp::SessionEnd;
+    use crate::evidence::smtp::SmtpPhase;
     use crate::evidence::tls::Chain;
 
     const BOTH: &str = "version: STSv1\nmode: enforce\nmx: mx.example.com\nmx: mx2.example.com\nmax_age: 1209600\n";
@@ -288,12 +323,55 @@ mod tests {
                 S::Warning,
             ),
             (
+                "no STARTTLS, testing",
+                |c| {
+                    c.ends(SessionEnd::NoStartTls);
+                    c.policy(TESTING);
+                },
+                C::MtaStsMxNoTls,
+                S::Warning,
+            ),
+            (
+                "another address may be fine",
+                |c| {
+                    add_address(c.host());
+                    session_at(c.host(), 1).end = SessionEnd::Timeout(SmtpPhase::Greeting);
+                    untrusted(c);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Warning,
+            ),
+            (
+                "a host that may be fine is as good",
+                |c| {
+                    c.policy(BOTH);
+                    *c.add_backup() = unknown_addresses();
+                    untrusted(c);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Warning,
+            ),
+            (
                 "no STARTTLS",
                 |c| c.ends(SessionEnd::NoStartTls),
                 C::MtaStsMxNoTls,
                 S::Critical,
             ),
         ]);
+    }
+
+    /// An equal MX of which we could not learn the addresses.
+    fn unknown_addresses() -> HostEvidence {
+        let mut host = host(10, "mx2.example.com");
+        fail(&mut host.a);
+        fail(&mut host.aaaa);
+        for security in [&mut host.a.security, &mut host.aaaa.security] {
+            if let Security::Indeterminate(failure) = security {
+                failure.attempts = 1;
+            }
+        }
+        host.addresses.clear();
+        host
     }
 
     fn untrusted(case: &mut Case) {

@@ -8,8 +8,8 @@ use crate::assess::delivery::PolicyFact;
 use crate::assess::dnssec::margin;
 use crate::assess::dnssec::words;
 use crate::assess::mta_sts_mx::PATTERNS_NAMED;
+use crate::assess::mta_sts_mx::about_pattern;
 use crate::assess::mta_sts_record::RecordStatus;
-use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
 use crate::evidence::mta_sts::PolicyEvidence;
 use crate::evidence::mta_sts::PolicyFetch;
@@ -26,6 +26,7 @@ use crate::protocol::pkix;
 use crate::protocol::pkix::NameVerdict;
 use crate::protocol::pkix::PathProblem;
 use crate::protocol::pkix::PolicyHostVerdict;
+use crate::protocol::public_suffix::is_public_suffix;
 use crate::protocol::x509::Certificate;
 
 pub(super) mod changes;
@@ -116,7 +117,7 @@ impl MtaStsVerdict {
 }
 
 /// Reads what the policy host served, without a word on it.
-pub(super) fn read(evidence: &PolicyEvidence) -> Served {
+pub(super) fn read(context: &Context<'_>, evidence: &PolicyEvidence) -> Served {
     let fetch = match evidence {
         PolicyEvidence::NotAsked => {
             return Served {
@@ -141,7 +142,8 @@ pub(super) fn read(evidence: &PolicyEvidence) -> Served {
     let policy = fetch.outcome.as_ref().ok().and_then(usable_policy);
     let outcome = match &fetch.outcome {
         Ok(_) if policy.is_some() => Outcome::Valid,
-        Err(PolicyFetchFailure::HostLookup) => Outcome::Unknown,
+        Err(PolicyFetchFailure::HostLookup | PolicyFetchFailure::NoRoute(_)) => Outcome::Unknown,
+        Err(PolicyFetchFailure::Certificate) if context.is_clock_wrong() => Outcome::Unknown,
         Err(PolicyFetchFailure::Timeout(_)) if fetch.allowed_seconds < SENDER_PATIENCE_SECONDS => {
             Outcome::Unknown
         }
@@ -230,7 +232,10 @@ fn assess_host_certificate(
     let Some(leaf) = leaf else { return };
     let left = context.now.until(leaf.not_after);
     let threshold = context.criteria.thresholds.policy_host_cert_expiry;
-    if left >= 0 && left < margin(threshold, leaf.not_before, leaf.not_after) {
+    if !context.is_clock_wrong()
+        && left >= 0
+        && left < margin(threshold, leaf.not_before, leaf.not_after)
+    {
         let detail = format!("it ends at {}, in {}", leaf.not_after, words(left));
         findings.add(Code::MtaStsHostCertExpiring, Severity::Warning, "", detail);
     }
@@ -246,7 +251,10 @@ fn assess_failure(
     let host = format!("mta-sts.{}", context.evidence.domain);
     let (code, severity, detail) = match failure {
         PolicyFetchFailure::HostLookup => {
-            let failures = [sayable_failure(&fetch.a), sayable_failure(&fetch.aaaa)];
+            let failures = [
+                context.sayable_failure(&fetch.a),
+                context.sayable_failure(&fetch.aaaa),
+            ];
             let Some(detail) = failures.into_iter().flatten().next() else {
                 return;
             };
@@ -269,6 +277,8 @@ fn assess_failure(
                 "{host} is at {address}, which nobody on the Internet can reach; it was not connected to"
             ),
         ),
+        PolicyFetchFailure::NoRoute(_) => return,
+        PolicyFetchFailure::Certificate if context.is_clock_wrong() => return,
         PolicyFetchFailure::Connect(detail) => {
             (Code::MtaStsConnectFailed, severity, detail.clone())
         }
@@ -301,11 +311,10 @@ fn assess_failure(
             severity,
             format!("https://{host}/.well-known/mta-sts.txt answers HTTP {code}"),
         ),
-        PolicyFetchFailure::TooLarge => (
-            Code::MtaStsTooLarge,
-            severity,
-            "the body is larger than 64 KiB".to_owned(),
-        ),
+        PolicyFetchFailure::TooLarge => {
+            too_large(severity, findings);
+            return;
+        }
         PolicyFetchFailure::Truncated => (
             Code::MtaStsTruncated,
             severity,
@@ -383,7 +392,26 @@ fn assess_response(
         };
         findings.add(Code::MtaStsContentType, severity, "", detail);
     }
-    let reading = policy::parse(&response.body);
+    let domain = context.evidence.domain.as_str();
+    let min_max_age = context.criteria.thresholds.min_max_age;
+    judge_body(
+        &response.body,
+        Some(domain),
+        min_max_age,
+        severity,
+        findings,
+    );
+}
+
+/// Judges the body of a policy, one that is served or one that is about to be: then its domain need not be known.
+pub(super) fn judge_body(
+    body: &[u8],
+    domain: Option<&str>,
+    min_max_age: Duration,
+    severity: Severity,
+    findings: &mut Findings,
+) -> Option<Policy> {
+    let reading = policy::parse(body);
     for defect in &reading.defects {
         let (code, severity) = match defect {
             PolicyDefect::VersionMissing => (Code::MtaStsVersionMissing, severity),
@@ -401,11 +429,23 @@ fn assess_response(
         findings.add(code, severity, "", defect.to_string());
     }
     if let Some(policy) = &reading.policy {
-        assess_policy(context, policy, findings);
+        assess_policy(policy, domain, min_max_age, findings);
     }
+    reading.policy
 }
 
-fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings) {
+/// More than senders read.
+pub(super) fn too_large(severity: Severity, findings: &mut Findings) {
+    let detail = "the body is larger than 64 KiB";
+    findings.add(Code::MtaStsTooLarge, severity, "", detail);
+}
+
+fn assess_policy(
+    policy: &Policy,
+    domain: Option<&str>,
+    min_max_age: Duration,
+    findings: &mut Findings,
+) {
     let max_age = policy.max_age;
     let age = words(i64::from(max_age));
     match policy.mode {
@@ -435,479 +475,31 @@ fn assess_policy(context: &Context<'_>, policy: &Policy, findings: &mut Findings
     let detail = format!(
         "max_age is {max_age} seconds, {age}: whoever blocks the policy host that long gets rid of it"
     );
-    if short(context.criteria.thresholds.min_max_age) {
+    if short(min_max_age) {
         findings.add(Code::MtaStsMaxAgeShort, Severity::Warning, "", detail);
     } else if max_age < WEEK {
         findings.add(Code::MtaStsMaxAgeShort, Severity::Info, "", detail);
     }
     for pattern in policy.mx.iter().take(PATTERNS_NAMED) {
-        let wide = pattern.wildcard_domain().is_some_and(|domain| {
-            !domain.contains('.') || domain == context.evidence.domain.as_str()
-        });
-        if wide {
-            findings.add(
-                Code::MtaStsPatternWide,
-                Severity::Info,
-                pattern.to_string(),
-                "whoever can get a certificate for any host in there can play an MX",
-            );
-        }
+        let Some(covered) = pattern.wildcard_domain() else {
+            continue;
+        };
+        // RFC 8461 §10.4: whoever gets a certificate for a name in there can play an MX.
+        let who = if is_public_suffix(covered) {
+            format!("{covered} is a public suffix: anybody who registers a name below it")
+        } else if Some(covered) == domain {
+            "whoever can get a certificate for any host of the domain".to_owned()
+        } else {
+            continue;
+        };
+        findings.add(
+            Code::MtaStsPatternWide,
+            Severity::Info,
+            about_pattern(pattern),
+            format!("{who} can play an MX"),
+        );
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::assess::testing::Case;
-    use crate::assess::testing::Change;
-    use crate::assess::testing::WORLD;
-    use crate::assess::testing::check_rows;
-    use crate::assess::testing::fail;
-    use crate::evidence::dns::FailureKind;
-    use crate::evidence::mta_sts::FetchPhase;
-    use crate::evidence::tls::Chain;
-    use crate::protocol::pkix::testing::Server;
-    use crate::protocol::pkix::testing::in_days;
-    use crate::protocol::pkix::testing::vectors;
-    use serde_json::Value;
-
-    #[test]
-    #[expect(clippy::too_many_lines, reason = "a table")]
-    fn says_what_is_wrong_with_the_policy() {
-        use Code as C;
-        use PolicyFetchFailure as F;
-        use Severity as S;
-        check_rows(&[
-            (
-                "look-up fails",
-                host_lookup_fails,
-                C::MtaStsHostLookupFailed,
-                S::Critical,
-            ),
-            (
-                "no address",
-                |c| c.policy_fails(F::NoAddress),
-                C::MtaStsHostNoAddress,
-                S::Critical,
-            ),
-            (
-                "refused",
-                |c| c.policy_fails(F::Connect("refused".into())),
-                C::MtaStsConnectFailed,
-                S::Critical,
-            ),
-            (
-                "private address",
-                |c| c.policy_fails(F::SpecialUseAddress("10.0.0.1".into())),
-                C::MtaStsConnectFailed,
-                S::Critical,
-            ),
-            (
-                "slow, and we were impatient",
-                |c| c.policy_fails(F::Timeout(FetchPhase::Connect)),
-                C::MtaStsTimeout,
-                S::Warning,
-            ),
-            (
-                "slow",
-                |c| {
-                    c.fetch().allowed_seconds = 60;
-                    c.policy_fails(F::Timeout(FetchPhase::Transfer));
-                },
-                C::MtaStsTimeout,
-                S::Critical,
-            ),
-            (
-                "TLS",
-                |c| c.policy_fails(F::Tls("alert".into())),
-                C::MtaStsTlsFailed,
-                S::Critical,
-            ),
-            (
-                "redirect",
-                |c| {
-                    c.policy_fails(F::Redirect {
-                        code: 301,
-                        location: None,
-                    });
-                },
-                C::MtaStsHttpRedirect,
-                S::Critical,
-            ),
-            (
-                "404",
-                |c| c.policy_fails(F::Status { code: 404 }),
-                C::MtaStsHttpStatus,
-                S::Critical,
-            ),
-            (
-                "large",
-                |c| c.policy_fails(F::TooLarge),
-                C::MtaStsTooLarge,
-                S::Critical,
-            ),
-            (
-                "cut",
-                |c| c.policy_fails(F::Truncated),
-                C::MtaStsTruncated,
-                S::Critical,
-            ),
-            (
-                "expired",
-                |c| refused(c, "mta-sts.example.com", -1),
-                C::MtaStsCertExpired,
-                S::Critical,
-            ),
-            (
-                "name",
-                |c| refused(c, "www.example.com", 90),
-                C::MtaStsCertNameMismatch,
-                S::Critical,
-            ),
-            (
-                "not yet valid",
-                not_yet_valid,
-                C::MtaStsCertExpired,
-                S::Critical,
-            ),
-            (
-                "look-up fails, but so does everything",
-                |c| {
-                    host_lookup_fails(c);
-                    c.evidence.monitor.resolver_answered = false;
-                },
-                C::MtaStsHostLookupFailed,
-                S::Warning,
-            ),
-            (
-                "self-signed",
-                self_signed,
-                C::MtaStsCertUntrusted,
-                S::Critical,
-            ),
-            (
-                "ends soon",
-                |c| c.fetch().chain = host_chain("mta-sts.example.com", 5),
-                C::MtaStsHostCertExpiring,
-                S::Warning,
-            ),
-            (
-                "HTML",
-                |c| content_type(c, Some("text/html")),
-                C::MtaStsContentType,
-                S::Critical,
-            ),
-            (
-                "no type",
-                |c| content_type(c, None),
-                C::MtaStsContentType,
-                S::Critical,
-            ),
-            (
-                "no version",
-                |c| c.policy("mode: enforce\nmx: mx.example.com\nmax_age: 1209600\n"),
-                C::MtaStsVersionMissing,
-                S::Critical,
-            ),
-            (
-                "version 2",
-                |c| c.policy("version: STSv2\nmode: none\nmax_age: 1\n"),
-                C::MtaStsVersionUnknown,
-                S::Critical,
-            ),
-            (
-                "no mode",
-                |c| c.policy("version: STSv1\nmx: mx.example.com\nmax_age: 1209600\n"),
-                C::MtaStsModeMissing,
-                S::Critical,
-            ),
-            (
-                "odd mode",
-                |c| c.policy("version: STSv1\nmode: on\nmx: mx.example.com\nmax_age: 1209600\n"),
-                C::MtaStsModeUnknown,
-                S::Critical,
-            ),
-            (
-                "no max_age",
-                |c| c.policy("version: STSv1\nmode: none\n"),
-                C::MtaStsMaxAgeMissing,
-                S::Critical,
-            ),
-            (
-                "odd max_age",
-                |c| c.policy("version: STSv1\nmode: none\nmax_age: 1d\n"),
-                C::MtaStsMaxAgeInvalid,
-                S::Critical,
-            ),
-            (
-                "no mx",
-                |c| c.policy("version: STSv1\nmode: enforce\nmax_age: 1209600\n"),
-                C::MtaStsMxMissing,
-                S::Critical,
-            ),
-            (
-                "odd mx",
-                |c| c.policy("version: STSv1\nmode: enforce\nmx: *\nmax_age: 1209600\n"),
-                C::MtaStsMxInvalid,
-                S::Critical,
-            ),
-            (
-                "garbage",
-                |c| c.policy("<html>\n"),
-                C::MtaStsLineMalformed,
-                S::Critical,
-            ),
-            (
-                "garbage, but nobody asks",
-                |c| {
-                    c.mta_sts_records(&["v=STSv1;"]);
-                    c.policy("<html>\n");
-                },
-                C::MtaStsLineMalformed,
-                S::Warning,
-            ),
-            (
-                "blank line",
-                |c| valid(c, "\n", "enforce", 1_209_600),
-                C::MtaStsBlankLine,
-                S::Warning,
-            ),
-            (
-                "twice",
-                |c| valid(c, "max_age: 1\n", "enforce", 1_209_600),
-                C::MtaStsDuplicateField,
-                S::Warning,
-            ),
-            (
-                "an hour",
-                |c| valid(c, "", "enforce", 3_600),
-                C::MtaStsMaxAgeShort,
-                S::Warning,
-            ),
-            (
-                "two days",
-                |c| valid(c, "", "enforce", 172_800),
-                C::MtaStsMaxAgeShort,
-                S::Info,
-            ),
-            (
-                "none for a year",
-                |c| valid(c, "", "none", 31_536_000),
-                C::MtaStsNoneMaxAgeLong,
-                S::Info,
-            ),
-            (
-                "none",
-                |c| valid(c, "", "none", 86_400),
-                C::MtaStsModeNone,
-                S::Info,
-            ),
-            (
-                "testing",
-                |c| valid(c, "", "testing", 1_209_600),
-                C::MtaStsModeTesting,
-                S::Info,
-            ),
-            (
-                "everybody",
-                |c| valid(c, "mx: *.example.com\n", "enforce", 1_209_600),
-                C::MtaStsPatternWide,
-                S::Info,
-            ),
-        ]);
-    }
-
-    fn valid(case: &mut Case, more: &str, mode: &str, max_age: u32) {
-        case.policy(&format!(
-            "version: STSv1\nmode: {mode}\nmx: mx.example.com\nmax_age: {max_age}\n{more}"
-        ));
-        // A blank line that is the last one is the end of the line before it.
-        if more == "\n" {
-            case.policy(&format!(
-                "version: STSv1\n\nmode: {mode}\nmx: mx.example.com\nmax_age: {max_age}\n"
-            ));
-        }
-    }
-
-    fn host_lookup_fails(case: &mut Case) {
-        fail(&mut case.fetch().a);
-        fail(&mut case.fetch().aaaa);
-        case.policy_fails(PolicyFetchFailure::HostLookup);
-    }
-
-    fn content_type(case: &mut Case, value: Option<&str>) {
-        let Ok(response) = &mut case.fetch().outcome else {
-            panic!("the good case has a response")
-        };
-        response.content_type = value.map(str::to_owned);
-    }
-
-    /// Self-signed, so that nobody's root is needed where trust is not the question.
-    fn host_chain(name: &str, days_left: i64) -> Chain {
-        let mut server = Server::named(&[name]);
-        server.not_after = in_days(days_left);
-        Chain(vec![server.self_signed()])
-    }
-
-    fn refused(case: &mut Case, name: &str, days_left: i64) {
-        case.fetch().chain = host_chain(name, days_left);
-        case.policy_fails(PolicyFetchFailure::Certificate);
-    }
-
-    fn not_yet_valid(case: &mut Case) {
-        let mut server = Server::named(&["mta-sts.example.com"]);
-        server.not_before = in_days(1);
-        case.fetch().chain = Chain(vec![server.self_signed()]);
-        case.policy_fails(PolicyFetchFailure::Certificate);
-    }
-
-    fn self_signed(case: &mut Case) {
-        refused(case, "mta-sts.example.com", 90);
-    }
-
-    #[test]
-    fn status_in_one_word() {
-        use MtaStsStatus as S;
-        let rows: [(&str, Change, S, Option<bool>); 9] = [
-            ("all is well", |_| {}, S::Enforce, Some(true)),
-            (
-                "testing",
-                |c| valid(c, "", "testing", 86_400),
-                S::Testing,
-                Some(true),
-            ),
-            (
-                "none",
-                |c| valid(c, "", "none", 86_400),
-                S::None,
-                Some(true),
-            ),
-            ("no record", |c| c.mta_sts_records(&[]), S::Absent, None),
-            (
-                "two records",
-                |c| c.mta_sts_records(&["v=STSv1; id=1;", "v=STSv1; id=2;"]),
-                S::Broken,
-                Some(true),
-            ),
-            (
-                "404",
-                |c| c.policy_fails(PolicyFetchFailure::Status { code: 404 }),
-                S::Broken,
-                Some(false),
-            ),
-            (
-                "slow",
-                |c| c.policy_fails(PolicyFetchFailure::Timeout(FetchPhase::Connect)),
-                S::Unknown,
-                None,
-            ),
-            ("host look-up fails", host_lookup_fails, S::Unknown, None),
-            (
-                "record look-up fails",
-                |c| fail(&mut c.mta_sts().record),
-                S::Unknown,
-                None,
-            ),
-        ];
-        for (why, change, status, valid) in rows {
-            let verdict = Case::with(change).assess().mta_sts.unwrap();
-            assert_eq!(
-                (verdict.status, verdict.policy_valid),
-                (status, valid),
-                "{why}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_we_could_not_look_up_in_time_is_not_said() {
-        let mut case = Case::good();
-        host_lookup_fails(&mut case);
-        for security in [&mut case.fetch().a.security] {
-            if let crate::evidence::dns::Security::Indeterminate(failure) = security {
-                failure.kind = FailureKind::Deadline;
-            }
-        }
-        case.fetch().aaaa = crate::assess::testing::answer(
-            "mta-sts.example.com",
-            crate::evidence::dns::RecordType::Aaaa,
-            crate::evidence::dns::Answer::NoData,
-        );
-        assert!(!case.codes().contains_key(&Code::MtaStsHostLookupFailed));
-    }
-
-    /// What HTTP and certificates decide, as in the vectors.
-    #[test]
-    fn fetches_as_in_the_vectors() {
-        let mut seen = 0;
-        for row in vectors::<Value, Value>("mta_sts_https.json") {
-            let mut case = Case::good();
-            let input = &row.input;
-            let certificate = &input["cert"];
-            let names: Vec<&str> = certificate["dns"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .filter_map(Value::as_str)
-                .collect();
-            let fails = |failure| Some(Err(failure));
-            let outcome = match (
-                input["status"].as_u64(),
-                input["content_length"].as_u64(),
-                input["body_bytes"].as_u64(),
-            ) {
-                _ if input["dns"] == "NXDOMAIN" => fails(PolicyFetchFailure::NoAddress),
-                _ if input["scheme"] == "http" => {
-                    fails(PolicyFetchFailure::Connect("refused".into()))
-                }
-                _ if names != ["mta-sts.example.com"] || certificate["expired"] == true => {
-                    let days_left = if certificate["expired"] == true {
-                        -1
-                    } else {
-                        90
-                    };
-                    refused(&mut case, names[0], days_left);
-                    None
-                }
-                _ if input["seconds"].as_u64() > Some(60) => {
-                    case.fetch().allowed_seconds = 60;
-                    fails(PolicyFetchFailure::Timeout(FetchPhase::Transfer))
-                }
-                (Some(code @ 300..=399), ..) => fails(PolicyFetchFailure::Redirect {
-                    code: u16::try_from(code).unwrap(),
-                    location: None,
-                }),
-                (Some(200), Some(_), Some(_)) => fails(PolicyFetchFailure::Truncated),
-                (Some(200), None, Some(65_537..)) => fails(PolicyFetchFailure::TooLarge),
-                (Some(200), None, Some(0)) => {
-                    case.policy("");
-                    None
-                }
-                (Some(200), ..) => {
-                    content_type(&mut case, input["content_type"].as_str());
-                    None
-                }
-                (Some(code), ..) => fails(PolicyFetchFailure::Status {
-                    code: u16::try_from(code).unwrap(),
-                }),
-                (None, ..) => panic!("{}: no status", row.id),
-            };
-            if let Some(outcome) = outcome {
-                case.fetch().outcome = outcome;
-            }
-            let fetched = case.assess().mta_sts.unwrap().policy_valid == Some(true);
-            assert_eq!(row.expected["fetched"], fetched, "{}", row.id);
-            if let Some(finding) = row.expected["finding"].as_str() {
-                let code = Code::parse(finding).unwrap();
-                assert!(
-                    case.codes().contains_key(&code),
-                    "{}: {finding} is missing",
-                    row.id
-                );
-            }
-            seen += 1;
-        }
-        assert!(seen > 25, "{seen} vectors");
-        assert!(!WORLD.roots().is_empty());
-    }
-}
+mod tests;

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use crate::assess::Context;
 use crate::assess::Findings;
+use crate::assess::advice::mx_line;
+use crate::assess::advice::null_mx_line;
 use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::MxFact;
-use crate::assess::sayable_failure;
 use crate::closed_set::closed_set;
 use crate::domain_name::MxHost;
 use crate::evidence::dns::Answer;
@@ -49,6 +50,7 @@ const LITERALS_NAMED: usize = 20;
 /// Judges MX and addresses.
 pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus {
     let routing = &context.evidence.routing;
+    let domain = &context.evidence.domain;
     let status = status(&routing.mx, &routing.hosts);
     match status {
         MxStatus::NxDomain => {
@@ -59,27 +61,41 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
                 "DNS says NXDOMAIN: there is no such domain",
             );
         }
-        MxStatus::Implicit => findings.add(
+        MxStatus::Implicit => findings.add_advised(
             Code::MxMissing,
             Severity::Warning,
             "",
             "no MX record: senders use the addresses of the domain itself",
+            format!(
+                "Publish {}; or, if the domain takes no mail, {}",
+                mx_line(domain, 10, domain.as_str()),
+                null_mx_line(domain)
+            ),
         ),
         MxStatus::Unknown => {
             let unanswered = routing.mx.answer == Answer::Unknown;
-            if let Some(failure) = sayable_failure(&routing.mx).filter(|_| unanswered) {
+            if let Some(failure) = context.sayable_failure(&routing.mx).filter(|_| unanswered) {
                 findings.add(Code::MxLookupFailed, Severity::Warning, "", failure);
             }
         }
         MxStatus::Ok | MxStatus::Null | MxStatus::None | MxStatus::Invalid => {}
     }
     let records = routing.mx.records();
-    if status == MxStatus::Invalid && records.iter().any(|record| record.host.is_root()) {
-        findings.add(
+    let nulls = records.iter().filter(|record| record.host.is_root());
+    // DNS has no order.
+    if let Some(null) = nulls
+        .min_by_key(|record| record.preference)
+        .filter(|_| status == MxStatus::Invalid)
+    {
+        findings.add_advised(
             Code::MxNullWithOthers,
             Severity::Critical,
             "",
             "one MX is \".\" (no mail here) beside others: some senders bounce everything",
+            format!(
+                "Remove {domain}. IN MX {} . if the domain takes mail; if it does not, remove all other MX records.",
+                null.preference
+            ),
         );
     }
     // A hostile zone does not decide how many series there are.
@@ -88,11 +104,15 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
         .filter(|record| record.host.is_address_literal())
         .take(LITERALS_NAMED)
     {
-        findings.add(
+        findings.add_advised(
             Code::MxIsAddressLiteral,
             Severity::Critical,
             record.host.as_str(),
             "an IP address stands where the name of a host must stand",
+            format!(
+                "Give the server a name with this address, as in mail.{domain}, and publish {} instead.",
+                mx_line(domain, record.preference, &format!("mail.{domain}"))
+            ),
         );
     }
     let left = routing
@@ -164,6 +184,7 @@ fn status(mx: &Lookup<MxRecord>, hosts: &[HostEvidence]) -> MxStatus {
 
 fn assess_host(context: &Context<'_>, host: &HostEvidence, left: usize, findings: &mut Findings) {
     let name = host.name.as_str();
+    let domain = &context.evidence.domain;
     // Only what fails for everybody can leave no host.
     let severity = |is_fact: bool| {
         if left == 0 && is_fact {
@@ -172,7 +193,7 @@ fn assess_host(context: &Context<'_>, host: &HostEvidence, left: usize, findings
             Severity::Warning
         }
     };
-    if let Some(failed) = failure_text(&host.a) {
+    if let Some(failed) = failure_text(context, &host.a) {
         findings.add(
             Code::MxHostLookupFailed,
             severity(context.is_fact(&host.a)),
@@ -180,7 +201,7 @@ fn assess_host(context: &Context<'_>, host: &HostEvidence, left: usize, findings
             failed,
         );
     }
-    if let Some(failed) = failure_text(&host.aaaa) {
+    if let Some(failed) = failure_text(context, &host.aaaa) {
         findings.add(
             Code::MxHostLookupFailed,
             severity(context.is_fact(&host.aaaa)),
@@ -194,13 +215,38 @@ fn assess_host(context: &Context<'_>, host: &HostEvidence, left: usize, findings
         } else {
             "this name has neither an A nor an AAAA record"
         };
-        findings.add(Code::MxNoAddress, Severity::Critical, name, detail);
+        let advice = host.preference.map_or_else(
+            || {
+                format!(
+                    "Publish an MX record that names the mail server, as in {}; or, if the domain takes no mail, {}",
+                    mx_line(domain, 10, &format!("mail.{domain}")),
+                    null_mx_line(domain)
+                )
+            },
+            |preference| {
+                format!(
+                    "Publish an A or AAAA record for {name}, or remove {}",
+                    mx_line(domain, preference, name)
+                )
+            },
+        );
+        findings.add_advised(Code::MxNoAddress, Severity::Critical, name, detail, advice);
     }
-    let first_alias = host.a.aliases.first().or(host.aaaa.aliases.first());
+    let aliases = if host.a.aliases.is_empty() {
+        &host.aaaa.aliases
+    } else {
+        &host.a.aliases
+    };
     // RFC 5321 §5.1: the domain itself may be an alias when the MX is implicit; nothing forbids that.
-    if let Some(alias) = first_alias.filter(|_| host.preference.is_some()) {
-        let detail = format!("it is an alias of {}", alias.target);
-        findings.add(Code::MxIsAlias, Severity::Warning, name, detail);
+    if let (Some(first), Some(last), Some(preference)) =
+        (aliases.first(), aliases.last(), host.preference)
+    {
+        let detail = format!("it is an alias of {}", first.target);
+        let advice = format!(
+            "Publish {} instead (if that server's certificate has that name), or give {name} address records of its own.",
+            mx_line(domain, preference, &last.target)
+        );
+        findings.add_advised(Code::MxIsAlias, Severity::Warning, name, detail, advice);
     }
     for address in &host.addresses {
         let about = format!("{name}/{}", address.address);
@@ -227,8 +273,10 @@ fn assess_host(context: &Context<'_>, host: &HostEvidence, left: usize, findings
 }
 
 /// The failure of an address look-up that told nothing.
-fn failure_text<T>(lookup: &Lookup<T>) -> Option<String> {
-    sayable_failure(lookup).filter(|_| matches!(lookup.answer, Answer::Unknown))
+fn failure_text<T>(context: &Context<'_>, lookup: &Lookup<T>) -> Option<String> {
+    context
+        .sayable_failure(lookup)
+        .filter(|_| matches!(lookup.answer, Answer::Unknown))
 }
 
 /// The addresses of a host as senders see them: one family that answers is enough.
@@ -297,7 +345,7 @@ pub(super) fn hosts_named(context: &Context<'_>) -> usize {
 /// Distinct hosts that senders may be sent to: what `mailtls_mx_hosts` counts.
 pub(super) fn distinct_hosts(context: &Context<'_>) -> usize {
     let routing = &context.evidence.routing;
-    routing.hosts.len() + routing.hosts_over_limit
+    routing.hosts.len().saturating_add(routing.hosts_over_limit)
 }
 
 /// The lowest preference of each host, of at most as many as are looked at; those looked at are the best ones.
@@ -317,272 +365,4 @@ pub(super) fn preferences(records: &[MxRecord], most: usize) -> Vec<(MxHost, u16
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::assess::testing::Case;
-    use crate::assess::testing::Change;
-    use crate::assess::testing::add_address;
-    use crate::assess::testing::check_rows;
-    use crate::assess::testing::fail;
-    use crate::assess::testing::host;
-    use crate::assess::testing::mx;
-    use crate::evidence::dns::Alias;
-    use crate::protocol::pkix::testing::vectors;
-    use serde_json::Value;
-
-    #[test]
-    fn says_what_is_wrong_with_routing() {
-        check_rows(&[
-            (
-                "MX fails",
-                |c| fail(c.mx()),
-                Code::MxLookupFailed,
-                Severity::Warning,
-            ),
-            (
-                "NXDOMAIN",
-                |c| c.mx().answer = Answer::NxDomain,
-                Code::MxDomainNotFound,
-                Severity::Critical,
-            ),
-            ("implicit", implicit, Code::MxMissing, Severity::Warning),
-            (
-                "no address",
-                no_address,
-                Code::MxNoAddress,
-                Severity::Critical,
-            ),
-            (
-                "A fails, one host",
-                |c| fail(&mut c.host().a),
-                Code::MxHostLookupFailed,
-                Severity::Critical,
-            ),
-            (
-                "AAAA fails, A answers",
-                |c| fail(&mut c.host().aaaa),
-                Code::MxHostLookupFailed,
-                Severity::Warning,
-            ),
-            (
-                "A fails, but so does everything",
-                |c| {
-                    fail(&mut c.host().a);
-                    c.evidence.monitor.resolver_answered = false;
-                },
-                Code::MxHostLookupFailed,
-                Severity::Warning,
-            ),
-            (
-                "A fails, another host is left",
-                |c| {
-                    c.add_backup();
-                    fail(&mut c.host().a);
-                },
-                Code::MxHostLookupFailed,
-                Severity::Warning,
-            ),
-            (
-                "\".\" beside a host",
-                |c| c.mx().answer = Answer::Data(vec![mx(0, "."), mx(10, "mx.example.com")]),
-                Code::MxNullWithOthers,
-                Severity::Critical,
-            ),
-            (
-                "address as name",
-                |c| c.mx().answer = Answer::Data(vec![mx(10, "192.0.2.1.")]),
-                Code::MxIsAddressLiteral,
-                Severity::Critical,
-            ),
-            (
-                "alias",
-                |c| c.host().a.aliases = vec![alias()],
-                Code::MxIsAlias,
-                Severity::Warning,
-            ),
-            (
-                "special use",
-                |c| {
-                    c.host().addresses[0].smtp =
-                        SmtpEvidence::NotAttempted(NotAttempted::SpecialUse);
-                },
-                Code::MxSpecialUseAddress,
-                Severity::Critical,
-            ),
-            (
-                "hosts over the limit",
-                |c| c.evidence.routing.hosts_over_limit = 5,
-                Code::MxTooMany,
-                Severity::Warning,
-            ),
-            (
-                "addresses over the limit",
-                |c| {
-                    add_address(c.host());
-                    c.host().addresses[1].smtp =
-                        SmtpEvidence::NotAttempted(NotAttempted::OverLimit);
-                },
-                Code::MxTooMany,
-                Severity::Warning,
-            ),
-        ]);
-    }
-
-    fn implicit(case: &mut Case) {
-        case.mx().answer = Answer::NoData;
-        let mut only = host(0, "example.com");
-        only.preference = None;
-        case.evidence.routing.hosts = vec![only];
-    }
-
-    fn no_address(case: &mut Case) {
-        case.host().a.answer = Answer::NxDomain;
-        case.host().aaaa.answer = Answer::NxDomain;
-        case.host().addresses.clear();
-    }
-
-    fn alias() -> Alias {
-        Alias {
-            owner: "mx.example.com".to_owned(),
-            target: "real.example.com".to_owned(),
-            status: DnssecStatus::Secure,
-        }
-    }
-
-    #[test]
-    fn status_in_one_word() {
-        let null = |c: &mut Case| {
-            c.mx().answer = Answer::Data(vec![mx(0, ".")]);
-            c.evidence.routing.hosts.clear();
-        };
-        let neither = |c: &mut Case| {
-            implicit(c);
-            no_address(c);
-        };
-        let dark = |c: &mut Case| {
-            implicit(c);
-            fail(&mut c.host().a);
-            fail(&mut c.host().aaaa);
-        };
-        let rows: [(&str, Change, MxStatus); 8] = [
-            ("MX records", |_| {}, MxStatus::Ok),
-            ("no MX, an address", implicit, MxStatus::Implicit),
-            ("no MX, no address", neither, MxStatus::None),
-            ("no MX, addresses not known", dark, MxStatus::Unknown),
-            ("null", null, MxStatus::Null),
-            (
-                "null beside others",
-                |c| c.mx().answer = Answer::Data(vec![mx(0, "."), mx(10, "a.example")]),
-                MxStatus::Invalid,
-            ),
-            (
-                "NXDOMAIN",
-                |c| c.mx().answer = Answer::NxDomain,
-                MxStatus::NxDomain,
-            ),
-            ("failure", |c| fail(c.mx()), MxStatus::Unknown),
-        ];
-        for (why, change, expected) in rows {
-            assert_eq!(Case::with(change).assess().mx, expected, "{why}");
-        }
-        let twice = Case::with(|c| {
-            c.mx().answer = Answer::Data(vec![mx(0, "."), mx(10, ".")]);
-            c.evidence.routing.hosts.clear();
-        });
-        assert_eq!(twice.assess().mx, MxStatus::Null);
-        assert!(twice.codes().is_empty(), "{:?}", twice.codes());
-        // RFC 7505 §3: no alarm, and no word on anything else.
-        let assessment = Case::with(null).assess();
-        assert!(
-            assessment.findings.is_empty() && assessment.success,
-            "{:?}",
-            assessment.findings
-        );
-        assert!(
-            assessment.delivery.is_none()
-                && assessment.mta_sts.is_none()
-                && assessment.dane.is_none()
-        );
-    }
-
-    /// Status and finding as in the vectors, the hosts being what `observe` makes of the records.
-    #[test]
-    fn as_in_the_vectors() {
-        let rows = vectors::<Value, Value>("mx_routing.json");
-        assert!(rows.len() > 8, "{} vectors", rows.len());
-        for row in rows {
-            let input = &row.input;
-            let mut case = Case::good();
-            let mut records: Vec<MxRecord> = Vec::new();
-            for pair in input["mx"].as_array().into_iter().flatten() {
-                let preference = u16::try_from(pair[0].as_u64().unwrap()).unwrap();
-                records.push(mx(preference, pair[1].as_str().unwrap()));
-            }
-            if let Some(count) = input["mx_count"].as_u64() {
-                records.extend((0..count).map(|n| mx(10, &format!("mx{n}.example"))));
-            }
-            case.evidence.routing.hosts = records
-                .iter()
-                .filter(|record| !record.host.is_root() && !record.host.is_address_literal())
-                .take(20)
-                .map(|record| host(record.preference, record.host.as_str()))
-                .collect();
-            case.evidence.routing.hosts_over_limit = records.len().saturating_sub(20);
-            case.mx().answer = match input["rcode"].as_str() {
-                Some("NXDOMAIN") => Answer::NxDomain,
-                Some("NOERROR") if records.is_empty() => Answer::NoData,
-                Some("NOERROR") => Answer::Data(records),
-                other => panic!("{}: rcode {other:?}", row.id),
-            };
-            if case.mx().answer == Answer::NoData {
-                implicit(&mut case);
-                if input["address"] == false {
-                    no_address(&mut case);
-                }
-            }
-            for host in &mut case.evidence.routing.hosts {
-                let name = host.name.to_string();
-                if input["host_address"][&name] == "servfail" {
-                    fail(&mut host.a);
-                    fail(&mut host.aaaa);
-                }
-                if input["host_address"][&name].is_array() {
-                    host.addresses[0].smtp = SmtpEvidence::NotAttempted(NotAttempted::SpecialUse);
-                }
-                if input["cname"].get(format!("{name}.")).is_some() {
-                    host.a.aliases = vec![alias()];
-                }
-            }
-            assert_eq!(
-                row.expected["status"],
-                case.assess().mx.as_str(),
-                "{}",
-                row.id
-            );
-            if let Some(finding) = row.expected["finding"].as_str() {
-                let codes = case.codes();
-                assert!(
-                    codes.contains_key(&Code::parse(finding).unwrap()),
-                    "{}: no {finding} in {codes:?}",
-                    row.id
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_host_listed_twice_is_one_with_its_lowest_preference() {
-        let records = [
-            mx(20, "MX.example.com."),
-            mx(10, "mx.EXAMPLE.com"),
-            mx(30, "b.example"),
-        ];
-        let expected = [("mx.example.com", 10), ("b.example", 30)];
-        let found = preferences(&records, 20);
-        let found: Vec<(&str, u16)> = found
-            .iter()
-            .map(|(host, preference)| (host.as_str(), *preference))
-            .collect();
-        assert_eq!(found, expected);
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ use crate::assess::delivery::ConnectionFact;
 use crate::assess::delivery::PolicyFact;
 use crate::assess::mx;
 use crate::evidence::mail_routing::HostEvidence;
+use crate::evidence::monitor::Surroundings;
 use crate::evidence::smtp::ProtocolError;
 use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpEvidence;
@@ -24,6 +25,7 @@ use crate::evidence::smtp::SmtpOutcome;
 use crate::evidence::smtp::SmtpSession;
 use crate::finding::Check;
 use crate::finding::Code;
+use crate::finding::Finding;
 use crate::finding::Severity;
 
 /// What one address of an MX host showed.
@@ -84,6 +86,9 @@ pub(super) fn addresses(context: &Context<'_>, host: &HostEvidence) -> Vec<Addre
                 observed(context, host, seen.address, observation)
             }
             SmtpEvidence::NotAttempted(_) => unseen(seen.address, SmtpOutcome::NotAttempted),
+            SmtpEvidence::Unfinished if context.is_our_doing(SmtpOutcome::Timeout) => {
+                unseen(seen.address, SmtpOutcome::NotAttempted)
+            }
             SmtpEvidence::Unfinished => unseen(seen.address, SmtpOutcome::Timeout),
         })
         .collect()
@@ -112,10 +117,7 @@ fn observed(
         return unseen(address, SmtpOutcome::NotAttempted);
     };
     let outcome = session.end.outcome();
-    // What our own blocked port explains says nothing of theirs.
-    if context.evidence.monitor.port25_egress == Some(false)
-        && matches!(outcome, SmtpOutcome::Unreachable | SmtpOutcome::Timeout)
-    {
+    if context.is_our_doing(outcome) {
         return unseen(address, SmtpOutcome::NotAttempted);
     }
     AddressVerdict {
@@ -153,6 +155,32 @@ fn observed(
             .map(|ehlo| ehlo.offers("REQUIRETLS")),
         certificates: certificate::judge_all(context, host.name.as_str(), &observation.sessions),
     }
+}
+
+/// The findings about the monitor itself: these stand with no domain.
+pub(super) fn of_surroundings(known: Surroundings) -> impl Iterator<Item = Finding> {
+    let finding = |code, severity, detail: &str| Finding {
+        code,
+        severity,
+        about: String::new(),
+        detail: detail.to_owned(),
+        advice: None,
+    };
+    let blocked = (known.port25_egress == Some(false)).then(|| {
+        finding(
+            Code::SmtpEgressBlocked,
+            Severity::Critical,
+            "no mail server can be connected to, and other ports can: nothing is known of SMTP, and no domain is blamed for it",
+        )
+    });
+    let no_route = (known.ipv6_route == Some(false)).then(|| {
+        finding(
+            Code::SmtpNoIpv6Route,
+            Severity::Info,
+            "there is no IPv6 route: IPv6 addresses are not looked at, and no domain is blamed for it",
+        )
+    });
+    blocked.into_iter().chain(no_route)
 }
 
 /// Whether somebody is there, be it to say no.
@@ -210,6 +238,17 @@ fn assess_address(
     let Some(session) = address.session() else {
         return;
     };
+    let turned_away = address.observation.iter().find_map(|seen| {
+        let reply = seen.turned_away.as_ref()?;
+        let since = seen.observed_at;
+        Some(format!(
+            "greeted with {reply}; what is known of it is from {since}"
+        ))
+    });
+    if let Some(detail) = turned_away {
+        let code = Code::SmtpThrottled;
+        findings.add(code, Severity::Info, about.clone(), detail);
+    }
     let (code, severity, detail) = match &session.end {
         SessionEnd::Completed | SessionEnd::NoSuchKey => {
             assess_requiretls(host, session, &about, policy, findings);
@@ -318,11 +357,13 @@ fn choice(address: &AddressVerdict) -> Option<&str> {
 
 /// One host, several addresses, several answers.
 fn assess_agreement(host: &HostVerdict, findings: &mut Findings) {
-    let answering: Vec<&AddressVerdict> = host
+    let mut answering: Vec<&AddressVerdict> = host
         .addresses
         .iter()
         .filter(|address| address.reachable == Some(true))
         .collect();
+    // DNS lists them in another order each time.
+    answering.sort_by_key(|address| address.address);
     let Some((first, rest)) = answering.split_first() else {
         return;
     };
@@ -370,6 +411,7 @@ mod tests {
     use crate::assess::testing::WORLD;
     use crate::assess::testing::add_address;
     use crate::assess::testing::check_rows;
+    use crate::assess::testing::observation;
     use crate::assess::testing::session;
     use crate::evidence::mta_sts::PolicyEvidence;
     use crate::evidence::smtp::LegacyTls;
@@ -389,6 +431,32 @@ mod tests {
             version: "TLS 1.0".to_owned(),
             cipher_suite: "TLS_RSA_WITH_AES_128_CBC_SHA".to_owned(),
         })
+    }
+
+    #[test]
+    fn our_own_network_is_nobody_elses_fault() {
+        let surroundings = |port25_egress, ipv6_route| Surroundings {
+            port25_egress,
+            ipv6_route,
+            ..Surroundings::default()
+        };
+        for (known, expected) in [
+            (surroundings(None, None), vec![]),
+            (surroundings(Some(true), Some(true)), vec![]),
+            (
+                surroundings(Some(false), None),
+                vec![(Code::SmtpEgressBlocked, Severity::Critical)],
+            ),
+            (
+                surroundings(None, Some(false)),
+                vec![(Code::SmtpNoIpv6Route, Severity::Info)],
+            ),
+        ] {
+            let said: Vec<(Code, Severity)> = of_surroundings(known)
+                .map(|finding| (finding.code, finding.severity))
+                .collect();
+            assert_eq!(said, expected, "{known:?}");
+        }
     }
 
     #[test]
@@ -428,6 +496,12 @@ mod tests {
             (
                 "421",
                 |c| c.ends(E::Throttled(reply(421))),
+                C::SmtpThrottled,
+                S::Info,
+            ),
+            (
+                "421 after all was seen",
+                |c| observation(c.host()).turned_away = Some(reply(421)),
                 C::SmtpThrottled,
                 S::Info,
             ),
@@ -552,5 +626,22 @@ mod tests {
                 assert!(!codes.contains_key(&code), "{why}: {code}");
             }
         }
+    }
+
+    #[test]
+    fn addresses_that_disagree_are_named_in_one_order() {
+        let mut case = Case::good();
+        add_address(case.host());
+        case.ends(SessionEnd::NoStartTls);
+        let detail = |case: &Case| {
+            let findings = case.assess().findings;
+            let found = findings
+                .into_iter()
+                .find(|finding| finding.code == Code::SmtpAddressesDisagree);
+            found.unwrap().detail
+        };
+        let before = detail(&case);
+        case.host().addresses.reverse();
+        assert_eq!(detail(&case), before);
     }
 }

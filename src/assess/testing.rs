@@ -31,6 +31,7 @@ use crate::evidence::mail_routing::MxRecord;
 use crate::evidence::mail_routing::TlsaEvidence;
 use crate::evidence::mail_routing::TlsaQuestion;
 use crate::evidence::monitor::Monitor;
+use crate::evidence::monitor::Surroundings;
 use crate::evidence::mta_sts::FetchSeconds;
 use crate::evidence::mta_sts::MtaStsEvidence;
 use crate::evidence::mta_sts::PolicyEvidence;
@@ -90,12 +91,14 @@ impl Case {
                 mx: data(DOMAIN, RecordType::Mx, vec![mx(10, HOST)]),
                 hosts: vec![host(10, HOST)],
                 hosts_over_limit: 0,
+                assumed_hosts: Vec::new(),
             },
             mta_sts: Some(MtaStsEvidence {
                 record: data("_mta-sts.example.com", RecordType::Txt, vec![record]),
                 policy: PolicyEvidence::Asked(Box::new(fetch(Ok(response(
                     "version: STSv1\nmode: enforce\nmx: mx.example.com\nmax_age: 1209600\n",
                 ))))),
+                assumed_policy: None,
             }),
             tlsrpt: Some(TlsRptEvidence {
                 record: data("_smtp._tls.example.com", RecordType::Txt, vec![rpt]),
@@ -103,9 +106,7 @@ impl Case {
             history: None,
             monitor: Monitor {
                 resolver_answered: true,
-                port25_egress: None,
-                ipv6_route: None,
-                dnssec_upstream: None,
+                surroundings: Surroundings::default(),
             },
             cost: Cost {
                 seconds: 0.5,
@@ -305,6 +306,7 @@ pub(super) fn host(preference: u16, name: &str) -> HostEvidence {
             }],
             not_asked: None,
             unsigned: None,
+            above: None,
         },
         addresses: vec![AddressEvidence {
             address: ADDRESS,
@@ -315,6 +317,7 @@ pub(super) fn host(preference: u16, name: &str) -> HostEvidence {
                     no_rsa_key(name.as_str()),
                 ],
                 dane_sessions: Vec::new(),
+                turned_away: None,
             })),
         }],
         name,

@@ -1,9 +1,12 @@
 //! check="tlsrpt": the TXT record at `_smtp._tls.<domain>` (RFC 8460 §3).
 
+use std::collections::BTreeSet;
+
 use crate::assess::Context;
 use crate::assess::Findings;
+use crate::assess::advice::tlsrpt_line;
 use crate::assess::mta_sts_record::RecordStatus;
-use crate::assess::sayable_failure;
+use crate::domain_name::DomainName;
 use crate::evidence::dns::Answer;
 use crate::evidence::tlsrpt::TlsRptEvidence;
 use crate::finding::Check;
@@ -14,6 +17,7 @@ use crate::protocol::tlsrpt;
 use crate::protocol::tlsrpt::Defect;
 use crate::protocol::tlsrpt::Endpoint;
 use crate::protocol::tlsrpt::Reading;
+use crate::protocol::txt::TxtRecord;
 
 /// What the record amounts to.
 #[derive(Debug, Clone)]
@@ -46,12 +50,37 @@ pub(super) fn assess(
         lookup.answer != Answer::Unknown || context.is_fact(lookup),
     );
     if lookup.answer == Answer::Unknown {
-        if let Some(failure) = sayable_failure(lookup) {
+        if let Some(failure) = context.sayable_failure(lookup) {
             findings.add(Code::TlsrptLookupFailed, Severity::Warning, "", failure);
         }
         return TlsRptVerdict::of_nothing(RecordStatus::Unknown);
     }
-    match tlsrpt::read(lookup.records()) {
+    judge(
+        lookup.records(),
+        Some(&context.evidence.domain),
+        mode,
+        findings,
+    )
+}
+
+/// Judges the TXT records of the name, those that are published or those that are about to be. The domain,
+/// where it is known, tells what to publish in their place.
+pub(super) fn judge(
+    records: &[TxtRecord],
+    domain: Option<&DomainName>,
+    mode: Option<Mode>,
+    findings: &mut Findings,
+) -> TlsRptVerdict {
+    let fresh = |what: &str| {
+        domain.map(|domain| {
+            format!(
+                "{what} {}, with an address that is read.",
+                tlsrpt_line(domain, &[])
+            )
+        })
+    };
+    let everything = records;
+    match tlsrpt::read(records) {
         Reading::Valid(record) => {
             for doubt in record.doubts {
                 findings.add(
@@ -75,7 +104,13 @@ pub(super) fn assess(
             } else {
                 (Severity::Info, "no TLS-RPT record is published")
             };
-            findings.add(Code::TlsrptRecordAbsent, severity, "", detail);
+            findings.add_maybe_advised(
+                Code::TlsrptRecordAbsent,
+                severity,
+                "",
+                detail,
+                fresh("Publish"),
+            );
             TlsRptVerdict::of_nothing(RecordStatus::Absent)
         }
         Reading::NearMiss(miss) => {
@@ -83,7 +118,13 @@ pub(super) fn assess(
                 "senders do not see the record {:?}: {}",
                 miss.text, miss.why
             );
-            findings.add(Code::TlsrptRecordInvalid, Severity::Warning, "", detail);
+            findings.add_maybe_advised(
+                Code::TlsrptRecordInvalid,
+                Severity::Warning,
+                "",
+                detail,
+                fresh("Publish instead"),
+            );
             TlsRptVerdict::of_nothing(RecordStatus::Invalid)
         }
         Reading::Multiple(records) => {
@@ -91,7 +132,16 @@ pub(super) fn assess(
                 "{} TLS-RPT records: senders take that as none",
                 records.len()
             );
-            findings.add(Code::TlsrptRecordMultiple, Severity::Warning, "", detail);
+            findings.add_maybe_advised(
+                Code::TlsrptRecordMultiple,
+                Severity::Warning,
+                "",
+                detail,
+                domain.map(|domain| {
+                    let line = tlsrpt_line(domain, &endpoints(everything));
+                    format!("Remove them, and publish one record for all addresses: {line}")
+                }),
+            );
             TlsRptVerdict::of_nothing(RecordStatus::Multiple)
         }
         Reading::Invalid { text, defects } => {
@@ -100,16 +150,44 @@ pub(super) fn assess(
                     Defect::Rua(_) => Code::TlsrptRuaInvalid,
                     Defect::Field(_) | Defect::RuaMissing => Code::TlsrptRecordInvalid,
                 };
-                findings.add(
+                findings.add_maybe_advised(
                     code,
                     Severity::Warning,
                     "",
                     format!("{defect}, in {text:?}"),
+                    fresh("Publish instead"),
                 );
             }
             TlsRptVerdict::of_nothing(RecordStatus::Invalid)
         }
     }
+}
+
+/// So many addresses of several records go into the advice.
+const ENDPOINTS_NAMED: usize = 5;
+/// No longer than an address may be.
+const URI_NAMED: usize = 260;
+
+/// Where several records, each read by itself, want reports to go; sorted, since DNS has no order.
+fn endpoints(records: &[TxtRecord]) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    for record in records {
+        let Reading::Valid(record) = tlsrpt::read(std::slice::from_ref(record)) else {
+            continue;
+        };
+        for endpoint in record.rua {
+            if endpoint.uri.len() <= URI_NAMED {
+                found.insert(endpoint.uri);
+            }
+        }
+    }
+    found.into_iter().take(ENDPOINTS_NAMED).collect()
+}
+
+/// A record that is about to be published at `owner`, where no sender asks for it.
+pub(super) fn misplaced(owner: &str, findings: &mut Findings) {
+    let detail = format!("senders ask for the record at _smtp._tls.DOMAIN, not at {owner}");
+    findings.add(Code::TlsrptRecordInvalid, Severity::Warning, "", detail);
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `mailtls-exporter check DOMAIN…`: probes now, and prints what was found.
+//! `mailtls-exporter check DOMAIN…`: probes now, or judges what was recorded, and prints what was found.
 
 use std::collections::HashSet;
 use std::fs;
@@ -7,6 +7,7 @@ use std::io::IsTerminal as _;
 use std::io::Read as _;
 use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::path::Path;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -24,15 +25,24 @@ use crate::cli::Error;
 use crate::cli::Everywhere;
 use crate::cli::Outcome;
 use crate::cli::block_on;
+use crate::cli::recording;
+use crate::cli::recording::Recorder;
 use crate::config::Config;
+use crate::config::Expectations;
 use crate::config::Module;
+use crate::config::listed_names;
 use crate::domain_name::DomainName;
 use crate::domain_name::DomainNameError;
 use crate::finding::Finding;
 use crate::finding::Severity;
+use crate::probe::Assumptions;
+use crate::probe::CannotAssume;
 use crate::probe::Prober;
+use crate::probe::judge_assuming;
+use crate::probe::recording::Form;
 use crate::report;
 use crate::report::Report;
+use crate::report::junit::Junit;
 use crate::report::metrics::exposition::Format;
 
 /// What to check, and how to say it.
@@ -61,6 +71,21 @@ pub(super) struct Flags {
     /// From which severity on the exit code is 1
     #[arg(long, value_name = "SEVERITY", default_value = "critical")]
     fail_on: FailOn,
+
+    /// What if that were published? policy=FILE, mta-sts-record=TEXT, tlsrpt-record=TEXT, cert:MX=CHAIN.pem,
+    /// tlsa:MX=TEXT, mode=enforce or mx=HOST,HOST; the rest is as observed, and what changes is marked. May be given
+    /// several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    assume: Vec<String>,
+
+    /// Record what was observed, for a bug report or for --replay
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
+
+    /// Judge again what --evidence recorded, at the time it was observed and without any network; - is standard input.
+    /// Domains choose from it
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,10 +98,12 @@ enum Output {
     Ndjson,
     /// The metrics of one domain, as /probe exports them
     Prometheus,
+    /// XML for CI systems: a test suite for each domain, a test case for each check
+    Junit,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum FailOn {
+pub(super) enum FailOn {
     /// Some senders refuse, defer or can be downgraded now
     Critical,
     /// It will become critical, or protects less than it says
@@ -116,6 +143,21 @@ pub(super) enum QuestionError {
     Module(String),
     #[error("--output prometheus takes one domain: its metrics do not name the domain")]
     SeveralAsMetrics,
+    #[error("{}: nothing was recorded there about {domain}", name(.file))]
+    NotRecorded { file: PathBuf, domain: DomainName },
+}
+
+/// What comes of one domain.
+type Answer = Result<Report, Missing>;
+
+/// Why there is no report on a domain.
+#[derive(Debug, thiserror::Error)]
+enum Missing {
+    /// A panic.
+    #[error("the probe broke: this is a bug")]
+    Broken,
+    #[error("cannot assume that: {0}")]
+    Assumption(#[from] CannotAssume),
 }
 
 pub(super) fn name(file: &Path) -> String {
@@ -126,12 +168,25 @@ pub(super) fn name(file: &Path) -> String {
     }
 }
 
-/// Probes, prints and sums up.
+/// Probes or replays, prints and sums up.
 pub(super) fn run(everywhere: &Everywhere, flags: &Flags) -> Result<Outcome, Error> {
-    let domains = domains(flags)?;
-    if flags.output == Output::Prometheus && domains.len() > 1 {
-        return Err(QuestionError::SeveralAsMetrics.into());
+    let assumptions = recording::assumptions(&flags.assume)?;
+    match &flags.replay {
+        Some(file) => replay(everywhere, flags, file, &assumptions),
+        None => probe(everywhere, flags, assumptions),
     }
+}
+
+fn probe(
+    everywhere: &Everywhere,
+    flags: &Flags,
+    assumptions: Assumptions,
+) -> Result<Outcome, Error> {
+    let domains = domains(flags)?;
+    if domains.is_empty() {
+        return Err(QuestionError::Nothing.into());
+    }
+    let form = form(&domains, flags);
     let config = everywhere.config()?;
     let questions = domains
         .into_iter()
@@ -139,23 +194,118 @@ pub(super) fn run(everywhere: &Everywhere, flags: &Flags) -> Result<Outcome, Err
         .collect::<Result<Vec<_>, QuestionError>>()?;
     block_on(async {
         let prober = Prober::new(&config, Arc::default())?;
-        let mut printer = Printer::new(flags, questions.len());
-        let mut results = results(prober.clone(), questions, flags);
-        let mut outcomes = Vec::new();
+        let mut results = Results::new(flags, questions.len(), form)?;
+        let mut reports = reports(prober.clone(), questions, Arc::new(assumptions), flags);
         let print = async {
-            while let Some((domain, report)) = results.next().await {
-                outcomes.push(judge(report.as_ref(), flags.fail_on.into()));
-                if written(printer.print(&domain, report.as_ref()))? == Written::NobodyReads {
+            while let Some((domain, report)) = reports.next().await {
+                if results.take(&domain, &report)? == Written::NobodyReads {
                     break;
                 }
             }
-            written(printer.finish())
+            results.finish()
         };
-        let (printed, _) = tokio::join!(print, Box::pin(prober.check_itself()));
-        printed?;
+        let (outcomes, _) = tokio::join!(print, Box::pin(prober.check_itself()));
+        let mut outcomes = outcomes?;
         outcomes.push(about_itself(&prober, flags.fail_on.into()));
         Ok(sum_up(&outcomes))
     })
+}
+
+/// Judges what a file holds; the domains that were named, if any.
+fn replay(
+    everywhere: &Everywhere,
+    flags: &Flags,
+    file: &Path,
+    assumptions: &Assumptions,
+) -> Result<Outcome, Error> {
+    let domains = domains(flags)?;
+    let mut recordings = recording::read(file)?;
+    let recorded = &mut recordings.evidence;
+    for domain in &domains {
+        if recorded.iter().all(|seen| seen.domain != *domain) {
+            return Err(QuestionError::NotRecorded {
+                file: file.to_owned(),
+                domain: domain.clone(),
+            }
+            .into());
+        }
+    }
+    recorded.retain(|seen| domains.is_empty() || domains.contains(&seen.domain));
+    let config = everywhere.config()?;
+    let expectations = Expectations::of(&config.domains);
+    let form = match recordings.evidence.len() {
+        1 if !domains.is_empty() => form(&domains, flags),
+        _ => recordings.form,
+    };
+    let mut results = Results::new(flags, recordings.evidence.len(), form)?;
+    for evidence in recordings.evidence {
+        let domain = evidence.domain.clone();
+        let module = module(&config, &domain, flags.module.as_deref())?;
+        let expect = expectations.get(&domain, &module.name);
+        let judge = || judge_assuming(evidence, assumptions, &module, &config.roots, &expect);
+        let report = match catch_unwind(AssertUnwindSafe(judge)) {
+            Ok(report) => report.map_err(Missing::from),
+            Err(_) => Err(Missing::Broken),
+        };
+        if results.take(&domain, &report)? == Written::NobodyReads {
+            break;
+        }
+    }
+    Ok(sum_up(&results.finish()?))
+}
+
+/// One domain is an object, several and a list of one are a list.
+fn form(domains: &[DomainName], flags: &Flags) -> Form {
+    if domains.len() > 1 || flags.file.is_some() {
+        Form::List
+    } else {
+        Form::Single
+    }
+}
+
+/// Where the reports go.
+struct Results {
+    printer: Printer,
+    recorder: Option<Recorder>,
+    fail_on: Severity,
+    outcomes: Vec<Outcome>,
+}
+
+impl Results {
+    fn new(flags: &Flags, domains: usize, form: Form) -> Result<Self, Error> {
+        if flags.output == Output::Prometheus && domains > 1 {
+            return Err(QuestionError::SeveralAsMetrics.into());
+        }
+        let recorder = flags.evidence.as_deref();
+        Ok(Self {
+            recorder: recorder
+                .map(|file| Recorder::create(file, form))
+                .transpose()?,
+            printer: Printer::new(flags, domains, form),
+            fail_on: flags.fail_on.into(),
+            outcomes: Vec::new(),
+        })
+    }
+
+    /// Whether anybody waits for more.
+    fn take(&mut self, domain: &DomainName, report: &Answer) -> Result<Written, Error> {
+        if let (Some(recorder), Ok(report)) = (&mut self.recorder, report) {
+            recorder.record(report)?;
+        }
+        let judged = report.as_ref().ok();
+        self.outcomes.push(judge(judged, self.fail_on));
+        let written = written(self.printer.print(domain, report.as_ref()))?;
+        Ok(match self.recorder {
+            Some(_) => Written::Out,
+            None => written,
+        })
+    }
+
+    fn finish(mut self) -> Result<Vec<Outcome>, Error> {
+        written(self.printer.finish())?;
+        self.recorder.map_or(Ok(()), Recorder::finish)?;
+        Ok(self.outcomes)
+    }
 }
 
 /// The domains asked about, each once, in the order given.
@@ -181,30 +331,20 @@ fn domains(flags: &Flags) -> Result<Vec<DomainName>, QuestionError> {
         }
         domains.extend(listed);
     }
-    if domains.is_empty() {
-        return Err(QuestionError::Nothing);
-    }
     let mut seen = HashSet::new();
     domains.retain(|domain| seen.insert(domain.clone()));
     Ok(domains)
 }
 
 fn listed(text: &str, file: &Path) -> Result<Vec<DomainName>, QuestionError> {
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let mut domains = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.split('#').next().unwrap_or_default().trim();
-        if line.is_empty() {
-            continue;
-        }
-        let domain = DomainName::parse(line).map_err(|source| QuestionError::Listed {
+    let read = |(line, name)| {
+        DomainName::parse(name).map_err(|source| QuestionError::Listed {
             file: file.to_owned(),
-            line: index + 1,
+            line,
             source,
-        })?;
-        domains.push(domain);
-    }
-    Ok(domains)
+        })
+    };
+    listed_names(text).map(read).collect()
 }
 
 fn module(
@@ -220,24 +360,31 @@ fn module(
         .ok_or_else(|| QuestionError::Module(name.to_owned()))
 }
 
-/// Each domain with its report; none when its probe panicked. In the order asked, but for ndjson.
-fn results(
+/// Each domain with its report, or why there is none. In the order asked, but for ndjson.
+fn reports(
     prober: Prober,
     questions: Vec<(Arc<Module>, DomainName)>,
+    assumptions: Arc<Assumptions>,
     flags: &Flags,
-) -> Pin<Box<dyn Stream<Item = (DomainName, Option<Report>)>>> {
+) -> Pin<Box<dyn Stream<Item = (DomainName, Answer)>>> {
     let probes = stream::iter(questions).map(move |(module, domain)| {
         let prober = prober.clone();
+        let assumptions = Arc::clone(&assumptions);
         Box::pin(async move {
-            let probe = prober.run(&domain, &module, module.timeout);
-            let report = AssertUnwindSafe(probe).catch_unwind().await.ok();
+            let probe = prober.run_assuming(&domain, &module, module.timeout, &assumptions);
+            let report = match AssertUnwindSafe(probe).catch_unwind().await {
+                Ok(report) => report.map_err(Missing::from),
+                Err(_) => Err(Missing::Broken),
+            };
             (domain, report)
         })
     });
     let jobs = usize::from(flags.jobs);
     match flags.output {
         Output::Ndjson => Box::pin(probes.buffer_unordered(jobs)),
-        Output::Text | Output::Json | Output::Prometheus => Box::pin(probes.buffered(jobs)),
+        Output::Text | Output::Json | Output::Prometheus | Output::Junit => {
+            Box::pin(probes.buffered(jobs))
+        }
     }
 }
 
@@ -253,7 +400,8 @@ fn about_itself(prober: &Prober, fail_on: Severity) -> Outcome {
         "mailtls-exporter: something is wrong here, not with the domains:\n{}",
         report::text::render_self(&report)
     );
-    let is_bad = |finding: &Finding| finding.severity >= fail_on;
+    // That there is no IPv6 here is said, and is no failure.
+    let is_bad = |finding: &Finding| finding.severity >= fail_on.max(Severity::Warning);
     if report.findings.iter().any(is_bad) {
         Outcome::NotFine
     } else {
@@ -302,11 +450,13 @@ struct Printer {
     out: anstream::Stdout,
     progress: ProgressBar,
     printed: usize,
-    is_list: bool,
+    form: Form,
+    /// The XML tells the sums first: it is written at the end.
+    junit: Junit,
 }
 
 impl Printer {
-    fn new(flags: &Flags, domains: usize) -> Self {
+    fn new(flags: &Flags, domains: usize, form: Form) -> Self {
         // For one domain, and where nobody looks, there is no bar.
         let progress = if domains > 1 && io::stderr().is_terminal() {
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}")
@@ -321,20 +471,18 @@ impl Printer {
             out: anstream::stdout(),
             progress,
             printed: 0,
-            is_list: domains > 1 || flags.file.is_some(),
+            form,
+            junit: Junit::new(flags.fail_on.into()),
         }
     }
 
-    fn print(&mut self, domain: &DomainName, report: Option<&Report>) -> io::Result<()> {
+    fn print(&mut self, domain: &DomainName, report: Result<&Report, &Missing>) -> io::Result<()> {
         let bar = self.progress.clone();
         bar.set_message(domain.to_string());
         bar.inc(1);
         bar.suspend(|| match report {
-            Some(report) => self.print_report(report),
-            None => writeln!(
-                io::stderr(),
-                "mailtls-exporter: the probe of {domain} broke: this is a bug"
-            ),
+            Ok(report) => self.print_report(report),
+            Err(missing) => writeln!(io::stderr(), "mailtls-exporter: {domain}: {missing}"),
         })
     }
 
@@ -347,10 +495,10 @@ impl Printer {
                 write!(self.out, "{gap}{}", report::text::render(report))?;
             }
             Output::Json => {
-                let before = match (self.is_list, is_first) {
-                    (false, _) => "",
-                    (true, true) => "[\n",
-                    (true, false) => ",\n",
+                let before = match (self.form, is_first) {
+                    (Form::Single, _) => "",
+                    (Form::List, true) => "[\n",
+                    (Form::List, false) => ",\n",
                 };
                 let object = serde_json::to_string_pretty(&report::json::value(report))?;
                 write!(self.out, "{before}{object}")?;
@@ -363,6 +511,7 @@ impl Printer {
                 let metrics = report::metrics::probe::render(report, Format::Text);
                 write!(self.out, "{metrics}")?;
             }
+            Output::Junit => self.junit.add(report),
         }
         self.out.flush()
     }
@@ -370,13 +519,17 @@ impl Printer {
     fn finish(&mut self) -> io::Result<()> {
         self.progress.finish_and_clear();
         if self.output == Output::Json {
-            let end = match (self.is_list, self.printed) {
-                (false, 0) => "",
-                (false, _) => "\n",
-                (true, 0) => "[]\n",
-                (true, _) => "\n]\n",
+            let end = match (self.form, self.printed) {
+                (Form::Single, 0) => "",
+                (Form::Single, _) => "\n",
+                (Form::List, 0) => "[]\n",
+                (Form::List, _) => "\n]\n",
             };
             write!(self.out, "{end}")?;
+        }
+        if self.output == Output::Junit {
+            let document = self.junit.document().map_err(io::Error::other)?;
+            write!(self.out, "{document}")?;
         }
         self.out.flush()
     }

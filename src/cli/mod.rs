@@ -19,14 +19,21 @@ use crate::config::Config;
 use crate::config::DnsServer;
 use crate::config::Error as ConfigError;
 use crate::config::Overrides;
+use crate::probe::AssumptionError;
 use crate::probe::ProberError;
 use crate::serve::Error as ServeError;
 
 mod check;
 mod config;
+mod explain;
+mod healthcheck;
+mod lint;
 mod log;
+mod manual;
+mod recording;
 mod resolve;
 mod serve;
+mod tlsa;
 
 /// Watches the transport security of mail domains: MTA-STS, DANE, DNSSEC, STARTTLS and certificates.
 ///
@@ -48,11 +55,27 @@ enum Command {
     Serve(serve::Flags),
     /// Probe domains now and say what was found
     Check(check::Flags),
+    /// Judge what is about to be published: a policy, its record, a TLS-RPT record, TLSA records
+    Lint(lint::Flags),
     /// Look up one name with its whole chain of trust, link by link
     Resolve(resolve::Flags),
+    /// Print the TLSA records to publish for certificates, chains or keys
+    Tlsa(tlsa::Flags),
+    /// Say what a finding means, how bad it is and for whom, and what to do
+    Explain(explain::Flags),
     /// The configuration
     Config(config::Flags),
+    /// Ask the running exporter whether it is healthy
+    Healthcheck(healthcheck::Flags),
+    /// Print a reference page in Markdown
+    Docs(manual::DocsFlags),
+    /// Print completions for a shell
+    Completions(manual::CompletionFlags),
+    /// Print the manual page: mailtls-exporter man | man -l -
+    Man,
 }
+
+const EVERYWHERE: &str = "For every command";
 
 /// The flags of every command.
 #[expect(
@@ -60,7 +83,7 @@ enum Command {
     reason = "these are help texts, read in terminals"
 )]
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "For every command")]
+#[command(next_help_heading = EVERYWHERE)]
 struct Everywhere {
     /// The configuration; without it the defaults hold
     #[arg(
@@ -162,6 +185,16 @@ enum Error {
     #[error(transparent)]
     Question(#[from] check::QuestionError),
     #[error(transparent)]
+    Assumption(#[from] AssumptionError),
+    #[error(transparent)]
+    Evidence(#[from] recording::FileError),
+    #[error(transparent)]
+    Lint(#[from] lint::LintError),
+    #[error(transparent)]
+    Tlsa(#[from] tlsa::TlsaError),
+    #[error(transparent)]
+    Explain(#[from] explain::ExplainError),
+    #[error(transparent)]
     LookUp(#[from] resolve::LookUpError),
     #[error("cannot probe: {0}")]
     Prober(#[from] ProberError),
@@ -190,8 +223,15 @@ pub fn run() -> ExitCode {
         None => serve::run(&everywhere, arguments.serve),
         Some(Command::Serve(flags)) => serve::run(&everywhere, flags.or(arguments.serve)),
         Some(Command::Check(flags)) => check::run(&everywhere, &flags),
+        Some(Command::Lint(flags)) => lint::run(&everywhere, &flags),
         Some(Command::Resolve(flags)) => resolve::run(&everywhere, flags),
+        Some(Command::Tlsa(flags)) => tlsa::run(&flags),
+        Some(Command::Explain(flags)) => explain::run(&flags),
         Some(Command::Config(flags)) => config::run(&everywhere, &flags),
+        Some(Command::Healthcheck(flags)) => healthcheck::run(flags),
+        Some(Command::Docs(flags)) => manual::docs(&flags),
+        Some(Command::Completions(flags)) => manual::completions(Arguments::command(), &flags),
+        Some(Command::Man) => manual::man(Arguments::command()),
     };
     outcome.map_or_else(|error| complain(&error.to_string()), ExitCode::from)
 }
@@ -208,8 +248,10 @@ fn misplaced_flag(matches: &ArgMatches) -> Option<&'static str> {
 }
 
 fn complain(message: &str) -> ExitCode {
-    // Nobody is left to tell when this fails.
-    let _ = writeln!(io::stderr(), "mailtls-exporter: {message}");
+    for line in message.lines() {
+        // Nobody is left to tell when this fails.
+        let _ = writeln!(io::stderr(), "mailtls-exporter: {line}");
+    }
     Outcome::Unanswered.into()
 }
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
+
 use crate::cli::Error;
 use crate::cli::Everywhere;
 use crate::cli::Outcome;
 use crate::cli::block_on;
 use crate::serve;
+use crate::serve::Lifecycle;
 use crate::serve::ListenAddress;
 use crate::serve::Options;
 
@@ -14,10 +17,15 @@ use crate::serve::Options;
 pub(super) const FLAGS: &[(&str, &str)] = &[
     ("listen", "--web.listen-address"),
     ("timeout_offset", "--timeout-offset"),
+    ("enable_lifecycle", "--web.enable-lifecycle"),
+    ("enable_auto_reload", "--config.enable-auto-reload"),
+    ("auto_reload_interval", "--config.auto-reload-interval"),
 ];
 
-const DEFAULT_PORT: u16 = 10064;
+pub(super) const DEFAULT_PORT: u16 = 10064;
 const DEFAULT_TIMEOUT_OFFSET: Duration = Duration::from_millis(500);
+/// As in Prometheus.
+const DEFAULT_AUTO_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How to serve.
 #[derive(Debug, clap::Args)]
@@ -39,6 +47,31 @@ pub(super) struct Flags {
         value_parser = seconds
     )]
     timeout_offset: Option<Duration>,
+
+    /// Let POST /-/reload read the configuration anew; SIGHUP always does
+    #[arg(
+        long = "web.enable-lifecycle",
+        env = "MAILTLS_WEB_ENABLE_LIFECYCLE",
+        value_parser = FalseyValueParser::new()
+    )]
+    enable_lifecycle: bool,
+
+    /// Read the configuration anew when it, or a file that it names, has changed
+    #[arg(
+        long = "config.enable-auto-reload",
+        env = "MAILTLS_CONFIG_ENABLE_AUTO_RELOAD",
+        value_parser = FalseyValueParser::new()
+    )]
+    enable_auto_reload: bool,
+
+    /// How often to look for such a change [default: 30s]
+    #[arg(
+        long = "config.auto-reload-interval",
+        env = "MAILTLS_CONFIG_AUTO_RELOAD_INTERVAL",
+        value_name = "DURATION",
+        value_parser = interval
+    )]
+    auto_reload_interval: Option<Duration>,
 }
 
 impl Flags {
@@ -51,6 +84,9 @@ impl Flags {
                 self.listen
             },
             timeout_offset: self.timeout_offset.or(others.timeout_offset),
+            enable_lifecycle: self.enable_lifecycle || others.enable_lifecycle,
+            enable_auto_reload: self.enable_auto_reload || others.enable_auto_reload,
+            auto_reload_interval: self.auto_reload_interval.or(others.auto_reload_interval),
         }
     }
 
@@ -63,6 +99,15 @@ impl Flags {
                 self.listen
             },
             timeout_offset: self.timeout_offset.unwrap_or(DEFAULT_TIMEOUT_OFFSET),
+            lifecycle: if self.enable_lifecycle {
+                Lifecycle::ByPost
+            } else {
+                Lifecycle::BySignal
+            },
+            auto_reload: self.enable_auto_reload.then(|| {
+                self.auto_reload_interval
+                    .unwrap_or(DEFAULT_AUTO_RELOAD_INTERVAL)
+            }),
         }
     }
 }
@@ -74,6 +119,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .or_else(|| humantime::parse_duration(text).ok())
         .ok_or_else(|| "write 0.5 or 500ms".to_owned())
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text).ok();
+    interval
+        .filter(|interval| !interval.is_zero())
+        .ok_or_else(|| "write 30s or 5m".to_owned())
 }
 
 /// Serves until it is told to stop.

@@ -10,7 +10,9 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::Deserialize;
 use serde::Deserializer;
-use serde::de::DeserializeSeed;
+use serde::de::DeserializeOwned;
+use serde::de::DeserializeSeed as _;
+use serde::de::IgnoredAny;
 use serde::de::Unexpected;
 use serde::de::Visitor;
 
@@ -21,8 +23,9 @@ use crate::config::SpecialUse;
 use crate::config::expect::Requirement;
 use crate::config::expect::TlsVersion;
 use crate::config::nearest;
+use crate::config::passing::REPEATED;
+use crate::config::passing::Reading;
 use crate::config::place::Path;
-use crate::config::place::REPEATED;
 use crate::config::place::Walk;
 use crate::evidence::Detail;
 use crate::evidence::Stage;
@@ -313,29 +316,25 @@ impl<T> Visitor<'_> for InText<T> {
 pub(super) struct Refusal {
     /// Counted from 1.
     pub(super) line: Option<usize>,
-    /// The key, as [`Path`] prints it; empty at the top.
-    pub(super) key: String,
+    /// Empty where no key can be told.
+    pub(super) path: Path,
     pub(super) problem: Problem,
 }
 
-/// Reads the text of a file; an empty one is all defaults.
-pub(super) fn parse(text: &str) -> Result<File, Refusal> {
+/// Reads the text of a file as if nothing stood at the paths in `left_out`; an empty one is all defaults.
+pub(super) fn parse<T: Default + DeserializeOwned>(
+    text: &str,
+    left_out: &[Path],
+) -> Result<T, Refusal> {
     // To serde_yaml comments alone are no document.
     let mut lines = text.lines().map(str::trim);
     if lines.all(|line| line.is_empty() || line.starts_with('#') || line == "---") {
-        return Ok(File::default());
+        return Ok(T::default());
     }
-    // serde_yaml lets the last one of a repeated key win without a word.
-    Walk::everywhere()
-        .deserialize(serde_yaml::Deserializer::from_str(text))
-        .map_err(|error| match refusal(&error) {
-            repeated @ Refusal {
-                problem: Problem::RepeatedKey,
-                ..
-            } => repeated,
-            other => not_yaml(other.line, &error),
-        })?;
-    serde_yaml::from_str(text).map_err(|error| refusal(&error))
+    serde_yaml::from_str::<IgnoredAny>(text).map_err(|error| not_yaml(&error))?;
+    let reading = Reading::without(left_out);
+    T::deserialize(reading.of(serde_yaml::Deserializer::from_str(text)))
+        .map_err(|error| refusal(text, &error, reading.place()))
 }
 
 /// The line of a key or item, counted from 1; none where the file does not have it.
@@ -345,48 +344,49 @@ pub(super) fn line_of(text: &str, path: &Path) -> Option<usize> {
 }
 
 /// What serde and `serde_yaml` say, taken apart: ``dns: unknown field `x`, expected one of `a`, `b` at line 1 column 2``.
-fn refusal(error: &serde_yaml::Error) -> Refusal {
-    let text = error.to_string();
-    let line = error.location().map(|location| location.line());
-    let text = text
+fn refusal(text: &str, error: &serde_yaml::Error, path: Path) -> Refusal {
+    let line = line_of(text, &path);
+    let reported = error.location().map(|location| location.line());
+    let said = error.to_string();
+    let said = said
         .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(text, _)| text);
-    let (key, text) = match text.split_once(": ") {
-        Some((key, text)) if !key.contains([' ', '`', '"']) => (key, text),
-        Some(_) | None => ("", text),
+        .map_or(said.as_str(), |(said, _)| said);
+    let said = match said.split_once(": ") {
+        Some((key, said)) if !key.contains([' ', '`', '"']) => said,
+        Some(_) | None => said,
     };
-    let mut quoted = text.split('`').skip(1).step_by(2).map(str::to_owned);
-    let mut below = String::new();
-    let problem = if text.starts_with("unknown field ") {
-        below = quoted.next().unwrap_or_default();
-        let nearest = nearest(&below, quoted);
-        Problem::UnknownKey { nearest }
-    } else if text.starts_with(REPEATED) {
-        below = quoted.next().unwrap_or_default();
-        Problem::RepeatedKey
-    } else if text.starts_with("missing field ") {
-        below = quoted.next().unwrap_or_default();
-        Problem::Value("it is missing".to_owned())
-    } else if text.starts_with("unknown variant ") {
+    let mut quoted = said.split('`').skip(1).step_by(2).map(str::to_owned);
+    let (line, path, problem) = if said.starts_with("unknown field ") {
+        let key = quoted.next().unwrap_or_default();
+        let nearest = nearest(&key, quoted);
+        (line, path, Problem::UnknownKey { nearest })
+    } else if said.starts_with(REPEATED) {
+        // The key is there already; what is wrong stands where the reading stopped.
+        (reported, path, Problem::RepeatedKey)
+    } else if said.starts_with("missing field ") {
+        let key = quoted.next().unwrap_or_default();
+        let problem = Problem::Value("it is missing".to_owned());
+        (line, path.key(&key), problem)
+    } else if said.starts_with("unknown variant ") {
         let found = quoted.next().unwrap_or_default();
-        let known: Vec<String> = quoted.collect();
-        Problem::UnknownWord { found, known }
-    } else if let Some((found, expected)) = wrong_type(text) {
+        let known = quoted.collect();
+        (line, path, Problem::UnknownWord { found, known })
+    } else if let Some((found, expected)) = wrong_type(said) {
         let expected = in_words(expected);
         let found = found.replace('`', "").replace("unit value", "nothing");
-        Problem::Value(format!("expected {expected}, found {found}"))
+        let problem = Problem::Value(format!("expected {expected}, found {found}"));
+        (line, path, problem)
     } else {
-        Problem::Value(text.to_owned())
+        (line, path, Problem::Value(said.to_owned()))
     };
-    let key = [key, &below].into_iter().filter(|part| !part.is_empty());
     Refusal {
-        line,
-        key: key.collect::<Vec<_>>().join("."),
+        line: line.or(reported),
+        path,
         problem,
     }
 }
 
-fn not_yaml(line: Option<usize>, error: &serde_yaml::Error) -> Refusal {
+fn not_yaml(error: &serde_yaml::Error) -> Refusal {
     let mut text = error.to_string();
     if text.contains("more than one document") {
         "a second document begins with its ---; one file is one document".clone_into(&mut text);
@@ -395,8 +395,8 @@ fn not_yaml(line: Option<usize>, error: &serde_yaml::Error) -> Refusal {
         text.push_str("; YAML is indented with blanks, never with tabs");
     }
     Refusal {
-        line,
-        key: String::new(),
+        line: error.location().map(|location| location.line()),
+        path: Path::default(),
         problem: Problem::Syntax(text),
     }
 }
@@ -430,7 +430,7 @@ mod tests {
 
     #[test]
     fn the_example_equals_the_defaults() {
-        let mut example = parse(EXAMPLE).unwrap();
+        let mut example: File = parse(EXAMPLE, &[]).unwrap();
         let module = example.modules.remove("default");
         assert_eq!(module, Some(Module::default()));
         assert_eq!(example, File::default());

@@ -4,6 +4,7 @@
 //! fills in what depends on this host. Whatever is wrong is said with file, line and key; nothing is ever ignored.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use crate::closed_set::closed_set;
 use crate::domain_name::DomainName;
+use crate::domain_name::MxHost;
 use crate::evidence::Detail;
 use crate::evidence::Stage;
 use crate::finding::Code;
@@ -29,14 +31,21 @@ use crate::protocol::pkix::TrustRootsError;
 mod dns_server;
 mod expect;
 mod file;
+mod lists;
+mod load;
+mod passing;
 mod place;
 mod resolve;
+mod sources;
+
+use sources::Sources;
 
 pub use dns_server::DnsServerError;
 pub use expect::Expect;
 pub use expect::Expectations;
 pub use expect::Requirement;
 pub use expect::TlsVersion;
+pub use lists::names as listed_names;
 
 /// Everything the operator can decide.
 #[derive(Debug, Clone)]
@@ -53,10 +62,23 @@ pub struct Config {
     pub limits: Limits,
     /// Modules by name; `default` is always there.
     pub modules: BTreeMap<String, Arc<Module>>,
-    /// Listed domains, in the order written.
+    /// How the exporter looks at itself.
+    pub self_check: SelfCheck,
+    /// Listed domains, in the order written: those of `domains`, then those of `domain_files`.
     pub domains: Vec<Domain>,
+    /// Where in `domains` a name stands first.
+    by_name: HashMap<DomainName, usize>,
     /// Whether `/probe` takes domains that are not listed.
     pub probe_unlisted_domains: bool,
+    origin: Origin,
+}
+
+/// What a configuration was read from.
+#[derive(Debug, Clone, Default)]
+struct Origin {
+    path: Option<PathBuf>,
+    overrides: Overrides,
+    sources: Sources,
 }
 
 impl Config {
@@ -65,25 +87,19 @@ impl Config {
         Self::load(None, &Overrides::default()).expect("the defaults are valid: a test loads them")
     }
 
-    /// Reads and checks the file, if there is one; the overrides win.
+    /// Reads and checks the file, if there is one, and every file that it names; the overrides win.
     pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Self, Error> {
-        let Some(path) = path else {
-            return resolve::resolve(file::File::default(), overrides)
-                .map_err(|wrong| wrong.inside(None));
-        };
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
-            file: path.to_owned(),
-            source,
-        })?;
-        let written = file::parse(&text).map_err(|refusal| Error::Invalid {
-            place: Place {
-                file: path.to_owned(),
-                line: refusal.line,
-                key: refusal.key,
-            },
-            problem: Box::new(refusal.problem),
-        })?;
-        resolve::resolve(written, overrides).map_err(|wrong| wrong.inside(Some((path, &text))))
+        load::load(path, overrides)
+    }
+
+    /// The same again, from where this one came from.
+    pub fn reload(&self) -> Result<Self, Error> {
+        load::load(self.origin.path.as_deref(), &self.origin.overrides)
+    }
+
+    /// Whether any of the files that this was read from has other content now, or is gone.
+    pub fn is_outdated(&self) -> bool {
+        self.origin.sources.have_changed()
     }
 
     /// The module of that name.
@@ -93,7 +109,7 @@ impl Config {
 
     /// The listed domain of that name.
     pub fn listed(&self, domain: &DomainName) -> Option<&Domain> {
-        self.domains.iter().find(|listed| listed.domain == *domain)
+        self.domains.get(*self.by_name.get(domain)?)
     }
 }
 
@@ -120,7 +136,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Something in the file.
-    #[error("{place}: {problem}")]
+    #[error("{place}: {problem}{}", unexpanded(problem))]
     Invalid {
         /// Where.
         place: Place,
@@ -135,6 +151,14 @@ pub enum Error {
         /// What.
         problem: Problem,
     },
+    /// All of these: a line for each.
+    #[error("{}", lines(.0))]
+    Several(Vec<Error>),
+}
+
+fn lines(errors: &[Error]) -> String {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 /// Where in the configuration: prints as `config.yaml:3: dns.timeout`.
@@ -198,6 +222,20 @@ pub enum Problem {
         /// The code that was perhaps meant.
         nearest: Option<String>,
     },
+    /// A value that means something only beside another.
+    #[error("it needs {0}, which names the file")]
+    Needs(&'static str),
+    /// A list of domains: the lines that are of no use, counted from 1.
+    #[error("{} lines of {} are of no use", lines.len(), file.display())]
+    Lines {
+        /// The list.
+        file: PathBuf,
+        /// Line and problem.
+        lines: Vec<(usize, Problem)>,
+    },
+    /// There is more of it than anybody reads.
+    #[error("there are more mistakes: mend these first")]
+    More,
     /// A key that is defined and has no effect in this version.
     #[error("not supported yet")]
     NotSupportedYet,
@@ -236,6 +274,15 @@ pub enum Problem {
     SystemRoots(Option<String>),
 }
 
+/// Who is used to other formats should not have to guess why a value is taken as it stands.
+fn unexpanded(problem: &Problem) -> &'static str {
+    if problem.to_string().contains("${") {
+        "; variables like ${NAME} are not expanded: write the value itself"
+    } else {
+        ""
+    }
+}
+
 fn did_you_mean(nearest: Option<&str>) -> String {
     nearest
         .map(|nearest| format!("; did you mean {nearest}?"))
@@ -255,7 +302,7 @@ fn nearest(mistyped: &str, known: impl IntoIterator<Item = String>) -> Option<St
 }
 
 /// `dns:`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dns {
     /// The upstreams, tried in this order; empty: those of `/etc/resolv.conf`.
     pub servers: Vec<DnsServer>,
@@ -295,7 +342,7 @@ pub enum DnsServer {
 }
 
 /// `smtp:`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Smtp {
     /// Where to connect; TLSA is asked at `_25._tcp` all the same.
     pub port: u16,
@@ -439,6 +486,22 @@ pub struct Thresholds {
     pub dnssec_signature_expiry: Duration,
     /// Shorter `max_age` is a warning.
     pub min_max_age: Duration,
+}
+
+/// `self_check:`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SelfCheck {
+    /// Hosts known to answer on port 25, to tell a blocked port from a domain that is down; each once.
+    pub smtp_hosts: Vec<SmtpHost>,
+}
+
+/// One of `self_check.smtp_hosts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SmtpHost {
+    /// A name, whose addresses DNS tells.
+    Name(MxHost),
+    /// An address, for a check that does without DNS.
+    Address(IpAddr),
 }
 
 /// One of `domains:`.

@@ -1,7 +1,7 @@
 //! Where in a file a key stands: the way to it, and a walk over the document that stops there.
 //!
 //! Formats know the line of what they are reading, and tell it with an error. So the walk reads everything, believes
-//! nothing, and fails on purpose at the place whose line is asked for — and at a key that its mapping already has.
+//! nothing, and fails on purpose at the place whose line is asked for.
 
 use std::fmt;
 
@@ -16,8 +16,9 @@ use serde::de::Visitor;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Path(Vec<Step>);
 
+/// One step on that way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Key(String),
     /// Counted from 0.
     Item(usize),
@@ -42,6 +43,53 @@ impl Path {
     fn then(&self, step: Step) -> Self {
         Self(self.0.iter().cloned().chain([step]).collect())
     }
+
+    /// One step further.
+    pub(super) fn push(&mut self, step: Step) {
+        self.0.push(step);
+    }
+
+    /// One step back; none at the top.
+    pub(super) fn pop(&mut self) -> Option<Step> {
+        self.0.pop()
+    }
+
+    /// A path in a document that was read without `left_out`, as it is with them: items behind one that is not there have a
+    /// lower number than in the file.
+    pub(super) fn with(&self, left_out: &[Self]) -> Self {
+        let mut whole = Self::default();
+        for step in &self.0 {
+            let step = match step {
+                Step::Item(read) => {
+                    let mut gone: Vec<usize> = left_out
+                        .iter()
+                        .filter_map(|path| path.item_of(&whole))
+                        .collect();
+                    gone.sort_unstable();
+                    let index = gone
+                        .into_iter()
+                        .fold(*read, |index, gone| index + usize::from(gone <= index));
+                    Step::Item(index)
+                }
+                Step::Key(_) => step.clone(),
+            };
+            whole.push(step);
+        }
+        whole
+    }
+
+    /// Its number, where this is an item of that list.
+    fn item_of(&self, list: &Self) -> Option<usize> {
+        match self.0.strip_prefix(list.0.as_slice())? {
+            [Step::Item(index)] => Some(*index),
+            _ => None,
+        }
+    }
+
+    /// Whether `other` is this place or lies below it.
+    pub(super) fn holds(&self, other: &Self) -> bool {
+        other.0.starts_with(&self.0)
+    }
 }
 
 impl fmt::Display for Path {
@@ -57,9 +105,6 @@ impl fmt::Display for Path {
     }
 }
 
-/// How the error begins that stops the walk at a repeated key.
-pub(super) const REPEATED: &str = "repeated key";
-
 /// The walk.
 #[derive(Clone, Copy)]
 pub(super) struct Walk<'a> {
@@ -68,11 +113,6 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Looks for a repeated key only.
-    pub(super) const fn everywhere() -> Self {
-        Self { sought: None }
-    }
-
     /// Looks for a place.
     pub(super) fn to(path: &'a Path) -> Self {
         Self {
@@ -113,12 +153,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         self.stop_if_here()?;
-        let mut seen = Vec::new();
-        while let Some((key, below)) = map.next_key_seed(Key {
-            walk: self,
-            seen: &seen,
-        })? {
-            seen.push(key);
+        while let Some(below) = map.next_key_seed(Key(self))? {
             map.next_value_seed(below)?;
         }
         Ok(())
@@ -159,32 +194,56 @@ impl<'de> Visitor<'de> for Walk<'_> {
 }
 
 /// Reads a key, and stops there rather than at its value: what hangs on a key begins on its line.
-struct Key<'a, 'b> {
-    walk: Walk<'a>,
-    seen: &'b [String],
-}
+struct Key<'a>(Walk<'a>);
 
-impl<'de, 'a> DeserializeSeed<'de> for Key<'a, '_> {
-    type Value = (String, Walk<'a>);
+impl<'de, 'a> DeserializeSeed<'de> for Key<'a> {
+    type Value = Walk<'a>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Walk<'a>, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl<'a> Visitor<'_> for Key<'a, '_> {
-    type Value = (String, Walk<'a>);
+impl<'a> Visitor<'_> for Key<'a> {
+    type Value = Walk<'a>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        if self.seen.iter().any(|seen| seen == key) {
-            return Err(E::custom(format!("{REPEATED} `{key}`")));
-        }
-        let below = self.walk.below(&Step::Key(key.to_owned()));
+    fn visit_str<E: Error>(self, key: &str) -> Result<Walk<'a>, E> {
+        let below = self.0.below(&Step::Key(key.to_owned()));
         below.stop_if_here()?;
-        Ok((key.to_owned(), below))
+        Ok(below)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_what_is_not_there() {
+        let list = Path::of("a");
+        let left_out = [
+            list.item(3),
+            list.item(0),
+            list.item(2).key("x"),
+            list.item(4).item(1),
+            Path::of("b").item(0),
+        ];
+        for (why, read, whole) in [
+            ("behind the first", list.item(0), list.item(1)),
+            ("a key in it is gone, not it", list.item(1), list.item(2)),
+            ("behind both", list.item(2), list.item(4)),
+            (
+                "in an item behind both",
+                list.item(2).item(1).key("c"),
+                list.item(4).item(2).key("c"),
+            ),
+            ("another list", Path::of("c").item(0), Path::of("c").item(0)),
+        ] {
+            assert_eq!(read.with(&left_out), whole, "{why}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::Path as FsPath;
@@ -15,21 +16,24 @@ use crate::config::Config;
 use crate::config::Dns;
 use crate::config::DnsServer;
 use crate::config::Domain;
-use crate::config::Error;
 use crate::config::IpVersion;
 use crate::config::Limits;
 use crate::config::Module;
 use crate::config::MtaSts;
+use crate::config::Origin;
 use crate::config::Overrides;
-use crate::config::Place;
 use crate::config::Problem;
+use crate::config::SelfCheck;
 use crate::config::SeverityChange;
 use crate::config::Smtp;
+use crate::config::SmtpHost;
 use crate::config::Thresholds;
 use crate::config::expect;
 use crate::config::file;
+use crate::config::lists;
 use crate::config::nearest;
 use crate::config::place::Path;
+use crate::config::sources::Sources;
 use crate::domain_name::DomainName;
 use crate::evidence::Stage;
 use crate::finding::Code;
@@ -38,75 +42,50 @@ use crate::protocol::dnssec::TrustAnchors;
 use crate::protocol::pkix::TrustRoots;
 
 /// The module that is always there.
-const DEFAULT_MODULE: &str = "default";
+pub(super) const DEFAULT_MODULE: &str = "default";
 
 /// What is wrong, and with which key or flag.
 #[derive(Debug)]
 pub(super) struct Wrong {
-    at: At,
-    problem: Problem,
+    pub(super) at: At,
+    pub(super) problem: Problem,
 }
 
+/// The place of a mistake.
 #[derive(Debug)]
-enum At {
+pub(super) enum At {
     Key(Path),
     Flag(&'static str),
 }
 
-impl Wrong {
-    /// The error, with the line that only the file's text can tell.
-    pub(super) fn inside(self, file: Option<(&FsPath, &str)>) -> Error {
-        let path = match self.at {
-            At::Flag(flag) => {
-                return Error::Flag {
-                    flag,
-                    problem: self.problem,
-                };
-            }
-            At::Key(path) => path,
-        };
-        let (name, line) = match file {
-            Some((name, text)) => (name.to_owned(), file::line_of(text, &path)),
-            None => (PathBuf::from("(defaults)"), None),
-        };
-        Error::Invalid {
-            place: Place {
-                file: name,
-                line,
-                key: path.to_string(),
-            },
-            problem: Box::new(self.problem),
-        }
-    }
-}
+pub(super) const TRUST_ANCHOR_FLAG: &str = "--dns.trust-anchor-file";
+pub(super) const CA_FILE_FLAG: &str = "--tls.ca-file";
 
 /// Checks everything and reads the files that are named.
-pub(super) fn resolve(written: file::File, overrides: &Overrides) -> Result<Config, Wrong> {
+pub(super) fn resolve(
+    written: file::File,
+    overrides: &Overrides,
+    sources: &mut Sources,
+) -> Result<Config, Wrong> {
     let modules = modules(written.modules)?;
-    let domains = domains(&written.domains, &modules)?;
-    require(
-        &Path::of("domain_files"),
-        written.domain_files.is_empty(),
-        || Problem::NotSupportedYet,
-    )?;
-    require(
-        &Path::of("self_check").key("smtp_hosts"),
-        written.self_check.smtp_hosts.is_empty(),
-        || Problem::NotSupportedYet,
-    )?;
+    let mut domains = domains(&written.domains, &modules)?;
+    let by_name = lists::add(&mut domains, &written.domain_files, sources)?;
     Ok(Config {
-        dns: dns(written.dns, overrides)?,
-        roots: Arc::new(roots(&written.tls, overrides)?),
+        dns: dns(&written.dns, overrides, sources)?,
+        roots: Arc::new(roots(&written.tls, overrides, sources)?),
         smtp: smtp(written.smtp)?,
         mta_sts: mta_sts(&written.mta_sts, written.http_client)?,
         limits: limits(&written.limits)?,
+        self_check: self_check(&written.self_check)?,
         modules,
         probe_unlisted_domains: written.probe_unlisted_domains.unwrap_or(domains.is_empty()),
         domains,
+        by_name,
+        origin: Origin::default(),
     })
 }
 
-fn dns(written: file::Dns, overrides: &Overrides) -> Result<Dns, Wrong> {
+fn dns(written: &file::Dns, overrides: &Overrides, sources: &mut Sources) -> Result<Dns, Wrong> {
     let at = Path::of("dns");
     let servers = if overrides.dns_servers.is_empty() {
         let read = |(index, text): (usize, &String)| {
@@ -124,50 +103,58 @@ fn dns(written: file::Dns, overrides: &Overrides) -> Result<Dns, Wrong> {
     };
     Ok(Dns {
         servers,
-        trust_anchors: Arc::new(trust_anchors(written.trust_anchor_file, overrides)?),
+        trust_anchors: Arc::new(trust_anchors(
+            written.trust_anchor_file.as_deref(),
+            overrides,
+            sources,
+        )?),
         timeout: above_zero(&at.key("timeout"), written.timeout)?,
         attempts: within(&at.key("attempts"), written.attempts, 1..=10)?,
         cache_size: written.cache_size.0,
-        cache_max_ttl: written.cache_max_ttl.0,
+        cache_max_ttl: bounded(&at.key("cache_max_ttl"), written.cache_max_ttl)?,
     })
 }
 
-fn trust_anchors(written: Option<String>, overrides: &Overrides) -> Result<TrustAnchors, Wrong> {
+fn trust_anchors(
+    written: Option<&str>,
+    overrides: &Overrides,
+    sources: &mut Sources,
+) -> Result<TrustAnchors, Wrong> {
     let (at, file) = match (&overrides.trust_anchor_file, written) {
-        (Some(file), _) => (At::Flag("--dns.trust-anchor-file"), file.clone()),
-        (None, Some(file)) => (
-            At::Key(Path::of("dns").key("trust_anchor_file")),
-            file.into(),
-        ),
+        (Some(file), _) => (At::Flag(TRUST_ANCHOR_FLAG), file.clone()),
+        (None, Some(file)) => {
+            let at = Path::of("dns").key("trust_anchor_file");
+            (At::Key(at), sources.locate(file))
+        }
         (None, None) => return Ok(TrustAnchors::built_in()),
     };
-    let read = || {
-        let text = std::fs::read_to_string(&file).map_err(|source| Problem::Unreadable {
-            file: file.clone(),
-            source,
-        })?;
-        TrustAnchors::parse(&text).map_err(|source| Problem::TrustAnchors {
-            file: file.clone(),
-            source,
-        })
-    };
-    read().map_err(|problem| Wrong { at, problem })
+    read_trust_anchors(file, sources).map_err(|problem| Wrong { at, problem })
 }
 
-fn roots(written: &file::Tls, overrides: &Overrides) -> Result<TrustRoots, Wrong> {
+fn read_trust_anchors(file: PathBuf, sources: &mut Sources) -> Result<TrustAnchors, Problem> {
+    let text = sources
+        .read_text(&file)
+        .map_err(|source| unreadable(&file, source))?;
+    TrustAnchors::parse(&text).map_err(|source| Problem::TrustAnchors { file, source })
+}
+
+fn roots(
+    written: &file::Tls,
+    overrides: &Overrides,
+    sources: &mut Sources,
+) -> Result<TrustRoots, Wrong> {
     let at = Path::of("tls");
     let own = match (&overrides.ca_file, &written.ca_file) {
-        (Some(file), _) => Some((At::Flag("--tls.ca-file"), file.clone())),
-        (None, Some(file)) => Some((At::Key(at.key("ca_file")), file.into())),
+        (Some(file), _) => Some((At::Flag(CA_FILE_FLAG), file.clone())),
+        (None, Some(file)) => Some((At::Key(at.key("ca_file")), sources.locate(file))),
         (None, None) => None,
     };
     let own = own
-        .map(|(at, file)| read_roots(&file).map_err(|problem| Wrong { at, problem }))
+        .map(|(at, file)| read_roots(file, sources).map_err(|problem| Wrong { at, problem }))
         .transpose()?;
     let mut roots = match (written.roots, &own) {
         (file::RootSource::File, None) => {
-            let needs = "it needs tls.ca_file, which names the file".to_owned();
-            return Err(wrong(&at.key("roots"), Problem::Value(needs)));
+            return Err(wrong(&at.key("roots"), Problem::Needs("tls.ca_file")));
         }
         (file::RootSource::File, Some(_)) => TrustRoots::default(),
         (file::RootSource::Bundled, _) => TrustRoots::bundled(),
@@ -181,15 +168,18 @@ fn roots(written: &file::Tls, overrides: &Overrides) -> Result<TrustRoots, Wrong
     Ok(roots)
 }
 
-fn read_roots(file: &FsPath) -> Result<TrustRoots, Problem> {
-    let text = std::fs::read(file).map_err(|source| Problem::Unreadable {
+fn read_roots(file: PathBuf, sources: &mut Sources) -> Result<TrustRoots, Problem> {
+    let text = sources
+        .read(&file)
+        .map_err(|source| unreadable(&file, source))?;
+    TrustRoots::from_pem(&text).map_err(|source| Problem::TrustRoots { file, source })
+}
+
+pub(super) fn unreadable(file: &FsPath, source: io::Error) -> Problem {
+    Problem::Unreadable {
         file: file.to_owned(),
         source,
-    })?;
-    TrustRoots::from_pem(&text).map_err(|source| Problem::TrustRoots {
-        file: file.to_owned(),
-        source,
-    })
+    }
 }
 
 fn system_roots() -> Result<TrustRoots, Problem> {
@@ -230,7 +220,7 @@ fn smtp(written: file::Smtp) -> Result<Smtp, Wrong> {
         )?,
         key_algorithms: written.key_algorithms,
         session_timeout: above_zero(&at.key("session_timeout"), written.session_timeout)?,
-        reuse: written.reuse.0,
+        reuse: bounded(&at.key("reuse"), written.reuse)?,
     })
 }
 
@@ -315,21 +305,43 @@ fn mta_sts(written: &file::MtaSts, http: file::HttpClient) -> Result<MtaSts, Wro
 
 fn limits(written: &file::Limits) -> Result<Limits, Wrong> {
     let at = Path::of("limits");
-    let bounded = |key: &str, value: usize, most: usize| within(&at.key(key), value, 1..=most);
+    let at_most = |key: &str, value: usize, most: usize| within(&at.key(key), value, 1..=most);
     Ok(Limits {
-        max_concurrent_probes: bounded(
+        max_concurrent_probes: at_most(
             "max_concurrent_probes",
             written.max_concurrent_probes,
             65_536,
         )?,
-        max_mx_hosts: bounded("max_mx_hosts", written.max_mx_hosts, 1_000)?,
-        max_addresses_per_host: bounded(
+        max_mx_hosts: at_most("max_mx_hosts", written.max_mx_hosts, 1_000)?,
+        max_addresses_per_host: at_most(
             "max_addresses_per_host",
             written.max_addresses_per_host,
             1_000,
         )?,
         special_use_addresses: written.special_use_addresses,
     })
+}
+
+fn self_check(written: &file::SelfCheck) -> Result<SelfCheck, Wrong> {
+    let at = Path::of("self_check").key("smtp_hosts");
+    let mut smtp_hosts = Vec::new();
+    for (index, text) in written.smtp_hosts.iter().enumerate() {
+        let host = smtp_host(text).map_err(|problem| wrong(&at.item(index), problem))?;
+        require(&at.item(index), !smtp_hosts.contains(&host), || {
+            Problem::Value(format!("{text} stands there twice"))
+        })?;
+        smtp_hosts.push(host);
+    }
+    Ok(SelfCheck { smtp_hosts })
+}
+
+fn smtp_host(text: &str) -> Result<SmtpHost, Problem> {
+    if let Ok(address) = text.parse() {
+        return Ok(SmtpHost::Address(address));
+    }
+    DomainName::parse(text)
+        .map(|name| SmtpHost::Name(name.as_mx_host()))
+        .map_err(|error| Problem::Value(error.to_string()))
 }
 
 fn modules(
@@ -483,6 +495,10 @@ fn above_zero(at: &Path, written: file::Time) -> Result<Duration, Wrong> {
     require(at, !written.0.is_zero(), || {
         Problem::Value("it must be longer than zero".to_owned())
     })?;
+    bounded(at, written)
+}
+
+fn bounded(at: &Path, written: file::Time) -> Result<Duration, Wrong> {
     require(at, written.0 <= LONGEST, || {
         Problem::Value("it must not be longer than 10 years".to_owned())
     })?;

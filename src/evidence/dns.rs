@@ -102,7 +102,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// The look-up that failed: `DNSKEY example.com`.
     pub asked: String,
-    /// How often it was tried before this was said; delivery.md: one failure is no fact.
+    /// How often it was tried before this was said; delivery.md: one failure is no fact. 0 when it is none because the
+    /// upstream answered nothing else either.
     pub attempts: u32,
     /// What the system or the server said.
     pub detail: String,
@@ -131,6 +132,8 @@ closed_set! {
         Deadline = "deadline",
         /// Our own upstream removes DNSSEC data.
         Stripped = "stripped",
+        /// Our own clock is wrong, by which signatures are judged.
+        Clock = "clock",
     }
 }
 
@@ -204,6 +207,9 @@ pub struct ChainLink {
     /// The signature over the DNSKEY set that the link rests on.
     #[serde(default)]
     pub signature: Option<SignatureLife>,
+    /// Whether the only fault is that a signature has expired or is not valid yet: by our clock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_time: bool,
 }
 
 /// One DS record.
@@ -266,10 +272,43 @@ impl Security {
     }
 }
 
+/// Which trouble of our own makes what is valid look bogus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Our upstream removed what would have proven it.
+    Stripped,
+    /// Our clock is wrong.
+    Clock,
+}
+
+impl Doubt {
+    /// What a look-up fails by then.
+    pub const fn kind(self) -> FailureKind {
+        match self {
+            Self::Stripped => FailureKind::Stripped,
+            Self::Clock => FailureKind::Clock,
+        }
+    }
+}
+
+impl std::fmt::Display for Doubt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Stripped => "the DNS upstream of this monitor removes DNSSEC data",
+            Self::Clock => "the clock of this monitor is wrong",
+        })
+    }
+}
+
 impl FailureKind {
     /// Our own trouble, which says nothing about the domain.
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::Deadline | Self::Stripped)
+        matches!(self, Self::Deadline | Self::Stripped | Self::Clock)
+    }
+
+    /// Nobody said anything, so that it may be the upstream which is away.
+    pub const fn is_silence(self) -> bool {
+        matches!(self, Self::Timeout | Self::Io)
     }
 }
 
@@ -314,17 +353,17 @@ impl<T> Lookup<T> {
         self.security.status()
     }
 
-    /// Takes back what was called bogus, since our upstream removed what would have proven it: not known. What was answered
-    /// stays, for senders that do not validate. Whether there was anything to take back.
-    pub fn doubt(&mut self) -> bool {
+    /// Takes back what was called bogus by a trouble of our own: not known. What was answered stays, for senders that do not
+    /// validate. Whether there was anything to take back.
+    pub fn doubt(&mut self, doubt: Doubt) -> bool {
         let Security::Bogus(cause) = &self.security else {
             return false;
         };
         self.security = Security::Indeterminate(Failure {
-            kind: FailureKind::Stripped,
+            kind: doubt.kind(),
             asked: self.name.clone(),
             attempts: 0,
-            detail: format!("the DNS upstream of this monitor removes DNSSEC data ({cause})"),
+            detail: format!("{doubt} ({cause})"),
         });
         self.signature_expiry = None;
         self.own_signature = None;

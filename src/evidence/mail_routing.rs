@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::closed_set::closed_set;
 use crate::domain_name::MxHost;
+use crate::evidence::dns::Doubt;
 use crate::evidence::dns::Lookup;
 use crate::evidence::smtp::AddressEvidence;
 use crate::protocol::tlsa::TlsaRecord;
@@ -22,6 +23,10 @@ pub struct MailRouting {
     pub hosts: Vec<HostEvidence>,
     /// Distinct hosts that `limits.max_mx_hosts` left out.
     pub hosts_over_limit: usize,
+    /// Hosts that DNS does not name here and that were looked at all the same, since somebody asked what would be if it
+    /// did (`check --assume mx=…`). Nothing is judged by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumed_hosts: Vec<HostEvidence>,
 }
 
 /// One MX record.
@@ -59,6 +64,10 @@ pub struct TlsaEvidence {
     pub not_asked: Option<TlsaNotAsked>,
     /// Asked for `dane_tlsa_insecure` alone: TLSA at a host whose addresses are not signed takes no part in anything.
     pub unsigned: Option<Lookup<TlsaRecord>>,
+    /// `_tcp.<base>`, asked for `dane_denial_broken` alone once signed records were found below it: the name exists, so
+    /// that anything but NXDOMAIN is right.
+    #[serde(default)]
+    pub above: Option<Lookup<TlsaRecord>>,
 }
 
 /// One candidate for the TLSA base domain.
@@ -90,14 +99,15 @@ closed_set! {
 
 impl HostEvidence {
     /// Takes back what was called bogus ([`Lookup::doubt`]); how many look-ups that were.
-    pub fn doubt(&mut self) -> usize {
+    pub fn doubt(&mut self, doubt: Doubt) -> usize {
         let tlsa = &mut self.tlsa;
         if tlsa.not_asked == Some(TlsaNotAsked::AddressBogus) {
             tlsa.not_asked = Some(TlsaNotAsked::AddressFailed);
         }
         let asked = tlsa.asked.iter_mut().map(|question| &mut question.lookup);
-        let tlsa = asked.chain(&mut tlsa.unsigned).map(Lookup::doubt);
-        tlsa.chain([self.a.doubt(), self.aaaa.doubt()])
+        let beside = tlsa.unsigned.iter_mut().chain(&mut tlsa.above);
+        let tlsa = asked.chain(beside).map(|lookup| lookup.doubt(doubt));
+        tlsa.chain([self.a.doubt(doubt), self.aaaa.doubt(doubt)])
             .filter(|&was_bogus| was_bogus)
             .count()
     }

@@ -9,11 +9,13 @@ use crate::clock::UnixTime;
 use crate::closed_set::closed_set;
 use crate::domain_name::DomainName;
 
+pub mod assume;
 pub mod dns;
 pub mod history;
 pub mod mail_routing;
 pub mod monitor;
 pub mod mta_sts;
+pub mod recording;
 pub mod smtp;
 pub mod tls;
 pub mod tlsrpt;

@@ -17,6 +17,10 @@ pub struct MtaStsEvidence {
     pub record: Lookup<TxtRecord>,
     /// The policy.
     pub policy: PolicyEvidence,
+    /// What the policy host told although nothing asks for it, since somebody asked what would be if a record did
+    /// (`check --assume mta-sts-record=…`). Nothing is judged by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assumed_policy: Option<PolicyEvidence>,
 }
 
 /// Fetched, or why it was not asked for.
@@ -68,8 +72,10 @@ pub enum PolicyFetchFailure {
     NoAddress,
     /// Only special-use addresses, which are refused before connecting.
     SpecialUseAddress(String),
-    /// Refused, reset, no route.
+    /// Refused, reset, no route from others to it.
     Connect(String),
+    /// Only addresses that this monitor itself has no route to.
+    NoRoute(String),
     /// Not done in `allowed_seconds`.
     Timeout(FetchPhase),
     /// The handshake failed.

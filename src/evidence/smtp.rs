@@ -47,6 +47,8 @@ closed_set! {
         NoFreeSession = "no_free_session",
         /// The exporter has no route to this family, or its port 25 is blocked.
         OwnTrouble = "own_trouble",
+        /// Other addresses of its network have turned us away, and there is no earlier observation.
+        HeldBack = "held_back",
     }
 }
 
@@ -61,6 +63,9 @@ pub struct SmtpObservation {
     /// Where the TLSA base domain is not the MX host name: the same with that SNI, for DANE alone. Empty when the first
     /// session ended before TLS, which it would under any name.
     pub dane_sessions: Vec<SmtpSession>,
+    /// Set when the address has turned us away since: with this reply. All else is what was seen before, at most an hour ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turned_away: Option<Reply>,
 }
 
 /// One SMTP session.

@@ -24,7 +24,7 @@ pub struct Finding {
     /// How bad here: one of the severities that the catalogue lists for the code, unless the operator says otherwise.
     pub severity: Severity,
     /// What it is about: empty for the domain, `host`, `host/address`, `host/address/key_algorithm`, an owner name with
-    /// its type (`_25._tcp.mx.example.com/TLSA`), `sender=dane`.
+    /// its type (`_25._tcp.mx.example.com/TLSA`, for a zone `example.com/DNSKEY`), `sender=dane`, `pattern=*.example.net`.
     pub about: String,
     /// What was seen, in a sentence.
     pub detail: String,
@@ -93,6 +93,19 @@ closed_set! {
     }
 }
 
+impl Severity {
+    /// What it means, as the tail of a sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Info => "advice: nobody is harmed",
+            Self::Warning => "it will become critical, or protects less than is published",
+            Self::Critical => {
+                "some standards-following senders refuse, defer or can be downgraded now"
+            }
+        }
+    }
+}
+
 closed_set! {
     /// The checks: label value, file in `assess/`, anchor in the docs.
     pub enum Check {
@@ -116,6 +129,42 @@ closed_set! {
         TlsRpt = "tlsrpt",
         /// Conflicts between mechanisms.
         Coordination = "coordination",
+    }
+}
+
+impl Check {
+    /// What it looks at.
+    pub const fn subject(self) -> &'static str {
+        match self {
+            Self::Mx => "mail routing",
+            Self::Dnssec => "DNSSEC",
+            Self::MtaStsRecord => "the MTA-STS record",
+            Self::MtaStsPolicy => "the MTA-STS policy and its host",
+            Self::MtaStsMx => "MX hosts against the policy",
+            Self::Smtp => "SMTP and STARTTLS",
+            Self::Certificate => "the certificates of MX hosts",
+            Self::Dane => "DANE",
+            Self::TlsRpt => "the TLS-RPT record",
+            Self::Coordination => "what the mechanisms make of each other, and what is expected",
+        }
+    }
+
+    /// Whose mail is concerned.
+    pub const fn concerns(self) -> &'static str {
+        match self {
+            Self::Mx => "every sender",
+            Self::Dnssec => "senders that validate DNSSEC, above all those that do DANE",
+            Self::MtaStsRecord | Self::MtaStsPolicy | Self::MtaStsMx => "senders that do MTA-STS",
+            Self::Smtp => {
+                "every sender that would use TLS; those that must have it do not deliver without"
+            }
+            Self::Certificate => {
+                "senders that look at certificates: MTA-STS, and DANE with usage 2; others take any"
+            }
+            Self::Dane => "senders that do DANE",
+            Self::TlsRpt => "nobody's mail: you are not told of failures",
+            Self::Coordination => "the senders that the finding names",
+        }
     }
 }
 

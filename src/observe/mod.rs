@@ -31,20 +31,26 @@ use crate::evidence::Cost;
 use crate::evidence::Evidence;
 use crate::evidence::Phase;
 use crate::evidence::Stage;
+use crate::evidence::assume::Assumptions;
 use crate::evidence::dns::Answer;
+use crate::evidence::dns::ChainLink;
 use crate::evidence::dns::DnssecStatus;
+use crate::evidence::dns::Doubt;
 use crate::evidence::dns::Failure;
 use crate::evidence::dns::FailureKind;
 use crate::evidence::dns::Lookup;
 use crate::evidence::dns::RecordType;
 use crate::evidence::dns::Security;
 use crate::evidence::history::History;
-use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::mail_routing::MailRouting;
 use crate::evidence::monitor::Monitor;
+use crate::evidence::monitor::Surroundings;
 use crate::evidence::mta_sts::MtaStsEvidence;
 use crate::evidence::mta_sts::PolicyEvidence;
 use crate::evidence::mta_sts::PolicyFetch;
+use crate::evidence::mta_sts::PolicyFetchFailure;
+use crate::evidence::smtp::SessionEnd;
+use crate::evidence::smtp::SmtpEvidence;
 use crate::evidence::tlsrpt::TlsRptEvidence;
 use crate::observe::dns::ProbeQueries;
 use crate::observe::dns::Resolver;
@@ -55,6 +61,7 @@ use crate::observe::policy_host::PolicyHostAddresses;
 use crate::observe::routing::NextHops;
 use crate::observe::self_check::Origin;
 use crate::observe::self_check::SelfChecks;
+use crate::observe::self_check::ZoneTime;
 use crate::observe::smtp::sharing::SmtpObserver;
 use crate::protocol::dnssec::Question;
 use crate::protocol::mta_sts::policy;
@@ -80,6 +87,7 @@ mod tests;
 
 /// Looks at domains. Holds what probes share: the resolver with its cache, and the SMTP observations.
 pub struct Observer {
+    dns: config::Dns,
     resolver: Resolver,
     telemetry: Arc<Telemetry>,
     self_checks: SelfChecks,
@@ -123,11 +131,14 @@ impl Observer {
     ) -> Result<Self, ObserverError> {
         let resolver =
             Resolver::with_clock(&config.dns, Arc::clone(&telemetry), Arc::clone(&clock))?;
+        let self_checks = SelfChecks::new(config, resolver.clone(), Arc::clone(&telemetry));
+        let egress = Arc::clone(self_checks.egress());
         Ok(Self {
-            self_checks: SelfChecks::new(resolver.clone(), Arc::clone(&telemetry)),
+            dns: config.dns.clone(),
+            self_checks,
             resolver,
             telemetry: Arc::clone(&telemetry),
-            smtp: SmtpObserver::with_clock(&config.smtp, telemetry, Arc::clone(&clock)),
+            smtp: SmtpObserver::with_clock(&config.smtp, telemetry, Arc::clone(&clock), egress),
             mta_sts: config.mta_sts.clone(),
             special_use: config.limits.special_use_addresses,
             families: config.smtp.families.clone(),
@@ -139,6 +150,29 @@ impl Observer {
                 .time_to_live(POLICY_REMEMBERED)
                 .build(),
         })
+    }
+
+    /// One for this configuration, which shares with this one all that the two agree on: what is remembered stays, and this
+    /// one may go on with what it has under way.
+    pub fn reconfigured(&self, config: &Config) -> Result<Self, ObserverError> {
+        let (telemetry, clock) = (Arc::clone(&self.telemetry), Arc::clone(&self.clock));
+        let mut new = Self::with_clock(config, telemetry, clock)?;
+        let same_upstream =
+            new.dns == self.dns && new.resolver.servers() == self.resolver.servers();
+        if same_upstream {
+            new.resolver = self.resolver.clone();
+        } else {
+            tracing::info!("dns has changed: what it answered is asked for anew");
+        }
+        let resolver = new.resolver.clone();
+        new.self_checks = if same_upstream {
+            self.self_checks.reconfigured(config, resolver)
+        } else {
+            self.self_checks.for_other_upstream(config, resolver)
+        };
+        new.smtp = self.smtp.reconfigured(&config.smtp);
+        new.policies = self.policies.clone();
+        Ok(new)
     }
 
     /// The resolver, for single look-ups.
@@ -159,30 +193,31 @@ impl Observer {
         if lookup.status() == DnssecStatus::Bogus {
             let origin = origin(begin, &queries);
             if self.self_checks.explains(origin).await {
-                self.count_doubts(usize::from(lookup.doubt()));
+                let doubts = usize::from(lookup.doubt(Doubt::Stripped));
+                self.count_doubts(Doubt::Stripped, doubts);
             }
         }
         (lookup, queries.sent())
     }
 
-    /// Whether the upstream hands DNSSEC data on; none while unknown.
-    pub fn dnssec_upstream(&self) -> Option<bool> {
-        self.self_checks.dnssec_upstream()
+    /// What is known of the monitor itself.
+    pub fn surroundings(&self) -> Surroundings {
+        self.self_checks.surroundings()
     }
 
     /// Finds out about the monitor itself.
     pub async fn check_itself(&self) {
-        self.self_checks.run().await;
+        self.self_checks.run(&self.smtp).await;
     }
 
     /// The same again and again, until what is known is something else than `last`.
-    pub async fn check_itself_until_changed(&self, last: Option<bool>) {
-        self.self_checks.wait_for_change(last).await;
+    pub async fn check_itself_until_changed(&self, last: Surroundings) {
+        self.self_checks.wait_for_change(last, &self.smtp).await;
     }
 
-    fn count_doubts(&self, doubts: usize) {
-        let stripped = self.telemetry.dns_failures.of(FailureKind::Stripped);
-        stripped.add(u64::try_from(doubts).unwrap_or(u64::MAX));
+    fn count_doubts(&self, doubt: Doubt, count: usize) {
+        let failures = self.telemetry.dns_failures.of(doubt.kind());
+        failures.add(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     /// Looks at `domain` as `module` says, for at most `timeout`.
@@ -192,17 +227,26 @@ impl Observer {
         module: &Module,
         timeout: Duration,
     ) -> Evidence {
-        self.observe_within(domain, module, timeout, self.caps, None)
-            .await
+        self.observe_within(
+            domain,
+            module,
+            timeout,
+            self.caps,
+            &Assumptions::default(),
+            None,
+        )
+        .await
     }
 
-    /// The same with other bounds on hosts and addresses, and what earlier probes saw.
+    /// The same with other bounds on hosts and addresses, a look at what is only assumed (MX hosts that DNS does not name,
+    /// a policy that no record points to), and what earlier probes saw.
     pub async fn observe_within(
         &self,
         domain: &DomainName,
         module: &Module,
         timeout: Duration,
         caps: Caps,
+        assumptions: &Assumptions,
         history: Option<History>,
     ) -> Evidence {
         let begin = Instant::now();
@@ -211,6 +255,7 @@ impl Observer {
             domain,
             stages: &module.stages,
             caps,
+            assumptions,
             history: history.as_ref(),
             observed_at: (self.clock)(),
             begin,
@@ -218,8 +263,10 @@ impl Observer {
             queries: Arc::default(),
             phases: Phases::default(),
         };
+        self.self_checks.look_for_route();
         let mut learned = Box::pin(probe.run()).await;
         probe.doubt(&mut learned).await;
+        probe.settle_egress(&learned).await;
         let resolver_answered = probe.resolver_answered(&learned).await;
         let end = Instant::now();
         Evidence {
@@ -231,9 +278,7 @@ impl Observer {
             tlsrpt: learned.tlsrpt,
             monitor: Monitor {
                 resolver_answered,
-                port25_egress: None,
-                ipv6_route: None,
-                dnssec_upstream: self.dnssec_upstream(),
+                surroundings: self.surroundings(),
             },
             cost: Cost {
                 seconds: end.duration_since(begin).as_secs_f64(),
@@ -269,6 +314,7 @@ struct Probe<'a> {
     domain: &'a DomainName,
     stages: &'a [Stage],
     caps: Caps,
+    assumptions: &'a Assumptions,
     history: Option<&'a History>,
     observed_at: UnixTime,
     begin: Instant,
@@ -286,10 +332,14 @@ struct Learned {
 impl Learned {
     /// What DNSSEC says of each look-up.
     fn securities(&self) -> impl Iterator<Item = &Security> {
-        let hosts = self.routing.hosts.iter().flat_map(|host| {
+        let routing = &self.routing;
+        let hosts = routing.hosts.iter().chain(&routing.assumed_hosts);
+        let hosts = hosts.flat_map(|host| {
             let tlsa = host.tlsa.asked.iter();
+            let above = host.tlsa.above.iter().map(|lookup| &lookup.security);
             tlsa.map(|question| &question.lookup.security)
                 .chain([&host.a.security, &host.aaaa.security])
+                .chain(above)
         });
         let mta_sts = self.mta_sts.iter().map(|seen| &seen.record.security);
         let tlsrpt = self.tlsrpt.iter().map(|seen| &seen.record.security);
@@ -297,6 +347,32 @@ impl Learned {
             .chain([&self.routing.mx.security])
             .chain(mta_sts)
             .chain(tlsrpt)
+    }
+
+    /// Each link of each chain of trust.
+    fn links(&self) -> impl Iterator<Item = &Arc<ChainLink>> {
+        let hosts = self.routing.hosts.iter().flat_map(|host| {
+            let tlsa = host.tlsa.asked.iter();
+            tlsa.flat_map(|question| &question.lookup.chain)
+                .chain(&host.a.chain)
+        });
+        let mta_sts = self.mta_sts.iter().flat_map(|seen| &seen.record.chain);
+        let tlsrpt = self.tlsrpt.iter().flat_map(|seen| &seen.record.chain);
+        hosts
+            .chain(&self.routing.mx.chain)
+            .chain(mta_sts)
+            .chain(tlsrpt)
+    }
+
+    /// Whether some address could not be connected to.
+    fn has_unreachable(&self) -> bool {
+        let addresses = self.routing.hosts.iter().flat_map(|host| &host.addresses);
+        addresses
+            .filter_map(|address| match &address.smtp {
+                SmtpEvidence::Observed(seen) => seen.sessions.first(),
+                SmtpEvidence::NotAttempted(_) | SmtpEvidence::Unfinished => None,
+            })
+            .any(|session| matches!(session.end, SessionEnd::Unreachable(_)))
     }
 
     /// Whether some look-up told less than it was asked for.
@@ -311,17 +387,25 @@ impl Learned {
     }
 
     /// Takes back what was called bogus ([`Lookup::doubt`]); how many look-ups that were.
-    fn doubt(&mut self) -> usize {
-        let mut doubts: usize = self.routing.hosts.iter_mut().map(HostEvidence::doubt).sum();
-        doubts += usize::from(self.routing.mx.doubt());
+    fn doubt(&mut self, doubt: Doubt) -> usize {
+        let routing = &mut self.routing;
+        let hosts = routing.hosts.iter_mut().chain(&mut routing.assumed_hosts);
+        let mut doubts: usize = hosts.map(|host| host.doubt(doubt)).sum();
+        doubts += usize::from(self.routing.mx.doubt(doubt));
         if let Some(mta_sts) = &mut self.mta_sts {
-            doubts += usize::from(mta_sts.record.doubt());
-            if let PolicyEvidence::Asked(fetch) = &mut mta_sts.policy {
-                doubts += usize::from(fetch.a.doubt()) + usize::from(fetch.aaaa.doubt());
+            doubts += usize::from(mta_sts.record.doubt(doubt));
+            for policy in [&mut mta_sts.policy]
+                .into_iter()
+                .chain(&mut mta_sts.assumed_policy)
+            {
+                if let PolicyEvidence::Asked(fetch) = policy {
+                    doubts +=
+                        usize::from(fetch.a.doubt(doubt)) + usize::from(fetch.aaaa.doubt(doubt));
+                }
             }
         }
         if let Some(tlsrpt) = &mut self.tlsrpt {
-            doubts += usize::from(tlsrpt.record.doubt());
+            doubts += usize::from(tlsrpt.record.doubt(doubt));
         }
         doubts
     }
@@ -329,28 +413,55 @@ impl Learned {
 
 impl Probe<'_> {
     /// Nothing is called bogus because of our own upstream: whoever finds something bogus asks first whether it still hands
-    /// DNSSEC data on, and whoever knows that it does not, whether it does by now.
+    /// DNSSEC data on, and whoever knows that it does not, whether it does by now. Nor because of our own clock.
     async fn doubt(&self, learned: &mut Learned) {
         let observer = self.observer;
-        let is_known_to_strip = observer.dnssec_upstream() == Some(false);
+        // The root, and the zones below it.
+        let is_high = |link: &&Arc<ChainLink>| link.zone == "." || !link.zone.contains('.');
+        for link in learned.links().filter(is_high) {
+            let drift = observer.self_checks.drift();
+            if link.out_of_time {
+                drift.note_zone(&link.zone, ZoneTime::OutOfTime);
+            } else if link.signature.is_some() {
+                drift.note_zone(&link.zone, ZoneTime::InTime);
+            }
+        }
+        if observer.surroundings().clock == Some(false) {
+            observer.count_doubts(Doubt::Clock, learned.doubt(Doubt::Clock));
+        }
+        let is_known_to_strip = observer.surroundings().dnssec_upstream == Some(false);
         if learned.has_bogus() || is_known_to_strip {
             let origin = origin(self.begin, &self.queries);
             let explained = observer.self_checks.explains(origin);
             let explained = timeout_at(self.deadline, explained).await;
             if explained.unwrap_or(is_known_to_strip) {
-                observer.count_doubts(learned.doubt());
+                let doubts = learned.doubt(Doubt::Stripped);
+                observer.count_doubts(Doubt::Stripped, doubts);
             }
         }
     }
 
-    /// Whether the upstream answered anything in this probe. With all else in the cache the failing look-up is the only
-    /// question, so that another one has to be asked: else the verdict on it would hang on what the cache holds.
+    /// Nothing is called unreachable because our own port 25 is blocked: whoever finds something unreachable finds out first.
+    async fn settle_egress(&self, learned: &Learned) {
+        let observer = self.observer;
+        if learned.has_unreachable() {
+            let settled = observer.self_checks.settle_egress(&observer.smtp);
+            // What is not known by the deadline is known to the next probe: who knocks goes on.
+            let _ = timeout_at(self.deadline, Box::pin(settled)).await;
+        }
+    }
+
+    /// Whether the upstream answers, when some look-up failed: asked again at the end, since it may have gone away on the
+    /// way, or nothing else may have been asked, all else being in the cache.
     async fn resolver_answered(&self, learned: &Learned) -> bool {
-        if self.queries.answered() > 0 {
-            return true;
+        let has_answered = self.queries.answered() > 0;
+        if !learned.has_failure() {
+            return has_answered;
         }
         let control = self.observer.resolver.is_answered(&self.queries);
-        learned.has_failure() && timeout_at(self.deadline, control).await.unwrap_or(false)
+        timeout_at(self.deadline, control)
+            .await
+            .unwrap_or(has_answered)
     }
 
     async fn run(&self) -> Learned {
@@ -360,11 +471,13 @@ impl Probe<'_> {
         let mx = self.in_time(name, RecordType::Mx, ask).await;
         self.phases.add(Phase::Mx, begin);
         let hosts = match NextHops::of(self.domain, &mx) {
+            NextHops::NoMail if self.assumptions.mx_hosts().next().is_some() => Vec::new(),
             NextHops::NoMail => {
                 let routing = MailRouting {
                     mx,
                     hosts: Vec::new(),
                     hosts_over_limit: 0,
+                    assumed_hosts: Vec::new(),
                 };
                 return Learned {
                     routing,
@@ -411,7 +524,21 @@ impl Probe<'_> {
                 | RecordReading::NearMiss(_) => self.policy().await,
             },
         };
-        Some(MtaStsEvidence { record, policy })
+        let is_assumed = self.assumptions.wants_policy()
+            && matches!(
+                policy,
+                PolicyEvidence::NotAsked | PolicyEvidence::RecordUnknown
+            );
+        let assumed_policy = if is_assumed {
+            Some(self.policy().await)
+        } else {
+            None
+        };
+        Some(MtaStsEvidence {
+            record,
+            policy,
+            assumed_policy,
+        })
     }
 
     /// Senders that hold a policy go by it whatever the record says, so one that was there is still looked at.
@@ -436,9 +563,13 @@ impl Probe<'_> {
             roots: &self.observer.roots,
             now: self.observed_at,
             deadline: self.deadline,
+            drift: self.observer.self_checks.drift(),
         };
         let fetch: PolicyFetch = policy_host::fetch(self.domain, addresses, settings).await;
         self.phases.add(Phase::MtaStsPolicy, begin);
+        if came_to_connect(&fetch) {
+            self.observer.self_checks.egress().note_other_port();
+        }
         let read = fetch.outcome.as_ref().ok();
         if let Some(policy) = read.and_then(|response| policy::parse(&response.body).policy) {
             let until = self.observed_at.plus(i64::from(policy.max_age));
@@ -494,6 +625,31 @@ impl Probe<'_> {
                 },
             ),
         }
+    }
+}
+
+/// Whether a connection to the policy host came up, whatever became of it.
+fn came_to_connect(fetch: &PolicyFetch) -> bool {
+    match &fetch.outcome {
+        Ok(_)
+        | Err(
+            PolicyFetchFailure::Tls(_)
+            | PolicyFetchFailure::Certificate
+            | PolicyFetchFailure::Redirect { .. }
+            | PolicyFetchFailure::Status { .. }
+            | PolicyFetchFailure::TooLarge
+            | PolicyFetchFailure::Truncated,
+        ) => true,
+        Err(PolicyFetchFailure::Timeout(_) | PolicyFetchFailure::Http(_)) => {
+            fetch.chain.leaf().is_some()
+        }
+        Err(
+            PolicyFetchFailure::HostLookup
+            | PolicyFetchFailure::NoAddress
+            | PolicyFetchFailure::SpecialUseAddress(_)
+            | PolicyFetchFailure::NoRoute(_)
+            | PolicyFetchFailure::Connect(_),
+        ) => false,
     }
 }
 

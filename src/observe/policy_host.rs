@@ -37,9 +37,12 @@ use crate::evidence::mta_sts::PolicyFetchFailure;
 use crate::evidence::mta_sts::PolicyResponse;
 use crate::evidence::tls::Chain;
 use crate::observe::limits::special_use;
+use crate::observe::self_check::Drift;
+use crate::observe::self_check::has_route;
 use crate::observe::tls;
 use crate::observe::tls::Judgement;
 use crate::observe::tls::PolicyHostTls;
+use crate::protocol::mta_sts::policy::MAX_BODY;
 use crate::protocol::pkix::PolicyHostVerdict;
 use crate::protocol::pkix::TrustRoots;
 use crate::protocol::pkix::judge_policy_host;
@@ -73,6 +76,8 @@ pub struct FetchSettings<'a> {
     pub now: UnixTime,
     /// When the probe ends.
     pub deadline: Instant,
+    /// Told of what the host's clock shows.
+    pub(super) drift: &'a Drift,
 }
 
 /// Fetches the policy of `domain`. A fetch takes 60 s at most (RFC 8461 §3.3 suggests a minute), however late the deadline.
@@ -94,7 +99,8 @@ pub async fn fetch(
             let request = Request {
                 host: &host,
                 addresses: usable,
-                settings: settings.mta_sts,
+                settings,
+                begin,
                 allowed: end.duration_since(begin),
             };
             let outcome = match timeout_at(end, Box::pin(request.run(&tls))).await {
@@ -122,9 +128,6 @@ pub async fn fetch(
 }
 
 const LONGEST: Duration = Duration::from_secs(60);
-
-/// RFC 8461 §3.3 lets a sender limit the size of a policy; 64 KiB is the suggestion.
-const LARGEST: usize = 64 * 1024;
 
 /// Addresses of the policy host that are tried.
 const MOST_ADDRESSES: usize = 8;
@@ -165,6 +168,13 @@ fn usable_addresses(
         let texts: Vec<String> = refused.iter().map(IpAddr::to_string).collect();
         return Err(PolicyFetchFailure::SpecialUseAddress(texts.join(", ")));
     }
+    // What we have no way to may be fine for everybody else.
+    let there = |all: &[IpAddr]| all.first().map(IpAddr::to_string).unwrap_or_default();
+    let no_route = PolicyFetchFailure::NoRoute(there(&usable));
+    usable.retain(|&address| has_route(address));
+    if usable.is_empty() {
+        return Err(no_route);
+    }
     // The time is divided among them.
     usable.truncate(MOST_ADDRESSES);
     Ok(usable)
@@ -173,13 +183,14 @@ fn usable_addresses(
 struct Request<'a> {
     host: &'a str,
     addresses: Vec<IpAddr>,
-    settings: &'a MtaSts,
+    settings: FetchSettings<'a>,
+    begin: Instant,
     allowed: Duration,
 }
 
 impl Request<'_> {
     async fn run(self, tls: &PolicyHostTls) -> Result<PolicyResponse, PolicyFetchFailure> {
-        let port = match self.settings.port {
+        let port = match self.settings.mta_sts.port {
             443 => String::new(),
             other => format!(":{other}"),
         };
@@ -190,6 +201,7 @@ impl Request<'_> {
             .and_then(|client| client.get(url).build().map(|request| (client, request)));
         let (client, request) = response.map_err(failed)?;
         let response = client.execute(request).await.map_err(failed)?;
+        self.compare_clocks(&response);
         let status = response.status();
         if status.is_redirection() {
             // RFC 8461 §3.3: HTTP 3xx redirects must not be followed.
@@ -212,6 +224,24 @@ impl Request<'_> {
         Ok(PolicyResponse { content_type, body })
     }
 
+    /// RFC 9110 §6.6.1: when the answer was made; one from a cache is as old as its Age says (RFC 9111 §5.1).
+    fn compare_clocks(&self, response: &Response) {
+        let text = |name| response.headers().get(name)?.to_str().ok();
+        let date = text(header::DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+        let age = text(header::AGE).map_or(Some(0), |age| age.parse::<i64>().ok());
+        let (Some(address), Some(date), Some(age)) = (response.remote_addr(), date, age) else {
+            return;
+        };
+        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        let Ok(date) = date.duration_since(std::time::UNIX_EPOCH).map(seconds) else {
+            return;
+        };
+        let ours = self.settings.now.plus(seconds(self.begin.elapsed()));
+        let theirs = UnixTime(date).plus(age);
+        let drift = self.settings.drift;
+        drift.note_date(address.ip().to_canonical(), ours.until(theirs));
+    }
+
     fn client(&self, tls: &PolicyHostTls) -> Result<Client, reqwest::Error> {
         let mut headers = header::HeaderMap::new();
         let identity = header::HeaderValue::from_static("identity");
@@ -219,7 +249,7 @@ impl Request<'_> {
         let addresses: Vec<SocketAddr> = self
             .addresses
             .iter()
-            .map(|&address| SocketAddr::new(address, self.settings.port))
+            .map(|&address| SocketAddr::new(address, self.settings.mta_sts.port))
             .collect();
         Client::builder()
             .tls_backend_preconfigured(tls.config())
@@ -231,7 +261,7 @@ impl Request<'_> {
             .pool_max_idle_per_host(0)
             // Divided among the addresses, so that one that is silent leaves time for the next.
             .connect_timeout(self.allowed)
-            .user_agent(&self.settings.user_agent)
+            .user_agent(&self.settings.mta_sts.user_agent)
             .default_headers(headers)
             .build()
     }
@@ -252,7 +282,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, PolicyFetchFailure> {
     loop {
         match response.chunk().await {
             Ok(None) => return Ok(body),
-            Ok(Some(chunk)) if chunk.len() > LARGEST - body.len() => {
+            Ok(Some(chunk)) if chunk.len() > MAX_BODY - body.len() => {
                 return Err(PolicyFetchFailure::TooLarge);
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
@@ -404,6 +434,7 @@ mod tests {
                 roots: &self.roots,
                 now: NOW,
                 deadline: Instant::now() + time,
+                drift: &Drift::default(),
             };
             fetch(
                 &DomainName::parse("example.com").unwrap(),

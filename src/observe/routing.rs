@@ -87,14 +87,26 @@ impl Probe<'_> {
     ) -> MailRouting {
         let hosts_over_limit = hosts.len().saturating_sub(self.caps.hosts);
         hosts.truncate(self.caps.hosts);
+        let assumed: Vec<MxHost> = self.assumptions.mx_hosts().cloned().collect();
+        let assumed = assumed
+            .into_iter()
+            .filter(|name| hosts.iter().all(|(known, _)| known != name))
+            .map(|name| (name, None))
+            .collect();
+        let (hosts, assumed_hosts) = tokio::join!(self.hosts(hosts), self.hosts(assumed));
+        MailRouting {
+            mx,
+            hosts,
+            hosts_over_limit,
+            assumed_hosts,
+        }
+    }
+
+    async fn hosts(&self, hosts: Vec<(MxHost, Option<u16>)>) -> Vec<HostEvidence> {
         let looks = hosts
             .into_iter()
             .map(|(name, preference)| Box::pin(self.host(name, preference)));
-        MailRouting {
-            mx,
-            hosts: join_all(looks).await,
-            hosts_over_limit,
-        }
+        join_all(looks).await
     }
 
     async fn host(&self, name: MxHost, preference: Option<u16>) -> HostEvidence {
@@ -107,11 +119,16 @@ impl Probe<'_> {
         } else {
             Err(TlsaNotAsked::Disabled)
         };
-        let tlsa = self.tlsa_of(candidates).await;
+        let mut tlsa = self.tlsa_of(candidates).await;
 
         let v4 = a.records().iter().copied().map(IpAddr::V4);
         let v6 = aaaa.records().iter().copied().map(IpAddr::V6);
-        let addresses = self.addresses(&name, v4.chain(v6), &tlsa).await;
+        // Nothing waits for what is asked above TLSA.
+        let (addresses, above) = tokio::join!(
+            Box::pin(self.addresses(&name, v4.chain(v6), &tlsa)),
+            Box::pin(self.above_tlsa(&tlsa))
+        );
+        tlsa.above = above;
         HostEvidence {
             name,
             preference,
@@ -144,7 +161,17 @@ impl Probe<'_> {
             asked,
             not_asked,
             unsigned: None,
+            above: None,
         }
+    }
+
+    /// The name above signed TLSA records (RFC 8020 §2). Servers that deny it hide them from resolvers that believe it.
+    async fn above_tlsa(&self, tlsa: &TlsaEvidence) -> Option<Lookup<TlsaRecord>> {
+        let TlsaQuestion { base, lookup } = tlsa.decisive()?;
+        if lookup.status() != DnssecStatus::Secure || lookup.records().is_empty() {
+            return None;
+        }
+        Some(self.tlsa(&tlsa_base::above(base)).await)
     }
 
     async fn addresses(
@@ -189,6 +216,7 @@ impl Probe<'_> {
         let looks = routing
             .hosts
             .iter_mut()
+            .chain(&mut routing.assumed_hosts)
             .filter(|host| host.tlsa.not_asked == Some(TlsaNotAsked::AddressInsecure))
             .map(|host| async {
                 let lookup = self.tlsa(&tlsa_base::owner(&host.name)).await;
@@ -326,6 +354,7 @@ mod tests {
                 }],
                 not_asked: None,
                 unsigned: None,
+                above: None,
             };
             let (sni, records) = in_force(&mx, &tlsa);
             assert_eq!((sni, records.len()), expected, "{why}");

@@ -144,6 +144,33 @@ async fn a_domain_that_does_everything() {
     );
 }
 
+/// A clock so far off that the root's own signatures are out of time makes no zone bogus.
+#[tokio::test]
+async fn a_clock_that_is_wrong_by_weeks() {
+    const DAY: i64 = 86_400;
+    let probing = Probing::of([Domain::new("good.example").mx(Mx::new("mx1"))]).await;
+    let file = probing.world.dir().join("observer.yaml");
+    let config = Config::load(Some(&file), &Overrides::default()).unwrap();
+    for (why, days) in [("slow", -60), ("fast", 60)] {
+        let telemetry = Arc::<Telemetry>::default();
+        let clock: Clock = Arc::new(move || clock::now().plus(days * DAY));
+        let observer = Observer::with_clock(&config, Arc::clone(&telemetry), clock).unwrap();
+        let domain = DomainName::parse("good.example").unwrap();
+        let seen = observer.observe(&domain, &probing.module, LONG).await;
+        assert_eq!(seen.monitor.surroundings.clock, Some(false), "{why}");
+        let failure = seen.routing.mx.failure().unwrap();
+        assert_eq!(failure.kind, FailureKind::Clock, "{why}");
+        assert!(
+            !seen.routing.mx.records().is_empty(),
+            "{why}: what was answered stays"
+        );
+        let counted = telemetry.dns_failures.of(FailureKind::Clock).value();
+        assert!(counted > 0, "{why}");
+    }
+    let seen = probing.probe("good.example").await;
+    assert_eq!(seen.monitor.surroundings.clock, Some(true));
+}
+
 #[tokio::test]
 async fn nothing_more_is_asked_of_who_takes_no_mail() {
     let probing = Probing::of([
@@ -241,6 +268,61 @@ async fn what_was_learned_by_the_deadline_stays() {
     let tlsrpt = seen.tlsrpt.unwrap().record;
     assert_eq!(tlsrpt.failure().unwrap().kind, FailureKind::Deadline);
     assert_eq!(tlsrpt.answer, Answer::Unknown);
+}
+
+/// Tasks of this runtime; the world has one of its own.
+fn tasks() -> usize {
+    tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks()
+}
+
+async fn tasks_become(expected: usize, why: &str) {
+    let limit = Instant::now() + Duration::from_secs(10);
+    while tasks() != expected {
+        assert!(
+            Instant::now() < limit,
+            "{why}: {} tasks, not {expected}",
+            tasks()
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_outlives_a_probe_but_what_belongs_to_an_address() {
+    let hanging = |name: &str| {
+        Domain::new(name)
+            .unanswered("_smtp._tls", "TXT")
+            .policy(Policy::enforce().hangs_after_tls())
+    };
+    let mut probing = Probing::of([
+        hanging("hangs.example").mx(Mx::new("mx1")),
+        hanging("tarpit.example").mx(Mx::new("mx1").smtp(Smtp::silent())),
+    ])
+    .await;
+    let file = probing.world.dir().join("observer.yaml");
+    let mut config = Config::load(Some(&file), &Overrides::default()).unwrap();
+    config.smtp.session_timeout = Duration::from_secs(4);
+    probing.observer = Observer::new(&config, Arc::clone(&probing.telemetry)).unwrap();
+    let timeout = Duration::from_secs(2);
+    // The connection to the resolver is everybody's.
+    let queries = ProbeQueries::default();
+    probing
+        .observer
+        .resolver
+        .mx("hangs.example", &queries)
+        .await;
+    let idle = tasks();
+    probing.probe_for("hangs.example", timeout).await;
+    tasks_become(idle, "all is over").await;
+    probing.probe_for("tarpit.example", timeout).await;
+    tasks_become(idle + 1, "the session goes on").await;
+    tasks_become(idle, "until its own time is up").await;
+    // Whoever asks goes away: the same, and at once.
+    let asked = probing.probe_for("hangs.example", LONG);
+    assert!(timeout_at(Instant::now() + timeout, asked).await.is_err());
+    tasks_become(idle, "nobody waits").await;
 }
 
 #[tokio::test]

@@ -51,6 +51,11 @@ pub(super) fn owner(base: &MxHost) -> String {
     format!("_25._tcp.{base}")
 }
 
+/// The name right above [`owner`]: it exists wherever TLSA records do (RFC 8020 §2).
+pub(super) fn above(base: &MxHost) -> String {
+    format!("_tcp.{base}")
+}
+
 /// Whether this answer ends the search.
 ///
 /// The first candidate with a secure RRset is the base domain (RFC 7672 §2.2.3); a look-up that fails stops everything

@@ -10,10 +10,13 @@
 
 pub mod dnssec;
 pub mod mta_sts;
+pub mod pem;
 pub mod pkix;
+pub mod public_suffix;
 pub mod smtp;
 pub mod tls;
 pub mod tlsa;
 pub mod tlsrpt;
 pub mod txt;
 pub mod x509;
+pub mod zone_text;

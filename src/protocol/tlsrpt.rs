@@ -11,31 +11,11 @@ use serde::Serialize;
 use crate::closed_set::closed_set;
 use crate::protocol::txt;
 use crate::protocol::txt::FieldDefect;
-use crate::protocol::txt::NearMiss;
-use crate::protocol::txt::Picked;
 use crate::protocol::txt::TxtRecord;
 use crate::protocol::txt::excerpt;
 
 /// What the TXT records at `_smtp._tls.<domain>` amount to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reading {
-    /// No TLS-RPT record.
-    Absent,
-    /// Something that was meant to be one. Senders see none.
-    NearMiss(NearMiss),
-    /// Several, shortened. Senders take it as none.
-    Multiple(Vec<String>),
-    /// One that does not fit the grammar, or names nobody to report to.
-    Invalid {
-        /// The record, shortened.
-        text: String,
-        /// Everything that is wrong with it; never empty.
-        defects: Vec<Defect>,
-    },
-    /// One that senders can use.
-    Valid(Record),
-}
+pub type Reading = txt::Reading<Record, Defect>;
 
 /// A valid record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,20 +130,7 @@ impl fmt::Display for Record {
 
 /// Reads the TXT records found at `_smtp._tls.<domain>`.
 pub fn read(records: &[TxtRecord]) -> Reading {
-    match txt::pick(records, txt::TLS_RPT) {
-        Picked::Absent => Reading::Absent,
-        Picked::NearMiss(near_miss) => Reading::NearMiss(near_miss),
-        Picked::Multiple(records) => {
-            Reading::Multiple(records.into_iter().map(|r| excerpt(&r.0)).collect())
-        }
-        Picked::One { record, fields } => match parse(fields) {
-            Ok(record) => Reading::Valid(record),
-            Err(defects) => Reading::Invalid {
-                text: excerpt(&record.0),
-                defects,
-            },
-        },
-    }
+    txt::read(records, txt::TLS_RPT, parse)
 }
 
 /// The fields behind `v=TLSRPTv1;`.

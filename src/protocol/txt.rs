@@ -14,6 +14,11 @@ use serde::Serialize;
 
 use crate::closed_set::closed_set;
 
+mod reading;
+
+pub use self::reading::Reading;
+pub use self::reading::read;
+
 /// One TXT record: its character-strings joined. Bytes, since a zone may hold anything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -130,15 +135,17 @@ pub fn pick(records: &[TxtRecord], version: Version) -> Picked<'_> {
                 .chain(picked.map(|(record, _)| record))
                 .collect(),
         ),
+        // Of several, one is named, and always the same: DNS lists them in another order each time.
         (None, _) => records
             .iter()
-            .find_map(|record| {
-                Some(NearMiss {
-                    why: near_miss(&record.text(), version)?,
+            .filter_map(|record| Some((record, near_miss(&record.text(), version)?)))
+            .min_by_key(|(record, _)| &record.0)
+            .map_or(Picked::Absent, |(record, why)| {
+                Picked::NearMiss(NearMiss {
                     text: excerpt(&record.0),
+                    why,
                 })
-            })
-            .map_or(Picked::Absent, Picked::NearMiss),
+            }),
     }
 }
 
@@ -485,6 +492,14 @@ pub(crate) mod tests {
     fn a_near_miss_beside_a_record_does_not_count() {
         let records = [record("v=stsv1;"), record("v=STSv1; id=1"), record("x")];
         assert!(matches!(pick(&records, MTA_STS), Picked::One { .. }));
+    }
+
+    #[test]
+    fn of_several_near_misses_the_same_is_named_in_any_order() {
+        let (one, other) = (record("v=STSv1 id=1"), record("V=stsv1; id=1"));
+        let records = [one.clone(), other.clone()];
+        let reversed = [other, one];
+        assert_eq!(pick(&records, MTA_STS), pick(&reversed, MTA_STS));
     }
 
     #[test]

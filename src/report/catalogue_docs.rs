@@ -17,7 +17,11 @@ pub fn findings() -> String {
          What `mailtls_finding` and `check` say, what it means and what to do. Severities: **critical**: some\n\
          standards-following senders refuse, defer or can be downgraded now; **warning**: will become critical, or protection is\n\
          weaker than published; **info**: advice. Where several are listed, it depends on who is harmed. `modules.*.severity` in the\n\
-         configuration says otherwise.\n",
+         configuration says otherwise.\n\n\
+         Each code is an anchor of this page, for the `runbook_url` of an alert: `findings.md#dane_tlsa_mismatch`. In the commands\n\
+         `DOMAIN` is the mail domain, `HOST` an MX host and `ADDRESS` one of its addresses, as the label `about` has them\n\
+         (`HOST/ADDRESS/key_algorithm`); `NAME` and `TYPE` are those of an RRset (`NAME/TYPE`), `ZONE` is the zone that holds it. The\n\
+         detail of a finding says what was seen; `mailtls-exporter check DOMAIN` says all of it again, with the very records to publish.\n",
     );
     for &check in Check::ALL {
         write(&mut page, format_args!("\n## {check}\n"));
@@ -31,10 +35,20 @@ pub fn findings() -> String {
             write(
                 &mut page,
                 format_args!(
-                    "\n### {code}\n\n{} ({})\n\n{}\n\n**What to do:** {}\n",
+                    "\n### {code}\n\n**{}** · {}\n\n{}\n",
                     severities.join(" or "),
-                    entry.rule,
-                    entry.explanation,
+                    rule_link(entry.rule),
+                    entry.explanation
+                ),
+            );
+            if let Some(whom) = entry.whom {
+                write(&mut page, format_args!("\n**For whom:** {whom}\n"));
+            }
+            write(
+                &mut page,
+                format_args!(
+                    "\n**How to diagnose:**\n\n```sh\n{}\n```\n\n**What to do:** {}\n",
+                    entry.diagnose.join("\n"),
                     entry.advice
                 ),
             );
@@ -42,6 +56,19 @@ pub fn findings() -> String {
     }
     page.push_str(include_str!("monitor_runbook.md"));
     page
+}
+
+/// `RFC 7672 §2.2` as a link to that section.
+fn rule_link(rule: &str) -> String {
+    match rule
+        .strip_prefix("RFC ")
+        .and_then(|rest| rest.split_once(" §"))
+    {
+        Some((number, section)) => {
+            format!("[{rule}](https://www.rfc-editor.org/rfc/rfc{number}#section-{section})")
+        }
+        None => "no RFC: this monitor's own".to_owned(),
+    }
 }
 
 /// `docs/metrics.md`.

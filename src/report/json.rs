@@ -13,6 +13,7 @@ use crate::evidence::mail_routing::HostEvidence;
 use crate::protocol::tlsa;
 use crate::protocol::tlsa::Usability;
 use crate::report::Report;
+use crate::report::changes::delivery_json;
 
 /// The version of the form; grows when a field changes its meaning or goes.
 const SCHEMA: u32 = 1;
@@ -28,14 +29,9 @@ pub fn value(report: &Report) -> Value {
         .map(|(verdict, seen)| host(verdict, seen))
         .collect();
     let delivery = assessment.delivery.as_ref().map(|delivery| {
-        let senders = delivery.iter().map(|(sender, verdict)| {
-            let verdict = json!({
-                "possible": verdict.possible,
-                "expected": verdict.expected,
-                "protection": verdict.protection,
-            });
-            (sender.text().to_owned(), verdict)
-        });
+        let senders = delivery
+            .iter()
+            .map(|(sender, verdict)| (sender.text().to_owned(), delivery_json(*verdict)));
         senders.collect::<serde_json::Map<_, _>>()
     });
     let complete: serde_json::Map<_, _> = assessment
@@ -43,7 +39,7 @@ pub fn value(report: &Report) -> Value {
         .iter()
         .map(|(check, reached)| (check.text().to_owned(), json!(reached)))
         .collect();
-    json!({
+    let mut value = json!({
         "schema": SCHEMA,
         "domain": evidence.domain,
         "observed_at": evidence.observed_at,
@@ -71,7 +67,12 @@ pub fn value(report: &Report) -> Value {
             "rua": verdict.endpoints.iter().map(|endpoint| endpoint.uri.as_str()).collect::<Vec<_>>(),
         })),
         "dane": assessment.dane,
-    })
+    });
+    if let (Some(what_if), Some(changes)) = (&report.what_if, report.changes()) {
+        value["assumed"] = json!(what_if.assumed);
+        value["changes"] = changes.json();
+    }
+    value
 }
 
 fn security<T>(lookup: &Lookup<T>) -> Value {

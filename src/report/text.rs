@@ -25,6 +25,7 @@ use crate::finding::Severity;
 use crate::finding::catalogue::NO_RULE;
 use crate::report::Report;
 use crate::report::SelfReport;
+use crate::report::changes::Changes;
 use crate::report::metrics::exposition::label_text;
 
 pub(super) const BOLD: Style = Style::new().bold();
@@ -35,7 +36,7 @@ pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 pub fn render_self(report: &SelfReport) -> String {
     let mut out = String::new();
     for finding in &report.findings {
-        print_finding(finding, &mut out);
+        print_finding(' ', finding, &mut out);
     }
     out
 }
@@ -45,14 +46,27 @@ pub fn render(report: &Report) -> String {
     let mut out = String::new();
     let domain = &report.evidence.domain;
     line(&mut out, format_args!("{BOLD}{domain}{BOLD:#}"));
+    let changes = report.changes();
+    for assumed in report.what_if.iter().flat_map(|what_if| &what_if.assumed) {
+        line(
+            &mut out,
+            format_args!("  {BOLD}Assumed: {}{BOLD:#}", printable(assumed)),
+        );
+    }
+    if changes.as_ref().is_some_and(Changes::is_empty) {
+        line(
+            &mut out,
+            format_args!("  {BOLD}It changes nothing.{BOLD:#}"),
+        );
+    }
     for sentence in summary(report) {
         line(&mut out, format_args!("  {sentence}"));
     }
-    if let Some(delivery) = &report.assessment.delivery {
+    if let Some(delivery) = delivery_table(report) {
         out.push('\n');
-        table(&mut out, &delivery_table(delivery));
+        table(&mut out, &delivery);
     }
-    findings(report, &mut out);
+    findings(report, changes.as_ref(), &mut out);
     seen(report, &mut out);
     out
 }
@@ -156,7 +170,13 @@ const fn people(sender: Sender) -> &'static str {
     }
 }
 
-fn delivery_table(delivery: &std::collections::BTreeMap<Sender, Delivery>) -> Table {
+/// Each kind of sender; where something is assumed and that makes a difference, before and after. None where the domain
+/// takes no mail.
+fn delivery_table(report: &Report) -> Option<Table> {
+    let after = report.assessment.delivery.as_ref();
+    let what_if = report.what_if.as_ref();
+    let before = what_if.map_or(after, |what_if| what_if.before.delivery.as_ref());
+    before.or(after)?;
     let mut table = plain_table();
     table.set_header([
         "sender",
@@ -164,29 +184,46 @@ fn delivery_table(delivery: &std::collections::BTreeMap<Sender, Delivery>) -> Ta
         "how",
         "an attacker can bring it down to",
     ]);
-    for (sender, verdict) in delivery {
-        let possible = match verdict.possible {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => "unknown",
-        };
-        let expected = match verdict.expected {
-            Expected::Cleartext => "in the clear",
-            Expected::Encrypted => "encrypted",
-            Expected::Authenticated => "encrypted, to the right server",
-            Expected::Refused => "refused",
-            Expected::Unknown => "unknown",
-        };
-        let protection = match verdict.protection {
-            Protection::None => "reading and changing mail",
-            Protection::Encrypted => "encryption to anybody",
-            Protection::Authenticated => "nothing: it is protected",
-            Protection::Refused => "no delivery",
-            Protection::Unknown => "unknown",
-        };
-        table.add_row([people(*sender), possible, expected, protection]);
+    for sender in Sender::ALL {
+        let [before, after] =
+            [before, after].map(|known| delivery_words(known.and_then(|known| known.get(sender))));
+        let cells = before.iter().zip(after).map(|(before, after)| {
+            if *before == after {
+                after.to_owned()
+            } else {
+                format!("{before} → {after}")
+            }
+        });
+        let row = [people(*sender).to_owned()].into_iter().chain(cells);
+        table.add_row(row);
     }
-    table
+    Some(table)
+}
+
+const fn delivery_words(verdict: Option<&Delivery>) -> [&'static str; 3] {
+    let Some(verdict) = verdict else {
+        return ["no mail", "not at all", "nothing: there is no mail"];
+    };
+    let possible = match verdict.possible {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "unknown",
+    };
+    let expected = match verdict.expected {
+        Expected::Cleartext => "in the clear",
+        Expected::Encrypted => "encrypted",
+        Expected::Authenticated => "encrypted, to the right server",
+        Expected::Refused => "refused",
+        Expected::Unknown => "unknown",
+    };
+    let protection = match verdict.protection {
+        Protection::None => "reading and changing mail",
+        Protection::Encrypted => "encryption to anybody",
+        Protection::Authenticated => "nothing: it is protected",
+        Protection::Refused => "no delivery",
+        Protection::Unknown => "unknown",
+    };
+    [possible, expected, protection]
 }
 
 fn plain_table() -> Table {
@@ -195,7 +232,8 @@ fn plain_table() -> Table {
     table
 }
 
-fn findings(report: &Report, out: &mut String) {
+/// What was found; of what assumptions change, what appears has a plus before it, and what disappears a minus.
+fn findings(report: &Report, changes: Option<&Changes<'_>>, out: &mut String) {
     out.push('\n');
     let findings = report.findings();
     let blind = blind_checks(report);
@@ -208,14 +246,17 @@ fn findings(report: &Report, out: &mut String) {
             out,
             format_args!("  {GOOD}Nothing to complain about.{GOOD:#}"),
         );
-        return;
     }
     for finding in findings {
-        print_finding(finding, out);
+        let is_new = changes.is_some_and(|changes| changes.is_new(finding));
+        print_finding(if is_new { '+' } else { ' ' }, finding, out);
+    }
+    for finding in changes.iter().flat_map(|changes| &changes.disappeared) {
+        print_head('−', finding, out);
     }
 }
 
-fn print_finding(finding: &Finding, out: &mut String) {
+fn print_head(mark: char, finding: &Finding, out: &mut String) {
     let Finding {
         severity,
         code,
@@ -228,7 +269,15 @@ fn print_finding(finding: &Finding, out: &mut String) {
         format!("  {}", label_text(about))
     };
     let head = styled(*severity, &format!("{:<8}", severity.as_str()));
-    line(out, format_args!("  {head} {BOLD}{code}{BOLD:#}{about}"));
+    line(
+        out,
+        format_args!("{mark} {head} {BOLD}{code}{BOLD:#}{about}"),
+    );
+}
+
+pub(super) fn print_finding(mark: char, finding: &Finding, out: &mut String) {
+    print_head(mark, finding, out);
+    let Finding { code, .. } = finding;
     line(
         out,
         format_args!("           {}", printable(&finding.detail)),
@@ -370,9 +419,9 @@ fn host_rows(host: &HostVerdict, table: &mut Table) {
         let tls = address.session().and_then(|session| session.tls.as_ref());
         let smtp = match tls.filter(|tls| !tls.version.is_empty()) {
             Some(tls) if address.outcome == SmtpOutcome::Tls => {
-                format!("{}, {}", tls.version, tls.key_exchange)
+                printable(&format!("{}, {}", tls.version, tls.key_exchange))
             }
-            Some(tls) => format!("{} ({})", address.outcome, tls.version),
+            Some(tls) => printable(&format!("{} ({})", address.outcome, tls.version)),
             None => address.outcome.to_string(),
         };
         let first = at == 0;

@@ -1,4 +1,4 @@
-//! `/metrics`, `/-/healthy` and `/-/ready`: the exporter as seen by those who run it.
+//! `/metrics`, `/-/healthy`, `/-/ready` and `/-/reload`: the exporter as seen by those who run it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,6 +15,7 @@ use crate::report::metrics::exporter::ExporterFacts;
 use crate::serve::App;
 use crate::serve::negotiation;
 use crate::serve::process;
+use crate::serve::reload::Refusal;
 use crate::serve::sentence;
 
 /// The exporter's own metrics.
@@ -23,8 +24,8 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
         version: env!("CARGO_PKG_VERSION"),
         revision: option_env!("MAILTLS_REVISION").unwrap_or_default(),
         rustc: option_env!("MAILTLS_RUSTC").unwrap_or_default(),
-        config_last_reload_successful: true,
-        config_last_reload_success: app.config_read_at,
+        config_last_reload_successful: app.reloads.last_succeeded(),
+        config_last_reload_success: app.in_force().read_at,
         process: process::facts(),
     };
     let format = negotiation::format(&headers);
@@ -46,4 +47,22 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
         );
     }
     sentence(StatusCode::OK, "mailtls-exporter is ready.")
+}
+
+/// Reads the configuration anew, and answers when it is in force, or with what is wrong with it.
+pub(super) async fn reload(State(app): State<Arc<App>>) -> Response {
+    match app.reloads.ask().await {
+        Ok(()) => sentence(
+            StatusCode::OK,
+            "the configuration was read anew and is in force",
+        ),
+        Err(refusal) => {
+            let status = match refusal {
+                Refusal::Disabled => StatusCode::FORBIDDEN,
+                Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+                Refusal::Mistaken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            sentence(status, &refusal.to_string())
+        }
+    }
 }

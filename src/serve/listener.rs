@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -19,12 +21,12 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::gate::Gate;
+use crate::gate::Inside;
 use crate::serve::Error;
 
 /// Connections beside those that probe: scrapes of `/metrics`, health checks, and those that are told to come back later.
@@ -42,26 +44,39 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Between attempts to accept while the system has no resources for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// What the configuration allows.
-#[derive(Debug, Clone, Copy)]
+/// What the configuration in force allows: room for every probe and for others beside them, time for the longest probe.
+#[derive(Debug)]
 pub(super) struct Bounds {
-    /// Connections at one time, over all listeners; further ones wait to be accepted.
-    connections: usize,
-    /// How long what is under way may take to end once it was asked to.
-    drain: Duration,
+    /// Connections over all listeners are inside; further ones wait to be accepted.
+    connections: Arc<Gate>,
+    /// How long what is under way may take to end once it was asked to, in milliseconds.
+    drain: AtomicU64,
 }
 
 impl Bounds {
-    /// Room for every probe that is allowed and for others beside them; time for the longest probe.
+    /// Under this configuration.
     pub(super) fn of(config: &Config) -> Self {
+        let bounds = Self {
+            connections: Gate::new(0),
+            drain: AtomicU64::new(0),
+        };
+        bounds.follow(config);
+        bounds
+    }
+
+    /// Under this configuration from now on.
+    pub(super) fn follow(&self, config: &Config) {
+        let probes = config.limits.max_concurrent_probes;
+        self.connections
+            .resize(probes.saturating_add(OTHER_CONNECTIONS));
         let longest = config.modules.values().map(|module| module.timeout).max();
-        Self {
-            connections: config
-                .limits
-                .max_concurrent_probes
-                .saturating_add(OTHER_CONNECTIONS),
-            drain: longest.unwrap_or_default().saturating_add(DRAIN),
-        }
+        let drain = longest.unwrap_or_default().saturating_add(DRAIN);
+        let drain = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
+        self.drain.store(drain, Ordering::Relaxed);
+    }
+
+    fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain.load(Ordering::Relaxed))
     }
 }
 
@@ -151,17 +166,18 @@ impl Listeners {
     }
 
     /// Serves until `stop` turns true and what was under way then has ended, or had its time.
-    pub(super) async fn serve(self, routes: Router, bounds: Bounds, stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(
-            bounds.connections.min(Semaphore::MAX_PERMITS),
-        ));
+    pub(super) async fn serve(
+        self,
+        routes: Router,
+        bounds: Arc<Bounds>,
+        stop: watch::Receiver<bool>,
+    ) {
         let mut listeners = JoinSet::new();
         for listener in self.0 {
             listeners.spawn(accept(
                 listener,
                 routes.clone(),
-                Arc::clone(&places),
-                bounds.drain,
+                Arc::clone(&bounds),
                 stop.clone(),
             ));
         }
@@ -193,8 +209,7 @@ async fn bind_host(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
 async fn accept(
     listener: TcpListener,
     routes: Router,
-    places: Arc<Semaphore>,
-    drain: Duration,
+    bounds: Arc<Bounds>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut open = JoinSet::new();
@@ -202,9 +217,9 @@ async fn accept(
         tokio::select! {
             () = stopped(&mut stop) => break,
             Some(_) = open.join_next() => {}
-            accepted = next(&listener, Arc::clone(&places)) => match accepted {
+            accepted = next(&listener, &bounds.connections) => match accepted {
                 Ok((stream, place)) => {
-                    open.spawn(converse(stream, routes.clone(), drain, stop.clone(), place));
+                    open.spawn(converse(stream, routes.clone(), Arc::clone(&bounds), stop.clone(), place));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -215,7 +230,7 @@ async fn accept(
     }
     drop(listener);
     let drained = async { while open.join_next().await.is_some() {} };
-    if tokio::time::timeout(drain, drained).await.is_err() {
+    if tokio::time::timeout(bounds.drain(), drained).await.is_err() {
         tracing::warn!("some connections did not end in time and were cut");
     }
 }
@@ -225,14 +240,8 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn next(
-    listener: &TcpListener,
-    places: Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = places
-        .acquire_owned()
-        .await
-        .expect("this semaphore is never closed");
+async fn next(listener: &TcpListener, places: &Arc<Gate>) -> io::Result<(TcpStream, Inside)> {
+    let place = places.enter().await;
     let (stream, _) = listener.accept().await?;
     Ok((stream, place))
 }
@@ -240,9 +249,9 @@ async fn next(
 async fn converse(
     stream: TcpStream,
     routes: Router,
-    drain: Duration,
+    bounds: Arc<Bounds>,
     mut stop: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    _place: Inside,
 ) {
     // Small answers should not wait for more to come.
     let _ = stream.set_nodelay(true);
@@ -262,7 +271,7 @@ async fn converse(
         () = tokio::time::sleep(CONNECTION_AGE) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(drain, connection).await;
+    let _ = tokio::time::timeout(bounds.drain(), connection).await;
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
@@ -21,15 +22,15 @@ use axum::middleware::Next;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::get;
+use axum::routing::post;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
-use tokio::sync::Semaphore;
 use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
 
-use crate::clock;
-use crate::clock::UnixTime;
 use crate::config::Config;
+use crate::finding::Severity;
+use crate::gate::Gate;
 use crate::probe::Prober;
 use crate::probe::ProberError;
 use crate::report::SelfReport;
@@ -41,11 +42,15 @@ mod negotiation;
 mod pages;
 mod probe;
 mod process;
+mod reload;
 
 use listener::Bounds;
 pub use listener::ListenAddress;
 pub use listener::ListenAddressError;
 use listener::Listeners;
+use reload::InForce;
+pub use reload::Lifecycle;
+use reload::Reloads;
 
 /// What the command line decides about serving.
 #[derive(Debug, Clone)]
@@ -54,6 +59,10 @@ pub struct Options {
     pub listen: Vec<ListenAddress>,
     /// `--timeout-offset`: what a probe leaves of the time that Prometheus allows, for the way back.
     pub timeout_offset: Duration,
+    /// `--web.enable-lifecycle`.
+    pub lifecycle: Lifecycle,
+    /// `--config.enable-auto-reload`: how often to see whether the configuration has changed.
+    pub auto_reload: Option<Duration>,
 }
 
 /// Why the exporter does not run.
@@ -77,13 +86,13 @@ pub enum Error {
 
 /// What every request may look at.
 pub(crate) struct App {
-    config: Config,
-    prober: Prober,
+    in_force: ArcSwap<InForce>,
     telemetry: Arc<Telemetry>,
-    /// One permit for each probe under way.
-    probes: Arc<Semaphore>,
+    /// Everybody whose probe is under way is inside.
+    probes: Arc<Gate>,
+    bounds: Arc<Bounds>,
     timeout_offset: Duration,
-    config_read_at: UnixTime,
+    reloads: Reloads,
     /// Set once the process is about to end.
     is_stopping: AtomicBool,
 }
@@ -93,6 +102,7 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     // Asked for before anything else: a signal that comes earlier than its handler kills, or as PID 1 is lost.
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    let hangup = signal(SignalKind::hangup()).map_err(Error::Signals)?;
     let mut stop = async || {
         tokio::select! {
             _ = terminate.recv() => "SIGTERM",
@@ -101,19 +111,22 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
     };
 
     let listeners = Listeners::bind(&options.listen).await?;
-    let app = Arc::new(App::new(config, options.timeout_offset)?);
+    let (reloads, requests) = Reloads::new(options.lifecycle);
+    let app = Arc::new(App::new(config, options.timeout_offset, reloads)?);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     for address in listeners.addresses() {
         tracing::info!(%address, "listening");
     }
-    announce(&app.config);
+    announce(&app.in_force().config);
 
     let (stopping, stopped) = watch::channel(false);
-    let serving = listeners.serve(routes(Arc::clone(&app)), Bounds::of(&app.config), stopped);
+    let bounds = Arc::clone(&app.bounds);
+    let serving = listeners.serve(routes(Arc::clone(&app)), bounds, stopped);
     let mut serving = std::pin::pin!(serving);
     let name = tokio::select! {
         () = &mut serving => return Ok(()),
-        never = watch_itself(&app.prober) => match never {},
+        never = watch_itself(&app) => match never {},
+        never = reload::watch(&app, requests, hangup, options.auto_reload) => match never {},
         name = stop() => name,
     };
     tracing::info!(signal = name, "stopping: probes under way may finish");
@@ -128,25 +141,43 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
 
 /// Looks at the exporter's own surroundings for as long as it runs, and says what is wrong with them: once, and once
 /// when it is over.
-async fn watch_itself(prober: &Prober) -> Infallible {
+async fn watch_itself(app: &App) -> Infallible {
     let mut said = SelfReport::default();
+    loop {
+        let replaced = app.reloads.replaced();
+        let prober = app.in_force().prober.clone();
+        tokio::select! {
+            never = watch_while_in_force(&prober, &mut said) => match never {},
+            () = replaced => {}
+        }
+    }
+}
+
+async fn watch_while_in_force(prober: &Prober, said: &mut SelfReport) -> Infallible {
     prober.check_itself().await;
     loop {
-        let report = prober.check_itself_until_changed(&said).await;
+        let report = prober.check_itself_until_changed(said).await;
         for finding in &report.findings {
-            let code = finding.code.as_str();
-            tracing::error!(code, advice = finding.advice(), "{}", finding.detail);
+            if !said.findings.contains(finding) {
+                let (code, advice, detail) =
+                    (finding.code.as_str(), finding.advice(), &finding.detail);
+                match finding.severity {
+                    Severity::Critical => tracing::error!(code, advice, "{detail}"),
+                    Severity::Warning => tracing::warn!(code, advice, "{detail}"),
+                    Severity::Info => tracing::info!(code, advice, "{detail}"),
+                }
+            }
         }
         for over in &said.findings {
             if !report.findings.contains(over) {
                 tracing::info!(code = over.code.as_str(), "no longer so: this is over");
             }
         }
-        said = report;
+        *said = report;
     }
 }
 
-/// Says at start what an operator would otherwise find out too late.
+/// Says at start, and when it is read anew, what an operator would otherwise find out too late.
 fn announce(config: &Config) {
     let domains = config.domains.len();
     if config.probe_unlisted_domains {
@@ -160,20 +191,29 @@ fn announce(config: &Config) {
 }
 
 impl App {
-    fn new(config: Config, timeout_offset: Duration) -> Result<Self, ProberError> {
+    fn new(
+        config: Config,
+        timeout_offset: Duration,
+        reloads: Reloads,
+    ) -> Result<Self, ProberError> {
         let telemetry = Arc::<Telemetry>::default();
-        for module in config.modules.keys() {
-            telemetry.modules.of(module);
-        }
+        let prober = Prober::new(&config, Arc::clone(&telemetry))?;
+        let in_force = InForce::new(config, prober);
+        in_force.count(&telemetry);
         Ok(Self {
-            prober: Prober::new(&config, Arc::clone(&telemetry))?,
             telemetry,
-            probes: Arc::new(Semaphore::new(config.limits.max_concurrent_probes)),
+            probes: Gate::new(in_force.config.limits.max_concurrent_probes),
+            bounds: Arc::new(Bounds::of(&in_force.config)),
+            in_force: ArcSwap::from_pointee(in_force),
             timeout_offset,
-            config_read_at: clock::now(),
+            reloads,
             is_stopping: AtomicBool::new(false),
-            config,
         })
+    }
+
+    /// The configuration in force, and what probes by it. A request asks for it once, and goes by that until it is answered.
+    fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
     }
 }
 
@@ -186,11 +226,12 @@ fn routes(app: Arc<App>) -> Router {
         .route("/metrics", get(admin::metrics))
         .route("/-/healthy", get(admin::healthy))
         .route("/-/ready", get(admin::ready))
+        .route("/-/reload", post(admin::reload).put(admin::reload))
         .fallback(async || sentence(StatusCode::NOT_FOUND, "no such page: the first one is /"))
         .method_not_allowed_fallback(async || {
             sentence(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "this page is only there to GET",
+                "this page is asked in another way: the header Allow says how",
             )
         })
         .layer(middleware::from_fn(guard))
@@ -252,10 +293,12 @@ mod tests {
             .await
             .unwrap();
         let address = listeners.addresses()[0];
-        let app = Arc::new(App::new(config, Duration::from_millis(500)).unwrap());
+        let (reloads, _) = Reloads::new(Lifecycle::BySignal);
+        let app = Arc::new(App::new(config, Duration::from_millis(500), reloads).unwrap());
         let (stopping, stopped) = watch::channel(false);
         let mut serving = JoinSet::new();
-        serving.spawn(listeners.serve(routes(Arc::clone(&app)), Bounds::of(&app.config), stopped));
+        let bounds = Arc::clone(&app.bounds);
+        serving.spawn(listeners.serve(routes(Arc::clone(&app)), bounds, stopped));
         Running {
             address,
             app,
@@ -349,7 +392,7 @@ mod tests {
         let (mut config, _upstream) = silent_upstream();
         config.limits.max_concurrent_probes = 1;
         let running = start(config).await;
-        let permit = running.app.probes.try_acquire().unwrap();
+        let permit = running.app.probes.try_enter().unwrap();
         let answer = ask(running.address, "GET /probe?target=example.com").await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         assert!(answer.contains("retry-after: 5\r\n"), "{answer}");

@@ -12,15 +12,17 @@ use crate::serve::App;
 
 /// The first page.
 pub(super) async fn start(State(app): State<Arc<App>>) -> Response {
-    let listed = app.config.domains.iter().map(|listed| html::Listed {
+    let in_force = app.in_force();
+    let config = &in_force.config;
+    let listed = config.domains.iter().map(|listed| html::Listed {
         domain: listed.domain.to_string(),
         module: listed.module.clone(),
     });
     let page = html::Start {
         version: env!("CARGO_PKG_VERSION"),
-        modules: app.config.modules.keys().cloned().collect(),
+        modules: config.modules.keys().cloned().collect(),
         domains: listed.collect(),
-        unlisted_allowed: app.config.probe_unlisted_domains,
+        unlisted_allowed: config.probe_unlisted_domains,
     };
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

@@ -23,6 +23,7 @@ use crate::domain_name::DomainNameError;
 use crate::report;
 use crate::report::Report;
 use crate::serve::App;
+use crate::serve::InForce;
 use crate::serve::negotiation;
 use crate::serve::sentence;
 use crate::telemetry::ProbeRejection;
@@ -38,9 +39,10 @@ pub(super) async fn probe(
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
+    let in_force = app.in_force();
     let question = query
         .map_err(|_| Rejection::Parameters)
-        .and_then(|Query(parameters)| Question::read(&parameters, &app.config))
+        .and_then(|Query(parameters)| Question::read(&parameters, &in_force.config))
         .and_then(|question| {
             let timeout = timeout(&headers, app.timeout_offset, question.module.timeout)?;
             Ok((question, timeout))
@@ -49,10 +51,10 @@ pub(super) async fn probe(
         Ok(question) => question,
         Err(rejection) => return reject(&app, &rejection),
     };
-    let Ok(_permit) = app.probes.try_acquire() else {
+    let Some(_inside) = app.probes.try_enter() else {
         return reject(&app, &Rejection::TooMany);
     };
-    match run(&app, &question, timeout).await {
+    match run(&app, &in_force, &question, timeout).await {
         Some(report) => answer(&report, question.shape, &headers),
         None => sentence(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -62,16 +64,21 @@ pub(super) async fn probe(
 }
 
 /// One probe, counted; none when it panicked. It ends when the client goes away.
-async fn run(app: &App, question: &Question, timeout: Duration) -> Option<Report> {
+async fn run(
+    app: &App,
+    in_force: &InForce,
+    question: &Question,
+    timeout: Duration,
+) -> Option<Report> {
     let counters = app.telemetry.modules.of(&question.module.name);
     let _in_flight = app.telemetry.probes_in_flight.enter();
     counters.probes.increment();
     let began = Instant::now();
     let (domain, module) = (&question.domain, &question.module);
-    let report = if app.config.listed(domain).is_some() {
-        survive(app.prober.run(domain, module, timeout)).await
+    let report = if in_force.config.listed(domain).is_some() {
+        survive(in_force.prober.run(domain, module, timeout)).await
     } else {
-        survive(app.prober.run_unlisted(domain, module, timeout)).await
+        survive(in_force.prober.run_unlisted(domain, module, timeout)).await
     };
     counters.duration.observe(began.elapsed());
     if report.is_none() {

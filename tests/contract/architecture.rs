@@ -12,6 +12,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("closed_set", &[]),
     ("clock", &["closed_set"]),
     ("domain_name", &["closed_set"]),
+    ("gate", &[]),
     ("protocol", VOCABULARY),
     ("finding", VOCABULARY),
     (
@@ -43,6 +44,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "evidence",
             "config",
             "telemetry",
+            "gate",
         ],
     ),
     (
@@ -73,6 +75,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("probe", JOINT),
     ("memory", JOINT),
     (
+        "draft",
+        &[
+            "closed_set",
+            "clock",
+            "domain_name",
+            "config",
+            "protocol",
+            "assess",
+        ],
+    ),
+    (
         "serve",
         &[
             "closed_set",
@@ -84,6 +97,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "report",
             "probe",
             "memory",
+            "gate",
         ],
     ),
     (
@@ -97,6 +111,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "report",
             "probe",
+            "draft",
             "memory",
             "serve",
         ],
@@ -149,6 +164,7 @@ const ENTERS_AT: &[(&str, &[&str])] = &[
     ("axum", &["serve"]),
     ("hyper_util", &["serve"]),
     ("clap", &["cli"]),
+    ("psl", &["protocol/public_suffix.rs"]),
     ("serde_yaml", &["config/file.rs"]),
     ("prometheus_client", &["report/metrics/exposition.rs"]),
 ];

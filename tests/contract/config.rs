@@ -321,14 +321,63 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "config.yaml:3: domains[0].expect.mx[0]: \"mx*.example.com\" is not a domain name: it contains '*'",
     ),
     (
-        "domain files",
-        "domain_files: [list]\n",
-        "config.yaml:1: domain_files: not supported yet",
+        "no such list",
+        "domain_files: [/nonexistent/list]\n",
+        "config.yaml:1: domain_files[0]: cannot read /nonexistent/list: No such file or directory (os error 2)",
+    ),
+    (
+        "kept for longer than clocks go",
+        "smtp:\n  reuse: 5000y\n",
+        "config.yaml:2: smtp.reuse: it must not be longer than 10 years",
+    ),
+    (
+        "a variable of the shell",
+        "tls:\n  ca_file: /nonexistent/${NAME}\n",
+        "config.yaml:2: tls.ca_file: cannot read /nonexistent/${NAME}: No such file or directory (os error 2); variables like ${NAME} are not expanded: write the value itself",
+    ),
+    (
+        "everything at once",
+        concat!(
+            "dns:\n  servers: [dns.example, 192.0.2.1, \"udp://192.0.2.1\"]\n  timeot: 3s\n  timeout: 3\n",
+            "smtp:\n  port: 25\n  port: 26\n  reuse: [5m]\n  ip_versions: [5]\n  max_sessions: 0\n",
+            "tls:\n  roots: file\n  ca_file: /nonexistent/ca.pem\n",
+            "modules:\n  fast: {timeout: 0s, checks: [dan]}\n  slow: 5\n",
+            "domains:\n  - {domain: example.com, module: slow}\n  - {domain: \"me@example.com\", module: fats}\n  - module: fast\n",
+            "nothing: here\n",
+        ),
+        concat!(
+            "config.yaml:2: dns.servers[0]: \"dns.example\" is not a DNS server: write 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53, tls://9.9.9.9#dns.quad9.net or https://dns.example/dns-query\n",
+            "config.yaml:2: dns.servers[2]: udp:// is not spoken to DNS servers: an address alone, tls:// and https:// are\n",
+            "config.yaml:3: dns.timeot: unknown key; did you mean timeout?\n",
+            "config.yaml:4: dns.timeout: expected a duration with its unit: 10s, 5m, 14d, found integer 3\n",
+            "config.yaml:7: smtp.port: the key stands there twice\n",
+            "config.yaml:8: smtp.reuse: expected a duration with its unit: 10s, 5m, 14d, found sequence\n",
+            "config.yaml:9: smtp.ip_versions[0]: 5 is no IP version: write 4 or 6\n",
+            "config.yaml:10: smtp.max_sessions: 0 is not from 1 to 65536\n",
+            "config.yaml:13: tls.ca_file: cannot read /nonexistent/ca.pem: No such file or directory (os error 2)\n",
+            "config.yaml:15: modules.fast.checks[0]: \"dan\" is none of mx, dnssec, mta_sts, tlsrpt, smtp, dane; did you mean dane?\n",
+            "config.yaml:15: modules.fast.timeout: it must be longer than zero\n",
+            "config.yaml:16: modules.slow: expected keys and values, found integer 5\n",
+            "config.yaml:19: domains[1].module: there is no module \"fats\"; did you mean fast?\n",
+            "config.yaml:19: domains[1].domain: \"me@example.com\" is not a domain name: it contains '@'\n",
+            "config.yaml:20: domains[2].domain: it is missing\n",
+            "config.yaml:21: nothing: unknown key",
+        ),
     ),
     (
         "hosts for the self-check",
-        "self_check: {smtp_hosts: [mx.example.com]}\n",
-        "config.yaml:1: self_check.smtp_hosts: not supported yet",
+        "self_check: {smtp_hosts: [mx.example.com, 192.0.2.1, \"2001:db8::1\"]}\n",
+        "(fine)",
+    ),
+    (
+        "a host with a port",
+        "self_check: {smtp_hosts: [\"mx.example.com:25\"]}\n",
+        "config.yaml:1: self_check.smtp_hosts[0]: \"mx.example.com:25\" is not a domain name: it contains ':'",
+    ),
+    (
+        "a host twice",
+        "self_check: {smtp_hosts: [mx.example.com, MX.example.com.]}\n",
+        "config.yaml:1: self_check.smtp_hosts[1]: MX.example.com. stands there twice",
     ),
     (
         "two documents",
@@ -421,6 +470,28 @@ fn flags_win() {
 }
 
 #[test]
+fn flags_are_told_with_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    std::fs::write(&file, "dns: {timeout: 0s}\n").unwrap();
+    let overrides = Overrides {
+        trust_anchor_file: Some("/nonexistent/anchors".into()),
+        ca_file: Some("/nonexistent/ca.pem".into()),
+        ..Overrides::default()
+    };
+    let error = Config::load(Some(&file), &overrides)
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "config.yaml:1: dns.timeout: it must be longer than zero\n",
+        "--dns.trust-anchor-file: cannot read /nonexistent/anchors",
+        "--tls.ca-file: cannot read /nonexistent/ca.pem",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
 fn says_which_named_file_is_of_no_use() {
     let folder = tempfile::tempdir().unwrap();
     for (why, key, content, expected) in [
@@ -455,4 +526,148 @@ fn says_which_named_file_is_of_no_use() {
         let error = try_load(&key.replace("FILE", file)).unwrap_err();
         assert_eq!(error.replace(file, "FILE"), expected, "{why}");
     }
+}
+
+/// Lists lie beside the configuration that names them.
+#[test]
+fn lists_of_domains() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &[u8]| std::fs::write(folder.path().join(name), text).unwrap();
+    let load = |config: &str| {
+        file("config.yaml", config.as_bytes());
+        let path = folder.path().join("config.yaml");
+        Config::load(Some(&path), &Overrides::default()).map_err(|error| {
+            let folder = format!("{}/", folder.path().display());
+            error.to_string().replace(&folder, "")
+        })
+    };
+    file(
+        "ours",
+        b"\xEF\xBB\xBF# ours\nexample.com\n\n  B\xC3\xBCcher.example.  # with a comment\r\n",
+    );
+    file("theirs", b"example.net\n");
+    let config = load(
+        "domains: [{domain: example.org, labels: {team: mail}}]\ndomain_files: [ours, theirs]\n",
+    )
+    .unwrap();
+    let names: Vec<&str> = config
+        .domains
+        .iter()
+        .map(|listed| listed.domain.as_str())
+        .collect();
+    let expected = [
+        "example.org",
+        "example.com",
+        "xn--bcher-kva.example",
+        "example.net",
+    ];
+    assert_eq!(names, expected);
+    assert!(
+        !config.probe_unlisted_domains,
+        "closed as soon as one is listed"
+    );
+    for name in expected {
+        let listed = config.listed(&DomainName::parse(name).unwrap()).unwrap();
+        assert_eq!(
+            (listed.domain.as_str(), listed.module.as_str()),
+            (name, "default")
+        );
+    }
+    assert!(
+        config
+            .listed(&DomainName::parse("example.edu").unwrap())
+            .is_none()
+    );
+
+    file("empty", b"# nobody\n");
+    let config = load("domain_files: [empty]\n").unwrap();
+    assert!(config.probe_unlisted_domains, "none is listed");
+
+    file(
+        "bad",
+        b"a.example\nme@example.com\n\n192.0.2.1\na.example\n",
+    );
+    file("again", b"b.example\nA.example\nexample.org\n");
+    file("no-text", b"\xFF\xFE\n");
+    file("long", "a..b\n".repeat(1000).as_bytes());
+    for (why, config, expected) in [
+        (
+            "bad lines",
+            "domain_files: [bad]\ndns: {timeout: 0s}\n",
+            "config.yaml:2: dns.timeout: it must be longer than zero\n\
+             bad:2: \"me@example.com\" is not a domain name: it contains '@'\n\
+             bad:4: \"192.0.2.1\" is an IP address: give a mail domain like example.com\n\
+             bad:5: a.example is listed already, at bad:1",
+        ),
+        (
+            "listed elsewhere",
+            "domains: [{domain: example.org}, {domain: a.example}]\ndomain_files: [theirs, again]\n",
+            "again:2: a.example is listed already, under domains\n\
+             again:3: example.org is listed already, under domains",
+        ),
+        (
+            "the same list twice",
+            "domain_files: [theirs, theirs]\n",
+            "theirs:1: example.net is listed already, at theirs:1",
+        ),
+        (
+            "not text",
+            "domain_files: [no-text]\n",
+            "config.yaml:1: domain_files[0]: cannot read no-text: it is not text in UTF-8",
+        ),
+    ] {
+        assert_eq!(load(config).unwrap_err(), expected, "{why}");
+    }
+    let many = load("domain_files: [long]\n").unwrap_err();
+    assert_eq!(many.lines().count(), 21, "{many}");
+    assert!(
+        many.ends_with("long:20: and 980 more lines of this file are of no use"),
+        "{many}"
+    );
+}
+
+/// Whoever breaks everything is told the first hundred.
+#[test]
+fn mistakes_without_end() {
+    let servers = "  - nowhere\n".repeat(150);
+    let error = try_load(&format!(
+        "dns:\n  servers:\n{}",
+        servers.replace("  -", "    -")
+    ))
+    .unwrap_err();
+    assert_eq!(error.lines().count(), 101);
+    assert!(
+        error.ends_with("config.yaml: there are more mistakes: mend these first"),
+        "{error}"
+    );
+}
+
+/// Not by the second, which machines differ in, but as against what it must not be: quadratic.
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it takes is the question"
+)]
+fn long_lists_are_read_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    std::fs::write(&path, "domain_files: [list]\n").unwrap();
+    let list: String = (0..100_000).fold(String::new(), |mut list, number| {
+        writeln!(list, "domain-{number}.example").unwrap();
+        list
+    });
+    std::fs::write(folder.path().join("list"), list).unwrap();
+    let began = std::time::Instant::now();
+    let config = Config::load(Some(&path), &Overrides::default()).unwrap();
+    let loaded = began.elapsed();
+    for listed in &config.domains {
+        assert_eq!(config.listed(&listed.domain), Some(listed));
+    }
+    let looked_up = began.elapsed().saturating_sub(loaded);
+    eprintln!("100,000 domains: read in {loaded:?}, each looked up in {looked_up:?}");
+    assert_eq!(config.domains.len(), 100_000);
+    assert!(
+        loaded + looked_up < Duration::from_secs(20),
+        "{loaded:?}, {looked_up:?}"
+    );
 }

@@ -4,9 +4,14 @@
 mod architecture;
 mod catalogue;
 mod config;
+mod corpus;
 mod dashboards;
 mod docs;
+mod golden;
+mod hostile;
+mod lost_answers;
 mod metrics;
 mod promql;
+mod properties;
 mod rules;
 mod vocabulary;

@@ -218,7 +218,7 @@ fn questions_that_cannot_be_answered() {
     let config = configuration(&world, "");
     let good = config.to_str().unwrap();
     let bad = world.dir().join("bad.yaml");
-    std::fs::write(&bad, "smtp:\n  prot: 25\n").unwrap();
+    std::fs::write(&bad, "smtp:\n  prot: 25\ndns:\n  attempts: 0\n").unwrap();
     let bad = bad.to_str().unwrap();
     let broken_list = world.dir().join("broken.txt");
     std::fs::write(&broken_list, "good.example\nme@good.example\n").unwrap();
@@ -283,7 +283,11 @@ fn questions_that_cannot_be_answered() {
         ),
         (
             &["config", "check", "--config.file", bad],
-            &["bad.yaml:2", "smtp.prot", "did you mean port?"],
+            &[
+                "bad.yaml:2: smtp.prot",
+                "did you mean port?",
+                "bad.yaml:4: dns.attempts",
+            ],
         ),
         (
             &["serve", "--config.file", bad],

@@ -148,6 +148,7 @@ async fn preferences() {
             "warning mta_sts_mx_cert_invalid",
             "warning cert_expired",
             "critical conflict_dane_mta_sts",
+            "info dane_single_record",
         ])
         .exports(["mailtls_delivery_expected{sender=\"mta_sts\",level=\"authenticated\"} 1"]),
         both(

@@ -26,7 +26,7 @@ const BROKEN: &str = "mailtls_dane_domain_status{status=\"broken\"} 1";
 const BLOCKED: &str = "critical delivery_blocked";
 /// No DANE sender delivers.
 const REFUSED: &str = "mailtls_delivery_expected{sender=\"dane\",level=\"refused\"} 1";
-/// Some record matches, and there is only one.
+/// Every record that can be used is in use: none is for the next key.
 const SINGLE: &str = "info dane_single_record";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,6 +86,7 @@ async fn end_entities() {
                 .tlsa("3 1 1")
                 .tlsa_of("3 1 1", Cert::valid().rsa()),
         )
+        .finds([SINGLE])
         .exports([
             MATCH,
             "mailtls_dane_address_matches{key_algorithm=\"rsa\"} 1",
@@ -230,7 +231,7 @@ async fn unusable_records() {
             "beside.example",
             mx().tlsa("3 1 1").tlsa("1 1 1"),
         )
-        .finds(["warning dane_record_unusable"])
+        .finds(["warning dane_record_unusable", SINGLE])
         .exports([
             MATCH,
             PROTECTED,
@@ -461,6 +462,30 @@ async fn names_and_look_ups() {
             "mailtls_delivery_expected{sender=\"dane\",level=\"authenticated\"} 1",
             "mailtls_delivery_protection{sender=\"dane\",level=\"none\"} 1",
         ]),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn denial_above() {
+    use mailtls_lab::DnsFault;
+    let mx = || Mx::new("mx1").tlsa("3 1 1");
+    let broken = |domain: Domain| {
+        domain
+            .mx(mx())
+            .dns_fault("_tcp.mx1", "ANY", DnsFault::Nxdomain)
+    };
+    judge(vec![
+        signed("the name above TLSA is denied", "ent.example", broken)
+            .finds([SINGLE, "warning dane_denial_broken"])
+            .exports([MATCH, PROTECTED, "mailtls_finding{code=\"dane_denial_broken\",about=\"_tcp.mx1.ent.example/TLSA\"} 1"]),
+        signed("the same with NSEC3", "ent3.example", |domain| broken(domain.nsec3()))
+            .finds([SINGLE, "warning dane_denial_broken"])
+            .exports([MATCH]),
+        signed("no TLSA, nothing to deny", "none.example", |domain| {
+            domain.mx(Mx::new("mx1")).dns_fault("_tcp.mx1", "ANY", DnsFault::Nxdomain)
+        })
+        .finds(["info dane_ready"]),
     ])
     .await;
 }

@@ -106,7 +106,7 @@ const ROWS: &[Row] = &[
         "ok enforce protected valid",
         "encrypted authenticated authenticated authenticated",
         "none authenticated authenticated authenticated",
-        &[],
+        &["info dane_single_record"],
     ),
     row(
         "null-mx.example",

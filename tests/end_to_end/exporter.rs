@@ -90,6 +90,11 @@ impl Answer {
 impl Exporter {
     /// Starts on a port that the system chooses, and waits until it listens.
     pub(crate) fn start(config: &Path) -> Self {
+        Self::start_with(config, &[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn start_with(config: &Path, flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = File::create(dir.path().join("log")).unwrap();
         let child = program()
@@ -100,6 +105,7 @@ impl Exporter {
                 "--config.file",
             ])
             .arg(config)
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -143,11 +149,22 @@ impl Exporter {
         ))
     }
 
-    /// Sends this and reads what comes back.
-    pub(crate) fn send(&self, request: &str) -> Answer {
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends this and waits for nothing.
+    pub(crate) fn open(&self, request: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
+        stream
+    }
+
+    /// Sends this and reads what comes back.
+    pub(crate) fn send(&self, request: &str) -> Answer {
+        let mut stream = self.open(request);
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
         let end = bytes
@@ -172,10 +189,15 @@ impl Exporter {
 
     /// Asks it to end.
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
         // The shell's own kill: a bare Debian has no other.
         let killed = Command::new("sh")
             .arg("-c")
-            .arg(format!("kill -TERM {}", self.child.id()))
+            .arg(format!("kill -{name} {}", self.child.id()))
             .status();
         assert!(killed.unwrap().success());
     }

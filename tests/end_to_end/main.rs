@@ -16,6 +16,7 @@
 )]
 
 mod cli;
+mod commands;
 mod coordination;
 mod dane;
 mod demo;
@@ -26,6 +27,11 @@ mod http;
 mod memory;
 mod monitor;
 mod mta_sts;
+mod own_trouble;
+mod politeness;
+mod record;
+mod reload;
+mod replay;
 mod resolve;
 mod smtp;
 mod trouble;

@@ -12,6 +12,7 @@ use mailtls_exporter::domain_name::DomainName;
 use mailtls_exporter::probe::Prober;
 use mailtls_exporter::report::metrics::exposition::Format;
 use mailtls_exporter::report::metrics::probe::render;
+use mailtls_exporter::telemetry::SelfCheck;
 use mailtls_exporter::telemetry::Telemetry;
 use mailtls_lab::Domain;
 use mailtls_lab::World;
@@ -26,6 +27,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A world, and somebody who watches it.
 pub(crate) struct Monitor {
     pub(crate) world: World,
+    pub(crate) telemetry: Arc<Telemetry>,
     prober: Prober,
     config: Config,
 }
@@ -41,9 +43,11 @@ impl Monitor {
         let world = world.start().await;
         let mut config = load(&world.config_yaml());
         change(&mut config);
-        let prober = Prober::new(&config, Arc::<Telemetry>::default()).unwrap();
+        let telemetry = Arc::<Telemetry>::default();
+        let prober = Prober::new(&config, Arc::clone(&telemetry)).unwrap();
         Self {
             world,
+            telemetry,
             prober,
             config,
         }
@@ -51,8 +55,25 @@ impl Monitor {
 
     /// The same world, watched by a process that has just started.
     pub(crate) fn restarted(self) -> Self {
-        let prober = Prober::new(&self.config, Arc::<Telemetry>::default()).unwrap();
-        Self { prober, ..self }
+        let telemetry = Arc::<Telemetry>::default();
+        let prober = Prober::new(&self.config, Arc::clone(&telemetry)).unwrap();
+        Self {
+            telemetry,
+            prober,
+            ..self
+        }
+    }
+
+    /// What one of its self-checks says.
+    pub(crate) fn self_check(&self, check: SelfCheck) -> Option<bool> {
+        self.telemetry.self_checks.of(check).value()
+    }
+
+    /// The codes of what it says about itself; that the machine of the test may have no IPv6 is left out.
+    pub(crate) fn about_itself(&self) -> Vec<&'static str> {
+        let report = self.prober.about_itself();
+        let codes = report.findings.iter().map(|finding| finding.code.as_str());
+        codes.filter(|code| *code != "smtp_no_ipv6_route").collect()
     }
 
     /// Probes a domain.

@@ -6,7 +6,8 @@
 //! table in this folder does. In reading order: `namespace` is the network that all this runs in, `domains` what is
 //! set up, `certificates`, `zones`, `servers` and `world` set it up, `tools` and `facts` ask the witnesses, `scrape`
 //! asks the exporter, `claim` and `claims` hold the two against each other. `exposition` and `prometheus` let others
-//! read what the exporter prints; `rules` and `live` are about the alerts that are made of it.
+//! read what the exporter prints; `rules` and `live` are about the alerts that are made of it. `surroundings` breaks what
+//! is around the exporter itself.
 //!
 //! Needs root and the packages that `tests/run` installs. Where a tool and the exporter may rightly differ, the claim
 //! in question says so and names the RFC.
@@ -29,6 +30,7 @@ mod prometheus;
 mod rules;
 mod scrape;
 mod servers;
+mod surroundings;
 mod tools;
 mod world;
 mod zones;

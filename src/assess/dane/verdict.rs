@@ -15,15 +15,19 @@ use crate::evidence::dns::Answer;
 use crate::evidence::dns::DnssecStatus;
 use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::mail_routing::TlsaNotAsked;
+use crate::evidence::smtp::AddressEvidence;
 use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpEvidence;
 use crate::evidence::smtp::SmtpObservation;
 use crate::evidence::smtp::SmtpOutcome;
 use crate::evidence::smtp::SmtpSession;
 use crate::evidence::tls::KeyProof;
+use crate::protocol::pkix::PathProblem;
 use crate::protocol::tlsa;
+use crate::protocol::tlsa::MatchingType;
 use crate::protocol::tlsa::NoMatch;
 use crate::protocol::tlsa::RecordMatch;
+use crate::protocol::tlsa::Selector;
 use crate::protocol::tlsa::SetOutcome;
 use crate::protocol::tlsa::TlsaEvaluation;
 use crate::protocol::tlsa::TlsaRecord;
@@ -259,7 +263,12 @@ fn judge_set(
         let sessions = sessions_for_dane(host, base, observation);
         // Without TLS no SNI is ever sent: then the one session tells for both names.
         if let Some(first) = sessions.first().or(observation.sessions.first()) {
-            outcomes.push((seen.address, first.end.outcome()));
+            let outcome = first.end.outcome();
+            if context.is_our_doing(outcome) {
+                seen_all = Seen::NotEverything;
+                continue;
+            }
+            outcomes.push((seen.address, outcome));
         }
         let ended = |session: &SmtpSession| {
             matches!(session.end, SessionEnd::Completed | SessionEnd::NoSuchKey)
@@ -285,6 +294,10 @@ fn judge_set(
                 continue;
             }
             let evaluation = tlsa::evaluate(set, &handshake.chain.0, &names, context.now);
+            if context.is_clock_wrong() && fails_by_dates(&evaluation) {
+                seen_all = Seen::NotEverything;
+                continue;
+            }
             chains.push(ChainVerdict {
                 address: seen.address,
                 key_algorithm,
@@ -341,6 +354,21 @@ fn judge_set(
     }
 }
 
+/// Whether the chain would perhaps satisfy the set at another time.
+fn fails_by_dates(evaluation: &TlsaEvaluation) -> bool {
+    let is_about_dates = |matches: &RecordMatch| match matches {
+        RecordMatch::NoMatch(NoMatch::PathInvalid(problems)) => {
+            problems.iter().any(PathProblem::is_about_dates)
+        }
+        _ => false,
+    };
+    evaluation.outcome != SetOutcome::Match
+        && evaluation
+            .records
+            .iter()
+            .any(|verdict| is_about_dates(&verdict.matches))
+}
+
 /// RFC 7672 §2.2.3: the TLSA base domain is the SNI that a DANE sender sends.
 fn sessions_for_dane<'a>(
     host: &HostEvidence,
@@ -352,6 +380,35 @@ fn sessions_for_dane<'a>(
     } else {
         &observation.dane_sessions
     }
+}
+
+/// `2 1 1` of the authority that issued what was presented there, if such a record would match it (RFC 7672 §3.1.2: the
+/// authority's certificate must be in the chain, and a name must fit).
+pub(super) fn issuing_record(
+    context: &Context<'_>,
+    mx: MxFact,
+    host: &HostEvidence,
+    base: &str,
+    verdict: &ChainVerdict,
+) -> Option<TlsaRecord> {
+    let base = MxHost::from_dns(base);
+    let at = |seen: &&AddressEvidence| seen.address == verdict.address;
+    let SmtpEvidence::Observed(observation) = &host.addresses.iter().find(at)?.smtp else {
+        return None;
+    };
+    let chain = sessions_for_dane(host, &base, observation)
+        .iter()
+        .filter_map(|session| Some(&session.tls.as_ref()?.chain))
+        .find(|chain| chain.leaf() == Some(verdict.leaf.as_slice()))?;
+    let names = reference_names(context, mx, host, &base);
+    let issuers = chain.0.iter().skip(1);
+    issuers
+        .filter_map(|der| tlsa::record_for(2, Selector::PublicKey, MatchingType::Sha256, der).ok())
+        .find(|record| {
+            let set = std::slice::from_ref(record);
+            let evaluation = tlsa::evaluate(set, &chain.0, &names, context.now);
+            evaluation.outcome == SetOutcome::Match
+        })
 }
 
 /// The names of which a leaf under a usage 2 anchor must bear one (RFC 7672 §3.2.2).

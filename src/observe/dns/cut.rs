@@ -358,6 +358,12 @@ impl<'a> Step<'a> {
             set.rtype
         ));
         fail.expired = expired(Some(fault));
+        if let Some(link) = fail.links.last_mut().map(Arc::make_mut) {
+            link.out_of_time = matches!(
+                fault,
+                SignatureFault::Expired(_) | SignatureFault::NotYet(_)
+            );
+        }
         fail
     }
 

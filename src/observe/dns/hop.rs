@@ -88,6 +88,11 @@ impl Hops {
         self.chain.is_answered(&self.asking(queries)).await
     }
 
+    /// Whether a TCP connection to the upstream comes up now.
+    pub(super) async fn connects(&self) -> bool {
+        self.chain.connects().await
+    }
+
     /// Whether the upstream hands DNSSEC data on.
     pub(super) async fn dnssec_data(&self, queries: &ProbeQueries) -> DnssecData {
         dnssec_data(&self.chain, &self.asking(queries)).await

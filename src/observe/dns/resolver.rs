@@ -55,6 +55,7 @@ pub enum ResolverError {
 /// Asks, validates, remembers. Cheap to clone.
 #[derive(Clone)]
 pub struct Resolver {
+    servers: Arc<[String]>,
     hops: Arc<Hops>,
     telemetry: Arc<Telemetry>,
 }
@@ -72,20 +73,32 @@ impl Resolver {
         clock: Arc<dyn Fn() -> UnixTime + Send + Sync>,
     ) -> Result<Self, ResolverError> {
         let upstream = Upstream::new(config, Arc::clone(&telemetry))?;
+        let servers = upstream.servers().map(str::to_owned).collect();
         let max_ttl = i64::try_from(config.cache_max_ttl.as_secs()).unwrap_or(i64::MAX);
         let half = config.cache_size / 2;
         let chain = Chain::new(upstream, Arc::clone(&config.trust_anchors), max_ttl, half);
         let hops = Hops::new(chain, max_ttl, half, clock, Arc::clone(&telemetry));
         Ok(Self {
+            servers,
             hops: Arc::new(hops),
             telemetry,
         })
+    }
+
+    /// The servers that are asked, also where the system names them.
+    pub fn servers(&self) -> &[String] {
+        &self.servers
     }
 
     /// Whether the upstream answers anything now, whatever the caches hold: what tells a domain whose look-ups fail from a
     /// resolver that is down, when nothing else had to be asked.
     pub async fn is_answered(&self, queries: &ProbeQueries) -> bool {
         self.hops.is_answered(queries).await
+    }
+
+    /// Whether a TCP connection to the upstream comes up now.
+    pub async fn connects(&self) -> bool {
+        self.hops.connects().await
     }
 
     /// Whether the upstream hands DNSSEC data on: asked on nobody's behalf.

@@ -4,12 +4,14 @@
 //! datagrams are sent again within the time-out of one query; here a query that failed is asked again, of the next server
 //! if there is one, before it counts as failed. Queries say DO (send signatures) and CD (do not validate for us).
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use hickory_net::DnsError;
 use hickory_net::NetError;
 use hickory_net::runtime::TokioRuntimeProvider;
@@ -30,6 +32,7 @@ use hickory_resolver::config::ConnectionConfig;
 use hickory_resolver::config::NameServerConfig;
 use hickory_resolver::config::ResolverOpts;
 use hickory_resolver::config::ServerOrderingStrategy;
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::sync::MutexGuard;
 use tokio::sync::Semaphore;
@@ -48,6 +51,12 @@ use crate::telemetry::Telemetry;
 
 /// Queries under way at once, over all probes.
 const PARALLEL: usize = 64;
+
+/// Of the system's servers, whose configuration has no other.
+const DNS_PORT: u16 = 53;
+
+/// So long a connection may take that is opened to see whether any can be.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A server that did not answer is asked last for so long, in seconds.
 const AVOIDED: i64 = 30;
@@ -96,6 +105,7 @@ pub(super) struct Upstream {
 struct Server {
     /// For messages: `192.0.2.1:53`.
     label: String,
+    address: SocketAddr,
     pool: NameServerPool<TokioRuntimeProvider>,
     /// Until this time (Unix seconds) others are asked first.
     avoid_until: AtomicI64,
@@ -108,6 +118,7 @@ struct Server {
 /// A server as configured.
 struct Target {
     label: String,
+    address: SocketAddr,
     config: NameServerConfig,
     transport: Transport,
 }
@@ -140,6 +151,7 @@ impl Upstream {
             .into_iter()
             .map(|target| Server {
                 label: target.label,
+                address: target.address,
                 pool: NameServerPool::from_config(
                     [target.config],
                     Arc::clone(&context),
@@ -163,6 +175,11 @@ impl Upstream {
             permits: Semaphore::new(PARALLEL),
             telemetry,
         })
+    }
+
+    /// Each with its address.
+    pub(super) fn servers(&self) -> impl Iterator<Item = &str> {
+        self.servers.iter().map(|server| server.label.as_str())
     }
 
     /// Asks until one answers or all attempts are used up.
@@ -217,6 +234,22 @@ impl Upstream {
             attempts,
             detail,
         })
+    }
+
+    /// Whether a TCP connection to one of the servers comes up now.
+    pub(super) async fn connects(&self) -> bool {
+        let connect = |server: &Server| {
+            let connecting = TcpStream::connect(server.address);
+            async {
+                matches!(
+                    tokio::time::timeout(CONNECT_TIMEOUT, connecting).await,
+                    Ok(Ok(_))
+                )
+            }
+        };
+        join_all(self.servers.iter().map(connect))
+            .await
+            .contains(&true)
     }
 
     async fn ask_once(
@@ -358,6 +391,7 @@ fn system_servers() -> Result<Vec<Target>, ResolverError> {
         .iter()
         .map(|server| Target {
             label: format!("{}:53", server.ip),
+            address: SocketAddr::new(server.ip, DNS_PORT),
             config: server.clone(),
             transport: Transport::Plain,
         })
@@ -398,6 +432,7 @@ fn server_config(server: &DnsServer) -> Target {
         .collect();
     Target {
         label,
+        address: *address,
         config: NameServerConfig::new(address.ip(), true, connections),
         transport: match server {
             DnsServer::Plain(_) => Transport::Plain,

@@ -162,6 +162,7 @@ fn link(zone: &Name, status: DnssecStatus, detail: String) -> ChainLink {
         ds: Vec::new(),
         keys: Vec::new(),
         signature: None,
+        out_of_time: false,
     }
 }
 

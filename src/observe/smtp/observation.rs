@@ -5,6 +5,7 @@
 //! where DANE senders call the host by another name (the TLSA base domain, RFC 7672 §2.2.3), the same again with that.
 //! A key that a server lacks is remembered for an hour, for as long as its certificate and its TLSA records stay.
 
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +22,13 @@ use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpObservation;
 use crate::evidence::smtp::SmtpSession;
 use crate::observe::Clock;
+use crate::observe::self_check::Connect;
+use crate::observe::self_check::Egress;
+use crate::observe::smtp::backoff::Backoff;
+use crate::observe::smtp::session::NotConnected;
 use crate::observe::smtp::session::OwnTrouble;
 use crate::observe::smtp::session::SessionTarget;
+use crate::observe::smtp::session::knock;
 use crate::observe::smtp::session::session;
 use crate::protocol::tlsa::TlsaRecord;
 use crate::protocol::x509::Certificate;
@@ -42,14 +48,26 @@ pub(super) struct Subject {
     pub(super) tlsa: Digest,
 }
 
+impl Subject {
+    /// The same, whatever the TLSA set: what a server showed does not hang on it.
+    pub(super) fn of_any_tlsa(&self) -> Self {
+        Self {
+            tlsa: Digest::default(),
+            ..self.clone()
+        }
+    }
+}
+
 /// SHA-256.
 pub(super) type Digest = [u8; 32];
 
 /// Makes observations and remembers which keys servers lack.
 pub(super) struct Observing {
     pub(super) settings: config::Smtp,
-    telemetry: Arc<Telemetry>,
-    clock: Clock,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) clock: Clock,
+    pub(super) egress: Arc<Egress>,
+    backoff: Arc<Backoff>,
     lacking: Cache<Asked, Lack>,
 }
 
@@ -76,16 +94,45 @@ const LACK_TTL: Duration = Duration::from_secs(60 * 60);
 const LACK_ENTRIES: u64 = 50_000;
 
 impl Observing {
-    pub(super) fn new(settings: config::Smtp, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
+    pub(super) fn new(
+        settings: config::Smtp,
+        telemetry: Arc<Telemetry>,
+        clock: Clock,
+        egress: Arc<Egress>,
+    ) -> Self {
         Self {
             settings,
             telemetry,
             clock,
+            egress,
+            backoff: Arc::default(),
             lacking: Cache::builder()
                 .max_capacity(LACK_ENTRIES)
                 .time_to_live(LACK_TTL)
                 .build(),
         }
+    }
+
+    /// The same with other settings, and the same memory.
+    pub(super) fn reconfigured(&self, settings: config::Smtp) -> Self {
+        Self {
+            settings,
+            telemetry: Arc::clone(&self.telemetry),
+            clock: Arc::clone(&self.clock),
+            lacking: self.lacking.clone(),
+            egress: Arc::clone(&self.egress),
+            backoff: Arc::clone(&self.backoff),
+        }
+    }
+
+    /// What connections to port 25 show.
+    pub(super) fn egress(&self) -> &Egress {
+        &self.egress
+    }
+
+    /// Who is to be left alone.
+    pub(super) fn backoff(&self) -> &Backoff {
+        &self.backoff
     }
 
     /// All sessions with an address, one after the other.
@@ -101,7 +148,7 @@ impl Observing {
         let mut dane_sessions = Vec::new();
         // A server that loses patience is asked the most important first.
         if let Some(sni) = dane_sni
-            && self.has_time(begin)
+            && self.may_go_on(subject, begin)
         {
             dane_sessions.extend(
                 self.speak(subject, sni, KeyOffer::ServerChoice, begin)
@@ -119,6 +166,7 @@ impl Observing {
             observed_at,
             sessions,
             dane_sessions,
+            turned_away: None,
         })
     }
 
@@ -156,7 +204,7 @@ impl Observing {
                 sessions.push(SmtpSession::clone(&lack.session));
                 continue;
             }
-            if !self.has_time(begin) {
+            if !self.may_go_on(subject, begin) {
                 return;
             }
             let Ok(session) = self.speak(subject, sni, offer, begin).await else {
@@ -180,9 +228,54 @@ impl Observing {
     }
 
     /// Whether another session may begin: an observation holds its slot for no more than two sessions' time, so that one
-    /// slow server does not keep the others waiting.
-    fn has_time(&self, begin: Instant) -> bool {
+    /// slow server does not keep the others waiting. Who has just turned us away is not asked for more.
+    fn may_go_on(&self, subject: &Subject, begin: Instant) -> bool {
         begin.elapsed() < self.settings.session_timeout
+            && self.backoff.held_back(subject.address.ip()).is_none()
+    }
+
+    /// Whether a connection to an address comes up; `told` hears of it before goodbye is said. Of time-outs of our own
+    /// nobody is told.
+    pub(super) async fn knock(
+        &self,
+        host: &MxHost,
+        address: SocketAddr,
+        patience: Duration,
+        told: impl FnOnce(Connect),
+    ) {
+        let target = SessionTarget {
+            address,
+            sni: host.as_str(),
+            offer: KeyOffer::ServerChoice,
+            ehlo_name: &self.settings.ehlo_name,
+            source_address: self.source_address(address),
+            session_timeout: patience,
+        };
+        let (connect, visit) = match knock(target, Instant::now() + patience).await {
+            Ok(visit) => (Connect::Up, Some(visit)),
+            // These are hosts known to answer: some seconds are enough.
+            Err(
+                NotConnected::Unreachable(_)
+                | NotConnected::TimedOut
+                | NotConnected::OwnTrouble(OwnTrouble::Forbidden(_)),
+            ) => (Connect::Down, None),
+            Err(NotConnected::OwnTrouble(OwnTrouble::NoSocket(_) | OwnTrouble::NoRoute(_))) => {
+                return;
+            }
+        };
+        self.egress.note(host, address.ip(), connect);
+        told(connect);
+        if let Some(visit) = visit {
+            visit.leave().await;
+        }
+    }
+
+    /// Our own address in sessions with that one; none where the system chooses.
+    fn source_address(&self, address: SocketAddr) -> Option<IpAddr> {
+        match address {
+            SocketAddr::V4(_) => self.settings.source_address_v4.map(Into::into),
+            SocketAddr::V6(_) => self.settings.source_address_v6.map(Into::into),
+        }
     }
 
     async fn speak(
@@ -192,16 +285,12 @@ impl Observing {
         offer: KeyOffer,
         begin: Instant,
     ) -> Result<SmtpSession, OwnTrouble> {
-        let source_address = match subject.address {
-            SocketAddr::V4(_) => self.settings.source_address_v4.map(Into::into),
-            SocketAddr::V6(_) => self.settings.source_address_v6.map(Into::into),
-        };
         let target = SessionTarget {
             address: subject.address,
             sni: sni.as_str(),
             offer,
             ehlo_name: &self.settings.ehlo_name,
-            source_address,
+            source_address: self.source_address(subject.address),
             session_timeout: self
                 .settings
                 .session_timeout
@@ -210,16 +299,51 @@ impl Observing {
         // Boxed: a session with its buffers and TLS state is large.
         let session = Box::pin(session(target)).await;
         match &session {
-            Ok(session) => self
-                .telemetry
-                .smtp_sessions
-                .of(session.end.outcome())
-                .increment(),
+            Ok(session) => {
+                let outcome = session.end.outcome();
+                self.telemetry.smtp_sessions.of(outcome).increment();
+                self.learn(subject, session);
+            }
+            // The self-check says so, once.
+            Err(OwnTrouble::NoRoute(_)) => {}
             Err(trouble) => {
                 tracing::warn!(address = %subject.address, %trouble, "no SMTP session");
+                if matches!(trouble, OwnTrouble::Forbidden(_)) {
+                    self.note(subject, Connect::Down);
+                }
             }
         }
         session
+    }
+
+    /// What a session says of our own surroundings, and of whether we are welcome.
+    fn learn(&self, subject: &Subject, session: &SmtpSession) {
+        match &session.end {
+            SessionEnd::Unreachable(_) => self.note(subject, Connect::Down),
+            _ if session.phases.connect.is_some() => self.note(subject, Connect::Up),
+            _ => {}
+        }
+        let address = subject.address.ip();
+        match &session.end {
+            SessionEnd::Throttled(reply) => {
+                self.backoff.turned_away(address, reply, (self.clock)());
+            }
+            SessionEnd::Completed
+            | SessionEnd::NoStartTls
+            | SessionEnd::StartTlsRefused(_)
+            | SessionEnd::TlsFailed(_)
+            | SessionEnd::TlsLegacy(_)
+            | SessionEnd::NoSuchKey => self.backoff.let_in(address),
+            SessionEnd::Unreachable(_)
+            | SessionEnd::Timeout(_)
+            | SessionEnd::Rejected(_)
+            | SessionEnd::ProtocolError(_) => {}
+        }
+    }
+
+    fn note(&self, subject: &Subject, connect: Connect) {
+        let address = subject.address.ip();
+        self.egress.note(&subject.host, address, connect);
     }
 }
 

@@ -9,10 +9,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
 use std::net::SocketAddr;
-use std::net::UdpSocket;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
@@ -32,6 +29,7 @@ use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpPhase;
 use crate::evidence::smtp::SmtpSession;
 use crate::evidence::tls::Handshake;
+use crate::observe::self_check::has_route;
 use crate::observe::smtp::legacy;
 use crate::observe::tls;
 use crate::observe::tls::HandshakeFailure;
@@ -60,10 +58,19 @@ pub struct SessionTarget<'a> {
     pub session_timeout: Duration,
 }
 
-/// The session could not begin, and that says nothing about the server: no socket to be had, no such source address.
+/// The session could not begin, and that says nothing about the server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot open a socket: {0}")]
-pub struct OwnTrouble(pub String);
+pub enum OwnTrouble {
+    /// No socket to be had, no free port, no such source address.
+    #[error("cannot open a socket: {0}")]
+    NoSocket(String),
+    /// A firewall of our own.
+    #[error("this host's own rules forbid the connection: {0}")]
+    Forbidden(String),
+    /// No way there at all.
+    #[error("this host has no route there: {0}")]
+    NoRoute(String),
+}
 
 /// No answer to a connect in this time is `unreachable` (delivery.md), however long the session might take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -125,7 +132,7 @@ pub(super) async fn connect(
 ) -> Result<TcpStream, NotConnected> {
     let begin = Instant::now();
     let socket = open_socket(target)
-        .map_err(|error| NotConnected::OwnTrouble(OwnTrouble(error.to_string())))?;
+        .map_err(|error| NotConnected::OwnTrouble(OwnTrouble::NoSocket(error.to_string())))?;
     let limit = deadline.min(begin + CONNECT_TIMEOUT);
     match timeout_at(limit, socket.connect(target.address)).await {
         Ok(Ok(stream)) => {
@@ -134,23 +141,7 @@ pub(super) async fn connect(
             seen.phases.connect = Some(begin.elapsed().as_secs_f64());
             Ok(stream)
         }
-        // No free port, no address of this family, a firewall of our own: the packets never left.
-        Ok(Err(error))
-            if matches!(
-                error.kind(),
-                io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied
-            ) =>
-        {
-            Err(NotConnected::OwnTrouble(OwnTrouble(error.to_string())))
-        }
-        Ok(Err(error))
-            if error.kind() == io::ErrorKind::NetworkUnreachable && !has_route(target.address) =>
-        {
-            Err(NotConnected::OwnTrouble(OwnTrouble(format!(
-                "this host has no route there: {error}"
-            ))))
-        }
-        Ok(Err(error)) => Err(NotConnected::Unreachable(error.to_string())),
+        Ok(Err(error)) => Err(refused(&error, target.address.ip())),
         // Only the full time without an answer is a fact about the server.
         Err(_) if limit < begin + CONNECT_TIMEOUT => Err(NotConnected::TimedOut),
         Err(_) => Err(NotConnected::Unreachable(format!(
@@ -160,16 +151,47 @@ pub(super) async fn connect(
     }
 }
 
-/// Whether this host knows a way there at all; else an IPv6 address looks unreachable from every host without IPv6.
-/// Connecting a datagram socket looks the route up and sends nothing.
-fn has_route(address: SocketAddr) -> bool {
-    let any: IpAddr = match address {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    UdpSocket::bind((any, 0))
-        .and_then(|socket| socket.connect(address))
-        .is_ok()
+/// Why there is no connection; packets that never left say nothing of the server.
+fn refused(error: &io::Error, address: IpAddr) -> NotConnected {
+    let text = error.to_string();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => NotConnected::OwnTrouble(OwnTrouble::Forbidden(text)),
+        io::ErrorKind::AddrNotAvailable if has_route(address) => {
+            NotConnected::OwnTrouble(OwnTrouble::NoSocket(text))
+        }
+        io::ErrorKind::AddrNotAvailable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::HostUnreachable
+            if !has_route(address) =>
+        {
+            NotConnected::OwnTrouble(OwnTrouble::NoRoute(text))
+        }
+        _ => NotConnected::Unreachable(text),
+    }
+}
+
+/// A connection that comes up is all that is wanted of this visit.
+pub(super) async fn knock(
+    target: SessionTarget<'_>,
+    deadline: Instant,
+) -> Result<Visit, NotConnected> {
+    let mut unused = Seen::default();
+    let stream = connect(target, deadline, &mut unused).await?;
+    Ok(Visit(Dialogue::new(stream, Instant::now() + QUIT_TIMEOUT)))
+}
+
+/// A connection on which nothing was said yet.
+pub(super) struct Visit(Dialogue<TcpStream>);
+
+impl Visit {
+    /// Hears the greeting, if it comes soon, and says goodbye.
+    pub(super) async fn leave(mut self) {
+        if self.0.reply().await.is_ok() {
+            self.0.quit().await;
+        } else {
+            self.0.close().await;
+        }
+    }
 }
 
 fn open_socket(target: SessionTarget<'_>) -> io::Result<TcpSocket> {
@@ -494,11 +516,6 @@ mod tests {
         let server = ScriptedServer::start(move |_| steps.clone()).await;
         let session = session(target(server.address)).await.unwrap();
         (session, server.lines())
-    }
-
-    #[test]
-    fn a_route_is_known_without_a_packet() {
-        assert!(has_route("127.0.0.1:25".parse().unwrap()));
     }
 
     #[tokio::test]

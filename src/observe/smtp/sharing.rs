@@ -7,6 +7,9 @@
 //!
 //! Before it speaks, an observation waits for a free slot at its address and then for one of all (`max_sessions`), in the
 //! order of arrival. A probe whose deadline comes first is told of the last observation, if there is one.
+//!
+//! An address that turns us away for now is left alone for a while (`backoff`). What was seen there before still counts,
+//! with its time, for an hour; of an address that does not answer nothing counts but that.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,38 +17,47 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use moka::future::Cache;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio::time::timeout;
 use tokio::time::timeout_at;
 
-use crate::clock;
 use crate::config;
 use crate::domain_name::MxHost;
+use crate::evidence::smtp::KeyOffer;
 use crate::evidence::smtp::NotAttempted;
+use crate::evidence::smtp::PhaseSeconds;
 use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpEvidence;
 use crate::evidence::smtp::SmtpObservation;
 use crate::evidence::smtp::SmtpSession;
+use crate::gate::Gate;
+use crate::gate::Inside;
 use crate::observe::Clock;
+use crate::observe::self_check::Connect;
+use crate::observe::self_check::Egress;
+use crate::observe::smtp::backoff::Backoff;
+use crate::observe::smtp::backoff::HeldBack;
+use crate::observe::smtp::backoff::HeldBackBy;
 use crate::observe::smtp::observation::Observing;
 use crate::observe::smtp::observation::Subject;
 use crate::observe::smtp::observation::tlsa_digest;
+use crate::protocol::smtp::Reply;
 use crate::protocol::tlsa::TlsaRecord;
 use crate::telemetry::Telemetry;
 
-/// Observes addresses for all probes. What it started ends when it is dropped.
+/// Observes addresses for all probes. What it started ends when it and all that follow it are dropped.
 pub struct SmtpObserver {
     shared: Arc<Shared>,
     telemetry: Arc<Telemetry>,
-    tasks: Mutex<JoinSet<()>>,
+    tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
 /// What a probe wants to know.
@@ -62,17 +74,28 @@ pub struct ObservationRequest<'a> {
 }
 
 impl SmtpObserver {
-    /// Nothing is opened before the first request.
-    pub fn new(config: &config::Smtp, telemetry: Arc<Telemetry>) -> Self {
-        Self::with_clock(config, telemetry, Arc::new(clock::now))
+    /// Nothing is opened before the first request. Observations are dated by `clock`; `egress` is told what connects.
+    pub(in crate::observe) fn with_clock(
+        config: &config::Smtp,
+        telemetry: Arc<Telemetry>,
+        clock: Clock,
+        egress: Arc<Egress>,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(config, Arc::clone(&telemetry), clock, egress)),
+            telemetry,
+            tasks: Arc::default(),
+        }
     }
 
-    /// The same under another clock: observations are dated by it.
-    pub fn with_clock(config: &config::Smtp, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
+    /// One for these settings that goes on where this one is: with the same slots, however many there are now, and with the
+    /// same observations, unless they would come out differently now. What this one has under way goes on.
+    #[must_use]
+    pub fn reconfigured(&self, settings: &config::Smtp) -> Self {
         Self {
-            shared: Arc::new(Shared::new(config, Arc::clone(&telemetry), clock)),
-            telemetry,
-            tasks: Mutex::default(),
+            shared: Arc::new(self.shared.reconfigured(settings)),
+            telemetry: Arc::clone(&self.telemetry),
+            tasks: Arc::clone(&self.tasks),
         }
     }
 
@@ -95,8 +118,9 @@ impl SmtpObserver {
         let (mut progress, origin) = match self.source(&subject).await {
             Source::Earlier(observation) => {
                 self.telemetry.smtp_shared.increment();
-                return SmtpEvidence::Observed(observation);
+                return self.told(&subject, observation).await;
             }
+            Source::HeldBack(held) => return self.held_back(&subject, held).await,
             Source::UnderWay(progress) => (progress, Origin::AnotherProbe),
             Source::Started(progress) => (progress, Origin::ThisProbe),
             Source::Full => return self.last_resort(&subject).await,
@@ -114,14 +138,54 @@ impl SmtpObserver {
                 if matches!(origin, Origin::AnotherProbe) {
                     self.telemetry.smtp_shared.increment();
                 }
-                SmtpEvidence::Observed(observation)
+                self.told(&subject, observation).await
             }
             Progress::Speaking => SmtpEvidence::Unfinished,
             Progress::Queued | Progress::Done(Err(NotAttempted::NoFreeSession)) => {
                 self.last_resort(&subject).await
             }
+            Progress::Done(Err(NotAttempted::HeldBack)) => {
+                match self.shared.backoff().held_back(request.address) {
+                    Some(held) => self.held_back(&subject, held).await,
+                    None => SmtpEvidence::NotAttempted(NotAttempted::HeldBack),
+                }
+            }
             Progress::Done(Err(reason)) => SmtpEvidence::NotAttempted(reason),
         }
+    }
+
+    /// Whether a connection to an address comes up now, for the exporter's own checks: past everything that is shared, and
+    /// yet one at a time. None when that is not known in some seconds. Who knocks goes on when nobody waits for it.
+    pub(in crate::observe) async fn knock(
+        &self,
+        host: &MxHost,
+        address: IpAddr,
+    ) -> Option<Connect> {
+        let (told, hears) = oneshot::channel();
+        let task = Arc::clone(&self.shared).knock(host.clone(), address, told);
+        self.spawn(task)?;
+        hears.await.ok()
+    }
+
+    /// What a probe is told of an observation: of one that turned us away, what was seen there before.
+    async fn told(&self, subject: &Subject, observation: Arc<SmtpObservation>) -> SmtpEvidence {
+        let first = observation.sessions.first();
+        let before = match first.map(|session| &session.end) {
+            Some(SessionEnd::Throttled(reply)) => self.shared.before(subject, reply).await,
+            _ => None,
+        };
+        SmtpEvidence::Observed(before.unwrap_or(observation))
+    }
+
+    /// What a probe is told of an address that is left alone.
+    async fn held_back(&self, subject: &Subject, held: HeldBack) -> SmtpEvidence {
+        let observation = match self.shared.before(subject, &held.reply).await {
+            Some(before) => before,
+            None if held.by == HeldBackBy::Address => Arc::new(turned_away(subject, held)),
+            None => return SmtpEvidence::NotAttempted(NotAttempted::HeldBack),
+        };
+        self.telemetry.smtp_shared.increment();
+        SmtpEvidence::Observed(observation)
     }
 
     /// Without a slot: what was seen last, with its time.
@@ -129,18 +193,22 @@ impl SmtpObserver {
         match self.shared.last(subject).await {
             Some(finished) => {
                 self.telemetry.smtp_shared.increment();
-                SmtpEvidence::Observed(finished.observation)
+                self.told(subject, finished.observation).await
             }
             None => SmtpEvidence::NotAttempted(NotAttempted::NoFreeSession),
         }
     }
 
     async fn source(&self, subject: &Subject) -> Source {
+        let held_back = || self.shared.backoff().held_back(subject.address.ip());
         if self.shared.reuse().is_zero() {
-            return self.start(subject).map_or(Source::Full, Source::Started);
+            return match held_back() {
+                Some(held) => Source::HeldBack(held),
+                None => self.start(subject).map_or(Source::Full, Source::Started),
+            };
         }
         // Held until the task is registered, so that two equal requests never start two.
-        let mut under_way = self.shared.under_way.lock().await;
+        let mut under_way = self.shared.seen.under_way.lock().await;
         if let Some(progress) = under_way.get(subject)
             // The sender of a task that panicked is gone.
             && progress.has_changed().is_ok()
@@ -149,8 +217,12 @@ impl SmtpObserver {
         }
         if let Some(finished) = self.shared.last(subject).await
             && finished.is_fresh(Instant::now(), self.shared.reuse())
+            && !self.shared.is_doubtful(&finished)
         {
             return Source::Earlier(finished.observation);
+        }
+        if let Some(held) = held_back() {
+            return Source::HeldBack(held);
         }
         let Some(progress) = self.start(subject) else {
             return Source::Full;
@@ -163,13 +235,18 @@ impl SmtpObserver {
     fn start(&self, subject: &Subject) -> Option<watch::Receiver<Progress>> {
         let (told, progress) = watch::channel(Progress::Queued);
         let task = Arc::clone(&self.shared).run(subject.clone(), told);
+        self.spawn(task)?;
+        Some(progress)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Option<()> {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         if tasks.len() >= MAX_QUEUED {
             return None;
         }
         tasks.spawn(task);
-        Some(progress)
+        Some(())
     }
 }
 
@@ -184,6 +261,8 @@ enum Source {
     Earlier(Arc<SmtpObservation>),
     UnderWay(watch::Receiver<Progress>),
     Started(watch::Receiver<Progress>),
+    /// The address is left alone.
+    HeldBack(HeldBack),
     /// Too many wait for a slot.
     Full,
 }
@@ -220,29 +299,70 @@ impl Finished {
 /// What tasks and probes share.
 struct Shared {
     observing: Observing,
-    slots: Slots,
+    slots: Arc<Slots>,
+    seen: Arc<Seen>,
+}
+
+/// What was observed or is about to be.
+struct Seen {
     finished: Cache<Subject, Finished>,
+    /// The last observation of each address that let us in, whatever the TLSA set was.
+    good: Cache<Subject, Arc<SmtpObservation>>,
     under_way: tokio::sync::Mutex<HashMap<Subject, watch::Receiver<Progress>>>,
 }
 
-/// The oldest observation that a probe is told of when it gets no slot.
+/// The oldest observation that a probe is told of when it gets no slot, or the address turns us away.
 const LAST_RESORT: Duration = Duration::from_secs(60 * 60);
 /// So many observations wait for a slot or have one.
 const MAX_QUEUED: usize = 4096;
 /// Bytes of observations kept.
 const FINISHED_BYTES: u64 = 64 * 1024 * 1024;
+/// So long it is knocked at a door that is known to open, and waited for the right to.
+const KNOCK: Duration = Duration::from_secs(5);
 
 impl Shared {
-    fn new(settings: &config::Smtp, telemetry: Arc<Telemetry>, clock: Clock) -> Self {
+    fn new(
+        settings: &config::Smtp,
+        telemetry: Arc<Telemetry>,
+        clock: Clock,
+        egress: Arc<Egress>,
+    ) -> Self {
         Self {
-            slots: Slots::new(settings),
-            observing: Observing::new(settings.clone(), telemetry, clock),
-            finished: Cache::builder()
-                .max_capacity(FINISHED_BYTES)
-                .weigher(|_, finished: &Finished| weight(&finished.observation))
-                .time_to_live(LAST_RESORT.max(settings.reuse))
-                .build(),
-            under_way: tokio::sync::Mutex::default(),
+            slots: Arc::new(Slots::new(settings)),
+            observing: Observing::new(settings.clone(), telemetry, clock, egress),
+            seen: Arc::new(Seen {
+                good: Cache::builder()
+                    .max_capacity(FINISHED_BYTES)
+                    .weigher(|_, observation: &Arc<SmtpObservation>| weight(observation))
+                    .time_to_live(LAST_RESORT)
+                    .build(),
+                finished: Cache::builder()
+                    .max_capacity(FINISHED_BYTES)
+                    .weigher(|_, finished: &Finished| weight(&finished.observation))
+                    .time_to_live(kept_for(settings))
+                    .build(),
+                under_way: tokio::sync::Mutex::default(),
+            }),
+        }
+    }
+
+    fn reconfigured(&self, settings: &config::Smtp) -> Self {
+        self.slots.resize(settings);
+        let slots = Arc::clone(&self.slots);
+        let before = &self.observing;
+        if observed_alike(&before.settings, settings) {
+            return Self {
+                slots,
+                observing: before.reconfigured(settings.clone()),
+                seen: Arc::clone(&self.seen),
+            };
+        }
+        tracing::info!("mail servers are observed in another way now: each is looked at anew");
+        let (telemetry, clock) = (Arc::clone(&before.telemetry), Arc::clone(&before.clock));
+        let egress = Arc::clone(&before.egress);
+        Self {
+            slots,
+            ..Self::new(settings, telemetry, clock, egress)
         }
     }
 
@@ -250,12 +370,63 @@ impl Shared {
         self.observing.settings.reuse
     }
 
+    fn backoff(&self) -> &Backoff {
+        self.observing.backoff()
+    }
+
+    /// What was seen at an address before it turned us away with this reply.
+    async fn before(&self, subject: &Subject, reply: &Reply) -> Option<Arc<SmtpObservation>> {
+        let good = self.seen.good.get(&subject.of_any_tlsa()).await?;
+        let mut before = SmtpObservation::clone(&good);
+        before.turned_away = Some(reply.clone());
+        Some(Arc::new(before))
+    }
+
+    /// Whether an observation may have failed by a block of our own port 25 that is over.
+    fn is_doubtful(&self, finished: &Finished) -> bool {
+        let first = finished.observation.sessions.first();
+        first.is_some_and(|session| matches!(session.end, SessionEnd::Unreachable(_)))
+            && self.observing.egress().was_blocked_at(finished.at)
+    }
+
+    /// Keeps what was seen where we were let in; once an address neither does nor says "not now", it counts no more.
+    async fn remember(&self, subject: &Subject, observation: &Arc<SmtpObservation>) {
+        let Some(first) = observation.sessions.first() else {
+            return;
+        };
+        let key = subject.of_any_tlsa();
+        match &first.end {
+            SessionEnd::Throttled(_) => {}
+            SessionEnd::Completed
+            | SessionEnd::NoStartTls
+            | SessionEnd::StartTlsRefused(_)
+            | SessionEnd::TlsFailed(_)
+            | SessionEnd::TlsLegacy(_)
+            | SessionEnd::NoSuchKey => self.seen.good.insert(key, Arc::clone(observation)).await,
+            SessionEnd::Unreachable(_)
+            | SessionEnd::Timeout(_)
+            | SessionEnd::Rejected(_)
+            | SessionEnd::ProtocolError(_) => self.seen.good.invalidate(&key).await,
+        }
+    }
+
+    async fn knock(self: Arc<Self>, host: MxHost, address: IpAddr, told: oneshot::Sender<Connect>) {
+        if let Ok(_slot) = timeout(KNOCK, self.slots.take(address)).await {
+            let address = SocketAddr::new(address, self.observing.settings.port);
+            let told = |connect| {
+                // When nobody waits any more it need not be said.
+                let _ = told.send(connect);
+            };
+            self.observing.knock(&host, address, KNOCK, told).await;
+        }
+    }
+
     /// The last observation, however old; none when nothing may be shared.
     async fn last(&self, subject: &Subject) -> Option<Finished> {
         if self.reuse().is_zero() {
             return None;
         }
-        self.finished.get(subject).await
+        self.seen.finished.get(subject).await
     }
 
     /// The whole life of one observation.
@@ -263,6 +434,10 @@ impl Shared {
         // Nobody's probe waits longer than a session may take, and the queue stays short.
         let patience = self.observing.settings.session_timeout;
         let outcome = match timeout(patience, self.slots.take(subject.address.ip())).await {
+            // Others may have been turned away while this one waited.
+            Ok(_slot) if self.backoff().held_back(subject.address.ip()).is_some() => {
+                Err(NotAttempted::HeldBack)
+            }
             Ok(_slot) => {
                 told.send_replace(Progress::Speaking);
                 self.observing
@@ -273,17 +448,39 @@ impl Shared {
             }
             Err(_) => Err(NotAttempted::NoFreeSession),
         };
+        if let Ok(observation) = &outcome {
+            self.remember(&subject, observation).await;
+        }
         if !self.reuse().is_zero() {
             if let Ok(observation) = &outcome {
                 let finished = Finished {
                     observation: Arc::clone(observation),
                     at: Instant::now(),
                 };
-                self.finished.insert(subject.clone(), finished).await;
+                self.seen.finished.insert(subject.clone(), finished).await;
             }
-            self.under_way.lock().await.remove(&subject);
+            self.seen.under_way.lock().await.remove(&subject);
         }
         told.send_replace(Progress::Done(outcome));
+    }
+}
+
+/// The observation that would have been made of an address that turned us away in another one.
+fn turned_away(subject: &Subject, held: HeldBack) -> SmtpObservation {
+    SmtpObservation {
+        observed_at: held.at,
+        sessions: vec![SmtpSession {
+            sni: subject.host.to_string(),
+            offer: KeyOffer::ServerChoice,
+            end: SessionEnd::Throttled(held.reply.clone()),
+            greeting: Some(held.reply),
+            ehlo: None,
+            ehlo_in_tls: None,
+            tls: None,
+            phases: PhaseSeconds::default(),
+        }],
+        dane_sessions: Vec::new(),
+        turned_away: None,
     }
 }
 
@@ -322,25 +519,45 @@ fn chain(session: &SmtpSession) -> usize {
     chain.map(Vec::len).sum()
 }
 
+/// How long an observation is kept.
+fn kept_for(settings: &config::Smtp) -> Duration {
+    LAST_RESORT.max(settings.reuse)
+}
+
+/// Whether an observation comes out the same under both settings, and is kept for as long. What is set aside says which
+/// observations there are, how many at once and how often.
+fn observed_alike(one: &config::Smtp, other: &config::Smtp) -> bool {
+    let aside = |settings: &config::Smtp| config::Smtp {
+        // Part of the subject.
+        port: 0,
+        families: Vec::new(),
+        max_sessions: 0,
+        max_sessions_per_address: 0,
+        reuse: kept_for(settings),
+        ..settings.clone()
+    };
+    aside(one) == aside(other)
+}
+
 /// The right to speak: so many at one address, so many over all.
 struct Slots {
-    over_all: Arc<Semaphore>,
-    per_address: usize,
+    over_all: Arc<Gate>,
     addresses: Mutex<Addresses>,
 }
 
 /// The slots of each address.
-#[derive(Default)]
 struct Addresses {
-    slots: HashMap<IpAddr, Arc<Semaphore>>,
+    /// At each.
+    most: usize,
+    slots: HashMap<IpAddr, Arc<Gate>>,
     /// How many were left when those that nobody speaks to were last forgotten.
     kept: usize,
 }
 
 /// Both are given back when this is dropped.
 struct Slot {
-    _address: OwnedSemaphorePermit,
-    _over_all: OwnedSemaphorePermit,
+    _address: Inside,
+    _over_all: Inside,
 }
 
 /// From this many addresses on, those that nobody speaks to are looked for and forgotten.
@@ -349,43 +566,53 @@ const ADDRESSES_KEPT: usize = 1024;
 impl Slots {
     fn new(settings: &config::Smtp) -> Self {
         Self {
-            over_all: Arc::new(Semaphore::new(settings.max_sessions)),
-            per_address: settings.max_sessions_per_address,
-            addresses: Mutex::default(),
+            over_all: Gate::new(settings.max_sessions),
+            addresses: Mutex::new(Addresses {
+                most: settings.max_sessions_per_address,
+                slots: HashMap::new(),
+                kept: 0,
+            }),
+        }
+    }
+
+    fn resize(&self, settings: &config::Smtp) {
+        self.over_all.resize(settings.max_sessions);
+        let mut addresses = self.addresses();
+        addresses.most = settings.max_sessions_per_address;
+        #[expect(clippy::iter_over_hash_type, reason = "each alone, in any order")]
+        for gate in addresses.slots.values() {
+            gate.resize(addresses.most);
         }
     }
 
     /// First the address's own slot: waiting for it must not take one from the others.
     async fn take(&self, address: IpAddr) -> Slot {
-        let never_closed = "the semaphores are never closed";
         let address = self.at(address);
         Slot {
-            _address: address.acquire_owned().await.expect(never_closed),
-            _over_all: Arc::clone(&self.over_all)
-                .acquire_owned()
-                .await
-                .expect(never_closed),
+            _address: address.enter().await,
+            _over_all: self.over_all.enter().await,
         }
     }
 
-    fn at(&self, address: IpAddr) -> Arc<Semaphore> {
-        let mut addresses = self
-            .addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    fn at(&self, address: IpAddr) -> Arc<Gate> {
+        let mut addresses = self.addresses();
+        let Addresses { most, slots, kept } = &mut *addresses;
         // Looking through all is worth it once they have doubled.
-        if addresses.slots.len() >= ADDRESSES_KEPT.max(2 * addresses.kept) {
-            // Permits and those who wait for one hold a clone.
-            addresses
-                .slots
-                .retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
-            addresses.kept = addresses.slots.len();
+        if slots.len() >= ADDRESSES_KEPT.max(2 * *kept) {
+            // Those inside and those who wait hold a clone.
+            slots.retain(|_, gate| Arc::strong_count(gate) > 1);
+            *kept = slots.len();
         }
-        let slots = addresses
-            .slots
+        let gate = slots
             .entry(address.to_canonical())
-            .or_insert_with(|| Arc::new(Semaphore::new(self.per_address)));
-        Arc::clone(slots)
+            .or_insert_with(|| Gate::new(*most));
+        Arc::clone(gate)
+    }
+
+    fn addresses(&self) -> MutexGuard<'_, Addresses> {
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -394,8 +621,8 @@ mod tests {
     use super::*;
     use crate::config::IpVersion;
     use crate::config::KeyAlgorithms;
-    use crate::evidence::smtp::KeyOffer;
     use crate::evidence::smtp::SmtpOutcome;
+    use crate::observe::self_check::Known;
     use crate::observe::testing::ECDSA;
     use crate::observe::testing::RSA;
     use crate::observe::testing::ScriptedServer;
@@ -403,6 +630,7 @@ mod tests {
     use crate::observe::testing::Versions;
     use crate::observe::testing::ordinary;
     use crate::observe::testing::tls;
+    use tokio::sync::Semaphore;
 
     const FOREVER: Duration = Duration::from_secs(3600);
     const SOON: Duration = Duration::from_millis(100);
@@ -424,6 +652,13 @@ mod tests {
         }
     }
 
+    fn observer(settings: &config::Smtp, telemetry: &Arc<Telemetry>) -> SmtpObserver {
+        let known = Known::new(Arc::clone(telemetry));
+        let egress = Arc::new(Egress::new(Arc::new(known)));
+        let clock: Clock = Arc::new(crate::clock::now);
+        SmtpObserver::with_clock(settings, Arc::clone(telemetry), clock, egress)
+    }
+
     struct World {
         server: ScriptedServer,
         observer: SmtpObserver,
@@ -440,7 +675,7 @@ mod tests {
             let mut settings = settings(&server, FOREVER);
             change(&mut settings);
             Self {
-                observer: SmtpObserver::new(&settings, Arc::clone(&telemetry)),
+                observer: observer(&settings, &telemetry),
                 server,
                 telemetry,
             }
@@ -513,6 +748,88 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn settings_change_while_an_observation_is_under_way() {
+        let gate = Arc::new(Semaphore::new(0));
+        let world = World::new(slow(&gate), |_| {}).await;
+        let before = &world.observer.shared.observing.settings;
+        let oftener = config::Smtp {
+            max_sessions: 1,
+            reuse: Duration::from_secs(60),
+            ..before.clone()
+        };
+        let otherwise = config::Smtp {
+            ehlo_name: "other.example".to_owned(),
+            ..oftener.clone()
+        };
+        let request = |observer: SmtpObserver| {
+            let address = world.server.address.ip();
+            async move {
+                let request = ObservationRequest {
+                    host: &MxHost::from_dns("a"),
+                    address,
+                    dane_sni: None,
+                    tlsa: &[],
+                };
+                observer.observe(request, Instant::now() + FOREVER).await
+            }
+        };
+        let (first, same, other) = tokio::join!(
+            world.ask("a", FOREVER),
+            request(world.observer.reconfigured(&oftener)),
+            async {
+                let other = request(world.observer.reconfigured(&otherwise));
+                let waiting = async {
+                    while world.server.connections() == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                    gate.add_permits(1);
+                };
+                tokio::join!(other, waiting).0
+            },
+        );
+        let first = observation(first);
+        assert!(Arc::ptr_eq(&first, &observation(same)), "one serves both");
+        assert!(!Arc::ptr_eq(&first, &observation(other)));
+        assert_eq!(world.server.connections(), 2);
+        assert_eq!(world.server.most_at_once(), 1, "the slots stay the same");
+    }
+
+    #[test]
+    fn what_makes_observations_differ() {
+        type Change = fn(&mut config::Smtp);
+        let before = config::Config::default_config().smtp;
+        for (why, change, alike) in [
+            ("nothing", (|_| {}) as Change, true),
+            ("the port is part of the subject", |s| s.port = 26, true),
+            ("families", |s| s.families.truncate(1), true),
+            ("slots", |s| s.max_sessions = 1, true),
+            ("at one address", |s| s.max_sessions_per_address = 2, true),
+            ("reuse", |s| s.reuse = Duration::ZERO, true),
+            ("kept for longer", |s| s.reuse = 2 * LAST_RESORT, false),
+            ("EHLO", |s| s.ehlo_name = "x.example".to_owned(), false),
+            (
+                "source",
+                |s| s.source_address_v4 = Some([192, 0, 2, 1].into()),
+                false,
+            ),
+            (
+                "keys",
+                |s| s.key_algorithms = KeyAlgorithms::Preferred,
+                false,
+            ),
+            (
+                "time",
+                |s| s.session_timeout = Duration::from_secs(1),
+                false,
+            ),
+        ] {
+            let mut after = before.clone();
+            change(&mut after);
+            assert_eq!(observed_alike(&before, &after), alike, "{why}");
+        }
+    }
+
+    #[tokio::test]
     async fn what_differs_is_not_shared_and_never_at_once() {
         let world = World::new(simple(), |_| {}).await;
         let record = TlsaRecord {
@@ -568,6 +885,76 @@ mod tests {
         assert_eq!(seen.sessions[0].end, SessionEnd::Completed);
         assert_eq!(world.server.connections(), 1);
         assert_eq!(world.telemetry.smtp_shared.value(), 1);
+    }
+
+    fn turned_away() -> Vec<Step> {
+        let say = |text: &str| Step::Say(text.as_bytes().to_vec());
+        vec![
+            say("421 not now\r\n"),
+            Step::Hear("QUIT"),
+            say("221 bye\r\n"),
+            Step::Drain,
+        ]
+    }
+
+    #[tokio::test]
+    async fn who_turns_us_away_is_left_alone_and_keeps_what_was_seen() {
+        let config = tls(&[&ECDSA], Versions::All);
+        for (why, reuse) in [("shared", AN_INSTANT), ("not shared", Duration::ZERO)] {
+            let config = Arc::clone(&config);
+            let script = move |number| match number {
+                0 => ordinary(&config),
+                _ => turned_away(),
+            };
+            let world = World::new(script, |settings| settings.reuse = reuse).await;
+            let good = observation(world.ask("a", FOREVER).await);
+            for _ in 0..3 {
+                let now = observation(world.ask("a", FOREVER).await);
+                assert_eq!(now.sessions, good.sessions, "{why}");
+                assert_eq!(now.observed_at, good.observed_at, "{why}");
+                assert_eq!(now.turned_away.as_ref().map(|r| r.code), Some(421), "{why}");
+            }
+            let record = TlsaRecord {
+                usage: 3,
+                selector: 1,
+                matching_type: 1,
+                data: vec![0; 32],
+            };
+            let others = world.ask_with("a", None, &[record], FOREVER).await;
+            assert_eq!(observation(others).sessions, good.sessions, "{why}: TLSA");
+            assert_eq!(world.server.connections(), 2, "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_thousand_domains_are_turned_away_once() {
+        let world = World::new(|_| turned_away(), |_| {}).await;
+        let names: Vec<String> = (0..1000).map(|n| format!("mx.domain{n}.example")).collect();
+        let asks = names.iter().map(|name| world.ask(name, FOREVER));
+        for seen in futures_util::future::join_all(asks).await {
+            let seen = observation(seen);
+            assert_eq!(seen.sessions[0].end.outcome(), SmtpOutcome::Throttled);
+        }
+        assert_eq!(world.server.connections(), 1);
+        assert_eq!(world.telemetry.smtp_shared.value(), 999);
+    }
+
+    #[tokio::test]
+    async fn who_stops_answering_keeps_nothing() {
+        let config = tls(&[&ECDSA], Versions::All);
+        let script = move |number| match number {
+            0 => ordinary(&config),
+            1 => vec![],
+            _ => turned_away(),
+        };
+        let world = World::new(script, |settings| settings.reuse = AN_INSTANT).await;
+        let outcome = async || {
+            let seen = observation(world.ask("a", FOREVER).await);
+            (seen.sessions[0].end.outcome(), seen.turned_away.is_some())
+        };
+        assert_eq!(outcome().await, (SmtpOutcome::Tls, false));
+        assert_eq!(outcome().await, (SmtpOutcome::ProtocolError, false));
+        assert_eq!(outcome().await, (SmtpOutcome::Throttled, false));
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use super::keys::ZoneKey;
 use super::keys::match_keys;
 
 /// Whom chains of trust start from: at least one key of the root.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TrustAnchors {
     ds: Vec<DS>,
     keys: Vec<ZoneKey>,

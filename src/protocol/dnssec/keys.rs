@@ -15,7 +15,7 @@ use super::budget::Exhausted;
 use super::rrset::RrSet;
 
 /// A key that may sign in its zone: the zone bit set and not revoked (RFC 4034 §2.1.1, RFC 5011 §2.1).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ZoneKey {
     /// The key tag (RFC 4034 appendix B); not unique.
     pub tag: u16,

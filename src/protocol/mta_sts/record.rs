@@ -11,31 +11,12 @@ use crate::closed_set::closed_set;
 use crate::protocol::mta_sts::short_hash;
 use crate::protocol::txt;
 use crate::protocol::txt::FieldDefect;
-use crate::protocol::txt::NearMiss;
-use crate::protocol::txt::Picked;
+use crate::protocol::txt::Reading;
 use crate::protocol::txt::TxtRecord;
 use crate::protocol::txt::excerpt;
 
 /// What the TXT records at `_mta-sts.<domain>` amount to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecordReading {
-    /// No MTA-STS record.
-    Absent,
-    /// Something that was meant to be one. Senders see none.
-    NearMiss(NearMiss),
-    /// Several, shortened. Senders take it as none.
-    Multiple(Vec<String>),
-    /// One that does not fit the grammar.
-    Invalid {
-        /// The record, shortened.
-        text: String,
-        /// Everything that is wrong with it; never empty.
-        defects: Vec<RecordDefect>,
-    },
-    /// One that senders can use.
-    Valid(Record),
-}
+pub type RecordReading = Reading<Record, RecordDefect>;
 
 /// A valid record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,20 +91,7 @@ pub fn id_hash(id: &str) -> u32 {
 
 /// Reads the TXT records found at `_mta-sts.<domain>`.
 pub fn read(records: &[TxtRecord]) -> RecordReading {
-    match txt::pick(records, txt::MTA_STS) {
-        Picked::Absent => RecordReading::Absent,
-        Picked::NearMiss(near_miss) => RecordReading::NearMiss(near_miss),
-        Picked::Multiple(records) => {
-            RecordReading::Multiple(records.into_iter().map(|r| excerpt(&r.0)).collect())
-        }
-        Picked::One { record, fields } => match parse(fields) {
-            Ok(record) => RecordReading::Valid(record),
-            Err(defects) => RecordReading::Invalid {
-                text: excerpt(&record.0),
-                defects,
-            },
-        },
-    }
+    txt::read(records, txt::MTA_STS, parse)
 }
 
 /// The fields behind `v=STSv1;`.
@@ -177,6 +145,7 @@ mod tests {
 
     use super::*;
     use crate::protocol::txt::FieldFault;
+    use crate::protocol::txt::NearMiss;
     use crate::protocol::txt::NearMissKind;
     use crate::protocol::txt::tests::anything;
     use crate::protocol::txt::tests::record;

@@ -61,6 +61,17 @@ impl PathProblem {
             Self::SelfSigned | Self::ChainIncomplete | Self::Untrusted
         )
     }
+
+    /// At another time it would be none.
+    pub const fn is_about_dates(&self) -> bool {
+        matches!(
+            self,
+            Self::LeafExpired
+                | Self::LeafNotYetValid
+                | Self::IssuerExpired
+                | Self::IssuerNotYetValid
+        )
+    }
 }
 
 impl fmt::Display for PathProblem {

@@ -16,6 +16,8 @@ use serde::Serialize;
 
 mod evaluate;
 mod presented;
+mod publish;
+mod source;
 mod usability;
 
 pub use evaluate::Counts;
@@ -25,8 +27,15 @@ pub use evaluate::RecordVerdict;
 pub use evaluate::SetOutcome;
 pub use evaluate::TlsaEvaluation;
 pub use evaluate::evaluate;
+pub use publish::Made;
+pub use publish::PublishError;
+pub use publish::Wanted;
+pub use publish::publish;
+pub use source::Source;
+pub use source::SourceError;
 pub use usability::Unusable;
 pub use usability::Usability;
+pub use usability::Usage;
 pub use usability::usability;
 
 use crate::protocol::x509::Malformed;
@@ -67,6 +76,15 @@ pub enum MatchingType {
 }
 
 impl Selector {
+    /// The one of this number.
+    pub const fn of_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Certificate),
+            1 => Some(Self::PublicKey),
+            _ => None,
+        }
+    }
+
     /// The field's value.
     pub const fn number(self) -> u8 {
         match self {
@@ -77,6 +95,16 @@ impl Selector {
 }
 
 impl MatchingType {
+    /// The one of this number.
+    pub const fn of_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Full),
+            1 => Some(Self::Sha256),
+            2 => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+
     /// The field's value.
     pub const fn number(self) -> u8 {
         match self {

@@ -63,11 +63,21 @@ impl fmt::Display for Usability {
 
 /// The two usages that SMTP knows (RFC 7672 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Usage {
+pub enum Usage {
     /// 2, DANE-TA: an authority.
     TrustAnchor,
     /// 3, DANE-EE: the server's own certificate.
     EndEntity,
+}
+
+impl Usage {
+    /// The field's value.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::TrustAnchor => 2,
+            Self::EndEntity => 3,
+        }
+    }
 }
 
 /// A usable record's fields by their meaning.
@@ -95,17 +105,9 @@ pub(super) fn meaning(record: &TlsaRecord) -> Result<Meaning, Unusable> {
         3 => Usage::EndEntity,
         _ => return Err(Unusable::UnknownUsage),
     };
-    let selector = match record.selector {
-        0 => Selector::Certificate,
-        1 => Selector::PublicKey,
-        _ => return Err(Unusable::UnknownSelector),
-    };
-    let matching_type = match record.matching_type {
-        0 => MatchingType::Full,
-        1 => MatchingType::Sha256,
-        2 => MatchingType::Sha512,
-        _ => return Err(Unusable::UnknownMatchingType),
-    };
+    let selector = Selector::of_number(record.selector).ok_or(Unusable::UnknownSelector)?;
+    let matching_type =
+        MatchingType::of_number(record.matching_type).ok_or(Unusable::UnknownMatchingType)?;
     let fits = match matching_type.digest_length() {
         Some(length) => record.data.len() == length,
         None => is_readable(selector, &record.data),

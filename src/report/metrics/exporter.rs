@@ -124,7 +124,7 @@ const SMTP_SHARED: Counter<0> = Counter::new(
 );
 const SELF_CHECK: Gauge<1> = Gauge::new(
     "mailtls_exporter_self_check",
-    "1 when this part of the exporter's own surroundings is fine, 0 when not; absent while not known.",
+    "1 when this part of the exporter's own surroundings is fine, 0 when not; absent while not known: dnssec_upstream until the resolver answers, port25_egress until something connects or enough has failed, ipv6_route where smtp.ip_versions leaves IPv6 out, clock until a signature of the root or the Date of a policy host was seen.",
     ["check"],
 );
 const PROCESS_CPU: Counter<0> = Counter::new(

@@ -132,7 +132,7 @@ families! {
         ["mx", "address", "phase"]);
     SMTP_OBSERVATION_TIMESTAMP: Gauge<2> = (
         "mailtls_smtp_observation_timestamp_seconds",
-        "When this address was spoken to; earlier than the probe when shared from another probe.", ["mx", "address"]);
+        "When this address was spoken to; earlier than the probe when shared from another probe, or when it has turned us away since.", ["mx", "address"]);
     SMTP_CERT_NOT_BEFORE: Gauge<3> = (
         "mailtls_smtp_cert_not_before_timestamp_seconds", "Begin of the leaf certificate. Absent when none was seen.",
         ["mx", "address", "key_algorithm"]);

@@ -191,10 +191,6 @@ fn what_breaks_is_told_and_what_is_mended_resolves() {
         .filter(|notice| notice.firing && !demo.contains(&notice.subject()))
         .map(|notice| notice.subject())
         .collect();
-    // DEBUG
-    for query in ["mailtls_delivery_possible{instance=\"good.example\"}[60s]", "mailtls_finding{instance=\"good.example\"}[60s]", "mailtls_smtp_outcome{instance=\"good.example\"}[60s]", "mailtls_check_complete{instance=\"good.example\"}[60s]","mailtls_delivery_possible{instance=\"expiring.example\"}[60s]", "mailtls_finding{instance=\"expiring.example\"}[60s]"] {
-        for series in stack.query(query).unwrap() { eprintln!("DEBUG {series}"); }
-    }
     let blind = (String::new(), "MailTLSMonitorBlind".to_owned());
     assert_eq!(told, BTreeSet::from([blind]), "while it was blind");
 

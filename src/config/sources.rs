@@ -1,0 +1,61 @@
+//! The files that a configuration is read from: where they are, and what was in them, to see later whether that has changed.
+
+use std::hash::DefaultHasher;
+use std::hash::Hash as _;
+use std::hash::Hasher as _;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Every file that was read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sources {
+    /// That of the configuration file: what is named in it without a `/` at the front lies beside it.
+    folder: PathBuf,
+    read: Vec<(PathBuf, Digest)>,
+}
+
+/// Tells one content from another; only this process ever compares them.
+type Digest = u64;
+
+impl Sources {
+    /// None yet.
+    pub(super) fn beside(config_file: Option<&Path>) -> Self {
+        let folder = config_file.and_then(Path::parent);
+        Self {
+            folder: folder.map(Path::to_owned).unwrap_or_default(),
+            read: Vec::new(),
+        }
+    }
+
+    /// A file as the configuration names it.
+    pub(super) fn locate(&self, named: &str) -> PathBuf {
+        self.folder.join(named)
+    }
+
+    /// The content of a file.
+    pub(super) fn read(&mut self, file: &Path) -> io::Result<Vec<u8>> {
+        let content = std::fs::read(file)?;
+        self.read.push((file.to_owned(), digest(&content)));
+        Ok(content)
+    }
+
+    /// The same as text.
+    pub(super) fn read_text(&mut self, file: &Path) -> io::Result<String> {
+        let no_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
+        String::from_utf8(self.read(file)?).map_err(no_text)
+    }
+
+    /// Whether any of them has other content now, or cannot be read any more.
+    pub(super) fn have_changed(&self) -> bool {
+        self.read
+            .iter()
+            .any(|(file, before)| std::fs::read(file).map_or(true, |now| digest(&now) != *before))
+    }
+}
+
+fn digest(content: &[u8]) -> Digest {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    hasher.finish()
+}

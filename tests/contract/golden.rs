@@ -1,0 +1,110 @@
+//! Each output over each recorded domain of the demo, byte for byte. What changes a golden file on purpose, writes it anew:
+//!
+//! ```text
+//! UPDATE_GOLDEN=1 cargo test --test contract golden
+//! ```
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+use mailtls_exporter::evidence::recording;
+use mailtls_exporter::report::Report;
+use mailtls_exporter::report::json;
+use mailtls_exporter::report::metrics::exposition::Format;
+use mailtls_exporter::report::metrics::probe;
+use mailtls_exporter::report::text;
+
+use crate::corpus::CORPUS;
+use crate::corpus::report;
+
+/// An output: the ending of its files, and how it is made.
+type Output = (&'static str, fn(&Report) -> String);
+
+const OUTPUTS: [Output; 4] = [
+    ("txt", |report| {
+        anstream::adapter::strip_str(&text::render(report)).to_string()
+    }),
+    ("json", |report| {
+        let text = serde_json::to_string_pretty(&json::value(report)).unwrap();
+        format!("{text}\n")
+    }),
+    ("prom", |report| probe::render(report, Format::Text)),
+    ("openmetrics", |report| {
+        probe::render(report, Format::OpenMetrics)
+    }),
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract/snapshots")
+}
+
+#[test]
+fn golden() {
+    let is_update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let folder = folder();
+    if is_update {
+        fs::create_dir_all(&folder).unwrap();
+    }
+    let mut expected = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for evidence in CORPUS.iter() {
+        let report = report(evidence.clone());
+        for (ending, render) in OUTPUTS {
+            let name = format!("{}.{ending}", evidence.domain);
+            let file = folder.join(&name);
+            let now = render(&report);
+            let then = fs::read_to_string(&file).unwrap_or_default();
+            expected.insert(name.clone());
+            if now != then {
+                wrong.push(difference(&name, &then, &now));
+                if is_update {
+                    fs::write(file, now).unwrap();
+                }
+            }
+        }
+    }
+    for entry in fs::read_dir(&folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if !expected.contains(&name) {
+            wrong.push(format!("{name}: no recording belongs to it"));
+            if is_update {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+    }
+    assert!(
+        is_update || wrong.is_empty(),
+        "\n{}\nIf that is as it should be: UPDATE_GOLDEN=1 cargo test --test contract golden\n",
+        wrong.join("\n")
+    );
+}
+
+/// The first line that differs.
+fn difference(name: &str, then: &str, now: &str) -> String {
+    let pair = then
+        .lines()
+        .zip(now.lines())
+        .find(|(then, now)| then != now);
+    match pair {
+        Some((then, now)) => format!("{name}:\n  - {then}\n  + {now}"),
+        None => format!(
+            "{name}: {} lines, were {}",
+            now.lines().count(),
+            then.lines().count()
+        ),
+    }
+}
+
+#[test]
+fn recordings_come_back_as_they_were() {
+    for evidence in CORPUS.iter() {
+        let domain = &evidence.domain;
+        let written = recording::write(evidence);
+        let read = recording::read(written.as_bytes()).unwrap().evidence;
+        assert_eq!(read, std::slice::from_ref(evidence), "{domain}");
+        assert_eq!(recording::write(&read[0]), written, "{domain}");
+    }
+}
