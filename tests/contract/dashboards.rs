@@ -60,7 +60,7 @@ fn check(complain_about: impl Fn(&Value, &mut dyn FnMut(&str, String))) {
     let mut complaints = Vec::new();
     for (uid, board) in dashboards() {
         complain_about(&board, &mut |place, text| {
-            complaints.push(format!("{uid}, {place}: {text}"))
+            complaints.push(format!("{uid}, {place}: {text}"));
         });
     }
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));

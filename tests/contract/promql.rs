@@ -424,6 +424,80 @@ fn matches(pattern: &str, value: &str) -> bool {
     }
 }
 
+/// Why, the query, and its labels or what is wrong with it.
+type Row = (
+    &'static str,
+    &'static str,
+    Result<&'static [&'static str], &'static str>,
+);
+
+const ROWS: &[Row] = &[
+    ("a series has its labels", "up", Ok(&["instance", "job"])),
+    ("a typo", "upp", Err("names upp, which does not exist")),
+    (
+        "a label of another",
+        r#"up{status="fine"}"#,
+        Err("up has no label status"),
+    ),
+    (
+        "a value",
+        r#"state{status="brokn"}"#,
+        Err(r#"state: status is never "brokn""#),
+    ),
+    (
+        "one value of several",
+        r#"state{status!~"fine|dead"}"#,
+        Err(r#"state: status is never "dead""#),
+    ),
+    (
+        "a variable can be anything",
+        r#"state{status=~"$status"}"#,
+        Ok(&["instance", "job", "status"]),
+    ),
+    (
+        "folded",
+        "max without (status) (state == 1)",
+        Ok(&["instance", "job"]),
+    ),
+    ("grouped after", "sum(state) by (job)", Ok(&["job"])),
+    (
+        "grouped by what was folded",
+        "sum by (status) (sum by (job) (state))",
+        Err("groups by status, and there is only [\"job\"]"),
+    ),
+    (
+        "matching by what one side lacks",
+        "state and on (status) up",
+        Err("groups by status, and there is only [\"instance\", \"job\"]"),
+    ),
+    (
+        "one to one keeps what it matches on",
+        "state == on (job) up",
+        Ok(&["job"]),
+    ),
+    (
+        "many to one keeps all",
+        "state == on (job) group_left () up",
+        Ok(&["instance", "job", "status"]),
+    ),
+    ("either", "up or state", Ok(&["instance", "job", "status"])),
+    (
+        "the left one",
+        "up unless on (job) state",
+        Ok(&["instance", "job"]),
+    ),
+    (
+        "a label made",
+        r#"label_replace(up, "code", "x", "", "")"#,
+        Ok(&["code", "instance", "job"]),
+    ),
+    (
+        "a number first",
+        "0 * max_over_time(up[1h])",
+        Ok(&["instance", "job"]),
+    ),
+];
+
 #[test]
 fn a_reader_that_finds_what_is_wrong() {
     let closed =
@@ -451,73 +525,7 @@ fn a_reader_that_finds_what_is_wrong() {
     let vocabulary = Vocabulary {
         series: series.into(),
     };
-    let rows: &[(&str, &str, Result<&[&str], &str>)] = &[
-        ("a series has its labels", "up", Ok(&["instance", "job"])),
-        ("a typo", "upp", Err("names upp, which does not exist")),
-        (
-            "a label of another",
-            r#"up{status="fine"}"#,
-            Err("up has no label status"),
-        ),
-        (
-            "a value",
-            r#"state{status="brokn"}"#,
-            Err(r#"state: status is never "brokn""#),
-        ),
-        (
-            "one value of several",
-            r#"state{status!~"fine|dead"}"#,
-            Err(r#"state: status is never "dead""#),
-        ),
-        (
-            "a variable can be anything",
-            r#"state{status=~"$status"}"#,
-            Ok(&["instance", "job", "status"]),
-        ),
-        (
-            "folded",
-            "max without (status) (state == 1)",
-            Ok(&["instance", "job"]),
-        ),
-        ("grouped after", "sum(state) by (job)", Ok(&["job"])),
-        (
-            "grouped by what was folded",
-            "sum by (status) (sum by (job) (state))",
-            Err("groups by status, and there is only [\"job\"]"),
-        ),
-        (
-            "matching by what one side lacks",
-            "state and on (status) up",
-            Err("groups by status, and there is only [\"instance\", \"job\"]"),
-        ),
-        (
-            "one to one keeps what it matches on",
-            "state == on (job) up",
-            Ok(&["job"]),
-        ),
-        (
-            "many to one keeps all",
-            "state == on (job) group_left () up",
-            Ok(&["instance", "job", "status"]),
-        ),
-        ("either", "up or state", Ok(&["instance", "job", "status"])),
-        (
-            "the left one",
-            "up unless on (job) state",
-            Ok(&["instance", "job"]),
-        ),
-        (
-            "a label made",
-            r#"label_replace(up, "code", "x", "", "")"#,
-            Ok(&["code", "instance", "job"]),
-        ),
-        (
-            "a number first",
-            "0 * max_over_time(up[1h])",
-            Ok(&["instance", "job"]),
-        ),
-    ];
-    for (why, query, expected) in rows {
+    for (why, query, expected) in ROWS {
         let reading = read(query, &vocabulary);
         let found: Vec<&str> = reading.labels.keys().map(String::as_str).collect();
         match expected {

@@ -79,7 +79,7 @@ const BREAKAGES: &[Breakage] = &[
         break_it: |stack| {
             stack
                 .world
-                .set_smtp("mx1.two-keys.example", &Smtp::no_starttls())
+                .set_smtp("mx1.two-keys.example", &Smtp::no_starttls());
         },
         mend: |stack| stack.world.set_smtp("mx1.two-keys.example", &Smtp::new()),
     },
@@ -95,7 +95,7 @@ const BREAKAGES: &[Breakage] = &[
         mend: |stack| {
             stack
                 .world
-                .set_policy("sts-only.example", &Policy::enforce())
+                .set_policy("sts-only.example", &Policy::enforce());
         },
     },
     Breakage {

@@ -52,7 +52,7 @@ pub(crate) fn rules(text: &str) -> String {
 
 /// The configuration of Alertmanager: told at once, by these addresses.
 pub(crate) fn alertmanager(text: &str, receiver: &str) -> String {
-    let text = [
+    [
         ("http://127.0.0.1:9099", receiver),
         ("group_wait: 1m", "group_wait: 1s"),
         ("group_interval: 5m", "group_interval: 1s"),
@@ -61,8 +61,7 @@ pub(crate) fn alertmanager(text: &str, receiver: &str) -> String {
     .fold(text.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "deploy/alertmanager.yml has {from:?}");
         text.replace(from, to)
-    });
-    text
+    })
 }
 
 fn window(query: &str) -> String {

@@ -120,6 +120,7 @@ impl Stack {
     }
 
     /// Waits until something holds, and says what was missing when it never does.
+    #[expect(clippy::disallowed_methods, reason = "a test waits in real time")]
     pub(crate) fn wait(
         &self,
         for_what: &str,
