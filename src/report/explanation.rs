@@ -38,7 +38,9 @@ fn entry(code: Code) -> Value {
         "concerns": entry.check.concerns(),
         "rfc": entry.rule,
         "explanation": entry.explanation,
+        "whom": entry.whom,
         "advice": entry.advice,
+        "diagnose": entry.diagnose,
     })
 }
 
@@ -59,11 +61,8 @@ pub fn render(code: Code) -> String {
         let head = styled(severity, &format!("{severity:<8}"));
         line(&mut out, format_args!("  {head}  {}", severity.meaning()));
     }
-    if entry.severities.len() > 1 {
-        line(
-            &mut out,
-            format_args!("            Which one: by who is harmed."),
-        );
+    if let Some(whom) = entry.whom {
+        line(&mut out, format_args!("            {whom}"));
     }
     line(
         &mut out,
@@ -71,6 +70,12 @@ pub fn render(code: Code) -> String {
     );
     line(&mut out, format_args!("  rule      {}\n", entry.rule));
     line(&mut out, format_args!("  What to do: {}", entry.advice));
+    if !entry.diagnose.is_empty() {
+        line(&mut out, format_args!("\n  To see it:"));
+        for command in entry.diagnose {
+            line(&mut out, format_args!("    {command}"));
+        }
+    }
     out
 }
 

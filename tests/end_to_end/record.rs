@@ -1,15 +1,19 @@
-//! Records the evidence of every domain of the demo, for the golden and property tests of `tests/contract`:
+//! The recorded evidence of every domain of the demo, which the golden and property tests of `tests/contract` judge: whether
+//! it still is what a probe sees. Where it is not, record anew:
 //!
 //! ```text
-//! cargo test --test end_to_end record -- --ignored
+//! UPDATE_EVIDENCE=1 cargo test --test end_to_end record
 //! UPDATE_GOLDEN=1 cargo test --test contract golden
 //! ```
 //!
 //! Each recording has new keys, certificates and dates, so that every golden file changes with it. What differs from run to
 //! run and says nothing, is made the same: how long things took.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Output;
 use std::sync::Arc;
 
 use mailtls_exporter::evidence::Evidence;
@@ -18,6 +22,7 @@ use mailtls_exporter::evidence::mta_sts::PolicyEvidence;
 use mailtls_exporter::evidence::recording;
 use mailtls_exporter::evidence::smtp::SmtpEvidence;
 use mailtls_lab::demo;
+use serde_json::Value;
 
 use crate::exporter::configuration;
 use crate::exporter::program;
@@ -27,8 +32,7 @@ const SECONDS: f64 = 0.125;
 const QUERIES: u64 = 20;
 
 #[test]
-#[ignore = "writes tests/fixtures/evidence"]
-fn record() {
+fn the_recorded_evidence_is_what_a_probe_sees() {
     let world = demo::world().start_blocking();
     let config = configuration(&world, "");
     let recorded = tempfile::NamedTempFile::new().unwrap();
@@ -43,13 +47,46 @@ fn record() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/evidence");
-    fs::create_dir_all(&folder).unwrap();
-    for old in fs::read_dir(&folder).unwrap() {
+    if std::env::var_os("UPDATE_EVIDENCE").is_some() {
+        write(&folder, &world.ca_pem(), recorded.path());
+    }
+    let seen = findings(&output);
+    assert_eq!(seen.len(), names.len());
+    let replayed = names.iter().map(|name| {
+        let output = program()
+            .args(["check", "--output", "ndjson", "--tls.ca-file"])
+            .arg(folder.join("roots.pem"))
+            .arg("--replay")
+            .arg(folder.join(format!("{name}.json")))
+            .output()
+            .unwrap();
+        findings(&output)
+    });
+    let replayed: BTreeMap<_, _> = replayed.flatten().collect();
+    assert_eq!(replayed, seen, "record anew, as this file says");
+}
+
+/// Code and severity of what was found, by domain.
+fn findings(output: &Output) -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let text = str::from_utf8(&output.stdout).unwrap();
+    text.lines()
+        .map(|line| {
+            let report: Value = serde_json::from_str(line).unwrap();
+            let word = |value: &Value| value.as_str().unwrap().to_owned();
+            let findings = report["findings"].as_array().unwrap().iter();
+            let findings = findings.map(|one| (word(&one["code"]), word(&one["severity"])));
+            (word(&report["domain"]), findings.collect())
+        })
+        .collect()
+}
+
+fn write(folder: &Path, roots: &str, recorded: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    for old in fs::read_dir(folder).unwrap() {
         fs::remove_file(old.unwrap().path()).unwrap();
     }
-    fs::write(folder.join("roots.pem"), world.ca_pem()).unwrap();
-    let recordings = recording::read(&fs::read(recorded.path()).unwrap()).unwrap();
-    assert_eq!(recordings.evidence.len(), names.len());
+    fs::write(folder.join("roots.pem"), roots).unwrap();
+    let recordings = recording::read(&fs::read(recorded).unwrap()).unwrap();
     for mut evidence in recordings.evidence {
         level(&mut evidence);
         let file = folder.join(format!("{}.json", evidence.domain));
