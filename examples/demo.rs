@@ -19,10 +19,16 @@ use mailtls_exporter::config::Config;
 use mailtls_exporter::config::Overrides;
 use mailtls_exporter::serve;
 use mailtls_exporter::serve::Lifecycle;
+use mailtls_exporter::serve::Listen;
 use mailtls_exporter::serve::ListenAddress;
+use mailtls_exporter::serve::Location;
 use mailtls_exporter::serve::Options;
 use mailtls_lab::World;
 use mailtls_lab::demo;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:10064";
 
@@ -43,9 +49,12 @@ fn run() -> Result<(), String> {
             .to_owned());
     }
     let listen = free(&asked_for()?)?;
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        .with_filter(LevelFilter::WARN);
+    tracing_subscriber::registry()
+        .with(log)
+        .with(serve::probe_log::layer())
         .init();
     println!("Starting the domains of the demo …");
     let world = demo::world().start_blocking();
@@ -56,10 +65,12 @@ fn run() -> Result<(), String> {
         Config::load(Some(&file), &Overrides::default()).map_err(|error| error.to_string())?;
     introduce(listen, &file);
     let options = Options {
-        listen: vec![ListenAddress::Host {
+        listen: Listen::At(vec![ListenAddress::Host {
             host: listen.ip().to_string(),
             port: listen.port(),
-        }],
+        }]),
+        web_config_file: None,
+        location: Location::default(),
         timeout_offset: Duration::from_millis(500),
         lifecycle: Lifecycle::BySignal,
         auto_reload: None,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use clap::Subcommand;
 
@@ -10,6 +11,7 @@ use crate::cli::Everywhere;
 use crate::cli::Outcome;
 use crate::cli::check::written;
 use crate::config::Config;
+use crate::serve::check_web_config;
 
 /// What to do with the configuration.
 #[derive(Debug, clap::Args)]
@@ -21,19 +23,37 @@ pub(super) struct Flags {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Read it, and every file that it names, and say what is wrong or what it amounts to
-    Check,
+    Check {
+        /// The web configuration, to be checked too
+        #[arg(
+            long = "web.config.file",
+            env = "MAILTLS_WEB_CONFIG_FILE",
+            value_name = "FILE"
+        )]
+        web_config_file: Option<PathBuf>,
+    },
 }
 
-/// Does it.
-pub(super) fn run(everywhere: &Everywhere, flags: &Flags) -> Result<Outcome, Error> {
+/// Does it. `web_config_file` is the one that stands before the command.
+pub(super) fn run(
+    everywhere: &Everywhere,
+    flags: Flags,
+    web_config_file: Option<PathBuf>,
+) -> Result<Outcome, Error> {
     match flags.action {
-        Action::Check => {
+        Action::Check {
+            web_config_file: own,
+        } => {
             let config = everywhere.config()?;
             let name = match &everywhere.config_file {
                 Some(file) => file.display().to_string(),
                 None => "the defaults (there is no --config.file)".to_owned(),
             };
             written(writeln!(io::stdout(), "{name}: fine; {}", summary(&config)))?;
+            if let Some(file) = own.or(web_config_file) {
+                check_web_config(&file)?;
+                written(writeln!(io::stdout(), "{}: fine", file.display()))?;
+            }
             Ok(Outcome::Fine)
         }
     }

@@ -1,5 +1,6 @@
 //! `mailtls-exporter healthcheck`: asks the running exporter's `/-/healthy`, for containers without any other tool.
 
+use std::fmt;
 use std::io;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
@@ -8,7 +9,9 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use tokio::io::AsyncRead;
 use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -19,12 +22,16 @@ use crate::cli::block_on;
 use crate::cli::check::written;
 use crate::cli::serve;
 use crate::serve::ListenAddress;
+use crate::serve::SPEAKS_TLS;
+use crate::serve::over_tls;
+use crate::serve::wants_certificate;
 
 /// Whom to ask.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exit code: 0 when the exporter says that it is healthy, 1 when it does not or does not answer (Docker counts \
-        nothing else as unhealthy), 2 when the question makes no sense."
+        nothing else as unhealthy), 2 when the question makes no sense. Who asks for a password or for a client certificate is \
+        alive, and that is all that is asked; where TLS is spoken it is spoken, with whatever certificate there is."
 )]
 pub(super) struct Flags {
     /// Where the exporter listens; of several addresses the first is asked [default: :10064]
@@ -45,34 +52,43 @@ pub(super) struct Flags {
     timeout: Duration,
 }
 
-/// `http://host:port/path`.
+/// `http://host:port/path`, or `https://`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Url {
+    scheme: Scheme,
     host: String,
     port: u16,
     path: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
 }
 
 impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.starts_with("https://") {
-            return Err("https is not asked: give the address of the exporter itself".to_owned());
-        }
         let wrong = || "write http://127.0.0.1:10064/-/healthy".to_owned();
-        let rest = text.strip_prefix("http://").ok_or_else(wrong)?;
+        let (scheme, port, rest) = match text.split_once("://") {
+            Some(("http", rest)) => (Scheme::Http, 80, rest),
+            Some(("https", rest)) => (Scheme::Https, 443, rest),
+            Some(_) | None => return Err(wrong()),
+        };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.is_empty() || rest.contains(char::is_whitespace) || authority.contains('@') {
             return Err(wrong());
         }
         let address = if authority.ends_with(']') || !authority.contains(':') {
-            format!("{authority}:80")
+            format!("{authority}:{port}")
         } else {
             authority.to_owned()
         };
         match address.parse() {
             Ok(ListenAddress::Host { host, port }) => Ok(Self {
+                scheme,
                 host,
                 port,
                 path: format!("/{path}"),
@@ -95,6 +111,7 @@ impl Url {
             },
         };
         Self {
+            scheme: Scheme::Http,
             host,
             port,
             path: "/-/healthy".to_owned(),
@@ -111,14 +128,23 @@ impl Url {
     }
 }
 
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        write!(f, "{scheme}://{}{}", self.authority(), self.path)
+    }
+}
+
 /// Asks.
 pub(super) fn run(flags: Flags) -> Result<Outcome, Error> {
-    let url = flags
+    let mut url = flags
         .url
         .unwrap_or_else(|| Url::of(flags.listen.into_iter().next()));
-    let (authority, path) = (url.authority(), &url.path);
     let answer = block_on(async {
-        let asked = timeout(flags.timeout, Box::pin(ask(&url)));
+        let asked = timeout(flags.timeout, Box::pin(ask_as_it_speaks(&mut url)));
         Ok(asked.await.unwrap_or_else(|_| {
             let limit = humantime::format_duration(flags.timeout);
             Err(format!("no answer in {limit}"))
@@ -126,15 +152,12 @@ pub(super) fn run(flags: Flags) -> Result<Outcome, Error> {
     })?;
     match answer {
         Ok(text) => {
-            written(writeln!(io::stdout(), "http://{authority}{path}: {text}"))?;
+            written(writeln!(io::stdout(), "{url}: {text}"))?;
             Ok(Outcome::Fine)
         }
         Err(why) => {
             // Nobody is left to tell when this fails.
-            let _ = writeln!(
-                io::stderr(),
-                "mailtls-exporter: not healthy: http://{authority}{path}: {why}"
-            );
+            let _ = writeln!(io::stderr(), "mailtls-exporter: not healthy: {url}: {why}");
             Ok(Outcome::NotFine)
         }
     }
@@ -143,9 +166,28 @@ pub(super) fn run(flags: Flags) -> Result<Outcome, Error> {
 /// More of an answer is not read, in bytes.
 const LARGEST: u64 = 4096;
 
-/// The status line and the first line of the body; why not, when it is not 200.
+/// Asks by HTTPS where HTTP is answered so.
+async fn ask_as_it_speaks(url: &mut Url) -> Result<String, String> {
+    let answer = ask(url).await;
+    if url.scheme == Scheme::Http && answer.as_ref().is_err_and(|why| why.ends_with(SPEAKS_TLS)) {
+        url.scheme = Scheme::Https;
+        return ask(url).await;
+    }
+    answer
+}
+
+/// What a living exporter says; why it is not healthy.
 async fn ask(url: &Url) -> Result<String, String> {
-    let failed = |error: io::Error| error.to_string();
+    match exchange(url).await {
+        Ok(answer) => judge(&answer),
+        Err(error) if wants_certificate(&error) => {
+            Ok("alive, and asks for a client certificate".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn exchange(url: &Url) -> io::Result<String> {
     let connected = match url.host.as_str() {
         // Without a resolver: an empty image has none.
         "localhost" => {
@@ -157,19 +199,29 @@ async fn ask(url: &Url) -> Result<String, String> {
         }
         host => TcpStream::connect((host, url.port)).await,
     };
-    let mut stream = connected.map_err(failed)?;
+    let stream = connected?;
+    match url.scheme {
+        Scheme::Http => converse(url, stream).await,
+        Scheme::Https => converse(url, over_tls(&url.host, stream).await?).await,
+    }
+}
+
+async fn converse(
+    url: &Url,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+) -> io::Result<String> {
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: mailtls-exporter healthcheck\r\nConnection: close\r\n\r\n",
         url.path,
         url.authority()
     );
-    stream.write_all(request.as_bytes()).await.map_err(failed)?;
+    stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    let read = stream.take(LARGEST).read_to_end(&mut answer).await;
-    read.map_err(failed)?;
-    judge(&String::from_utf8_lossy(&answer))
+    stream.take(LARGEST).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
+/// The first line of the body; why not, when the status is another than 200. Who asks for a password is alive.
 fn judge(answer: &str) -> Result<String, String> {
     let status = answer
         .strip_prefix("HTTP/1.")
@@ -183,6 +235,7 @@ fn judge(answer: &str) -> Result<String, String> {
         .collect();
     match status {
         Some("200") => Ok(told),
+        Some("401") => Ok("alive, and asks for a password".to_owned()),
         Some(other) => Err(format!("HTTP {other} {told}").trim_end().to_owned()),
         None => Err("what answers does not speak HTTP".to_owned()),
     }
@@ -212,7 +265,9 @@ mod tests {
                 Some(("[::1]:9", "/mail/-/healthy")),
             ),
             ("http://[::1]", Some(("[::1]:80", "/"))),
-            ("https://a/", None),
+            ("https://a/", Some(("a:443", "/"))),
+            ("https://a:9/x", Some(("a:9", "/x"))),
+            ("ftp://a/", None),
             ("a:9", None),
             ("http://", None),
             ("http://:9/", None),
@@ -230,9 +285,18 @@ mod tests {
     fn what_counts_as_healthy() {
         let healthy = "HTTP/1.1 200 OK\r\nA: b\r\n\r\nHealthy.\n";
         assert_eq!(judge(healthy), Ok("Healthy.".to_owned()));
+        let closed = "HTTP/1.1 401 Unauthorized\r\n\r\n";
+        assert_eq!(
+            judge(closed),
+            Ok("alive, and asks for a password".to_owned())
+        );
         for (answer, expected) in [
             ("HTTP/1.1 503 No\r\n\r\nStopping.", "HTTP 503 Stopping."),
-            ("HTTP/1.1 401 No\r\n\r\n", "HTTP 401"),
+            ("HTTP/1.1 403 No\r\n\r\n", "HTTP 403"),
+            (
+                "HTTP/1.1 400 No\r\n\r\nthis is HTTPS: write https\n",
+                "HTTP 400 this is HTTPS: write https",
+            ),
             ("220 mx ESMTP\r\n", "what answers does not speak HTTP"),
             ("", "what answers does not speak HTTP"),
         ] {

@@ -2,23 +2,26 @@
 //! as JSON.
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::io;
 
 use clap::ValueEnum;
 use tracing::Event;
 use tracing::Subscriber;
-use tracing::field::Field;
-use tracing::field::Visit;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::Registry;
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::FormatEvent;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock;
+use crate::serve::Pairs;
+use crate::serve::probe_log;
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -52,19 +55,25 @@ pub(super) fn start(level: Level, format: Format) {
     };
     let others = if level == "error" { "error" } else { "warn" };
     let filter = EnvFilter::new(format!("{others},mailtls_exporter={level}"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(false);
-    match format {
-        Format::Logfmt => builder.event_format(Logfmt).init(),
-        Format::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_timer(Clock)
-            .init(),
-    }
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        Format::Logfmt => Box::new(layer.event_format(Logfmt).with_filter(filter)),
+        Format::Json => Box::new(
+            layer
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .with_timer(Clock)
+                .with_filter(filter),
+        ),
+    };
+    tracing_subscriber::registry()
+        .with(layer)
+        .with(probe_log::layer())
+        .init();
 }
 
 struct Clock;
@@ -89,72 +98,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let level = event.metadata().level().as_str().to_ascii_lowercase();
-        let mut pairs = Pairs::default();
-        event.record(&mut pairs);
-        let message = quoted(&pairs.message);
-        writeln!(
-            writer,
-            "time={} level={level} msg={message}{}",
-            clock::now(),
-            pairs.others
-        )
-    }
-}
-
-/// The fields of an event: the message, and the others as ` key=value`.
-#[derive(Default)]
-struct Pairs {
-    message: String,
-    others: String,
-}
-
-impl Visit for Pairs {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let value = format!("{value:?}");
-        self.push(field, value);
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.push(field, value.to_owned());
-    }
-}
-
-impl Pairs {
-    fn push(&mut self, field: &Field, value: String) {
-        if field.name() == "message" {
-            self.message = value;
-        } else {
-            let _ = write!(self.others, " {}={}", field.name(), quoted(&value));
-        }
-    }
-}
-
-/// As it is where that is one word, else in quotes with everything escaped that could end the line or the quotes.
-fn quoted(value: &str) -> String {
-    let is_word = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\');
-    if !value.is_empty() && value.chars().all(is_word) {
-        value.to_owned()
-    } else {
-        format!("{value:?}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_what_is_no_word() {
-        for (value, expected) in [
-            ("[::]:10064", "[::]:10064"),
-            ("", "\"\""),
-            ("two words", "\"two words\""),
-            ("a=b", "\"a=b\""),
-            ("a\nlevel=error", "\"a\\nlevel=error\""),
-            ("\u{1b}[31m", "\"\\u{1b}[31m\""),
-            ("say \"x\"", "\"say \\\"x\\\"\""),
-        ] {
-            assert_eq!(quoted(value), expected);
-        }
+        let pairs = Pairs::of(event);
+        writeln!(writer, "time={} level={level} {pairs}", clock::now())
     }
 }

@@ -227,7 +227,9 @@ pub fn run() -> ExitCode {
         Some(Command::Resolve(flags)) => resolve::run(&everywhere, flags),
         Some(Command::Tlsa(flags)) => tlsa::run(&flags),
         Some(Command::Explain(flags)) => explain::run(&flags),
-        Some(Command::Config(flags)) => config::run(&everywhere, &flags),
+        Some(Command::Config(flags)) => {
+            config::run(&everywhere, flags, arguments.serve.web_config_file)
+        }
         Some(Command::Healthcheck(flags)) => healthcheck::run(flags),
         Some(Command::Docs(flags)) => manual::docs(&flags),
         Some(Command::Completions(flags)) => manual::completions(Arguments::command(), &flags),
@@ -240,8 +242,9 @@ pub fn run() -> ExitCode {
 fn misplaced_flag(matches: &ArgMatches) -> Option<&'static str> {
     match matches.subcommand_name() {
         None | Some("serve") => None,
-        Some(_) => serve::FLAGS
+        Some(command) => serve::FLAGS
             .iter()
+            .filter(|(id, _)| (command, *id) != ("config", serve::WEB_CONFIG_FILE))
             .find(|(id, _)| matches.value_source(id) == Some(ValueSource::CommandLine))
             .map(|(_, flag)| *flag),
     }
@@ -288,6 +291,12 @@ mod tests {
             (
                 &["--timeout-offset=1s", "check", "example.com"],
                 Some("--timeout-offset"),
+            ),
+            (&["--web.config.file", "web.yaml", "config", "check"], None),
+            (&["config", "check", "--web.config.file", "web.yaml"], None),
+            (
+                &["--web.config.file", "web.yaml", "check", "example.com"],
+                Some("--web.config.file"),
             ),
             (&["--dns.server", "192.0.2.1", "check", "example.com"], None),
             (&["check", "example.com", "--dns.server", "192.0.2.1"], None),

@@ -1,5 +1,6 @@
 //! `mailtls-exporter` and `mailtls-exporter serve`: the exporter.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
@@ -9,18 +10,29 @@ use crate::cli::Everywhere;
 use crate::cli::Outcome;
 use crate::cli::block_on;
 use crate::serve;
+use crate::serve::ExternalUrl;
 use crate::serve::Lifecycle;
+use crate::serve::Listen;
 use crate::serve::ListenAddress;
+use crate::serve::Location;
 use crate::serve::Options;
+use crate::serve::Prefix;
 
 /// The flags of serve: the name that clap knows each by, and the one that people do.
 pub(super) const FLAGS: &[(&str, &str)] = &[
     ("listen", "--web.listen-address"),
+    (WEB_CONFIG_FILE, "--web.config.file"),
+    ("external_url", "--web.external-url"),
+    ("route_prefix", "--web.route-prefix"),
+    ("systemd_socket", "--web.systemd-socket"),
     ("timeout_offset", "--timeout-offset"),
     ("enable_lifecycle", "--web.enable-lifecycle"),
     ("enable_auto_reload", "--config.enable-auto-reload"),
     ("auto_reload_interval", "--config.auto-reload-interval"),
 ];
+
+/// Which `config check` takes too.
+pub(super) const WEB_CONFIG_FILE: &str = "web_config_file";
 
 pub(super) const DEFAULT_PORT: u16 = 10064;
 const DEFAULT_TIMEOUT_OFFSET: Duration = Duration::from_millis(500);
@@ -38,6 +50,38 @@ pub(super) struct Flags {
         value_delimiter = ','
     )]
     listen: Vec<ListenAddress>,
+
+    /// TLS, client certificates, passwords and headers, in the common format of Prometheus exporters
+    #[arg(
+        long = "web.config.file",
+        env = "MAILTLS_WEB_CONFIG_FILE",
+        value_name = "FILE"
+    )]
+    pub(super) web_config_file: Option<PathBuf>,
+
+    /// The URL that people reach the exporter at, where that is another one: behind a proxy
+    #[arg(
+        long = "web.external-url",
+        env = "MAILTLS_WEB_EXTERNAL_URL",
+        value_name = "URL"
+    )]
+    external_url: Option<ExternalUrl>,
+
+    /// The path that all pages are below [default: the path of --web.external-url]
+    #[arg(
+        long = "web.route-prefix",
+        env = "MAILTLS_WEB_ROUTE_PREFIX",
+        value_name = "PATH"
+    )]
+    route_prefix: Option<Prefix>,
+
+    /// Serve on the sockets that systemd has opened, in place of --web.listen-address
+    #[arg(
+        long = "web.systemd-socket",
+        env = "MAILTLS_WEB_SYSTEMD_SOCKET",
+        value_parser = FalseyValueParser::new()
+    )]
+    systemd_socket: bool,
 
     /// What a probe leaves of the time that Prometheus allows, in seconds or with a unit [default: 0.5]
     #[arg(
@@ -83,6 +127,10 @@ impl Flags {
             } else {
                 self.listen
             },
+            web_config_file: self.web_config_file.or(others.web_config_file),
+            external_url: self.external_url.or(others.external_url),
+            route_prefix: self.route_prefix.or(others.route_prefix),
+            systemd_socket: self.systemd_socket || others.systemd_socket,
             timeout_offset: self.timeout_offset.or(others.timeout_offset),
             enable_lifecycle: self.enable_lifecycle || others.enable_lifecycle,
             enable_auto_reload: self.enable_auto_reload || others.enable_auto_reload,
@@ -93,11 +141,15 @@ impl Flags {
     fn options(self) -> Options {
         let everywhere = ListenAddress::Every { port: DEFAULT_PORT };
         Options {
-            listen: if self.listen.is_empty() {
-                vec![everywhere]
+            listen: if self.systemd_socket {
+                Listen::Inherited
+            } else if self.listen.is_empty() {
+                Listen::At(vec![everywhere])
             } else {
-                self.listen
+                Listen::At(self.listen)
             },
+            web_config_file: self.web_config_file,
+            location: Location::new(self.external_url, self.route_prefix),
             timeout_offset: self.timeout_offset.unwrap_or(DEFAULT_TIMEOUT_OFFSET),
             lifecycle: if self.enable_lifecycle {
                 Lifecycle::ByPost

@@ -37,6 +37,7 @@ mod passing;
 mod place;
 mod resolve;
 mod sources;
+pub mod web;
 
 use sources::Sources;
 
@@ -162,7 +163,7 @@ fn lines(errors: &[Error]) -> String {
 }
 
 /// Where in the configuration: prints as `config.yaml:3: dns.timeout`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Place {
     /// The file.
     pub file: PathBuf,
@@ -215,6 +216,12 @@ pub enum Problem {
         name: String,
         /// The module that was perhaps meant.
         nearest: Option<String>,
+    },
+    /// A key or value of a format that others define, which this program does not know how to obey.
+    #[error("not supported{}", reason.map(|why| format!(": {why}")).unwrap_or_default())]
+    NotSupported {
+        /// Why, where there is more to say.
+        reason: Option<&'static str>,
     },
     /// A finding's code.
     #[error("no finding has this code{}", did_you_mean(nearest.as_deref()))]

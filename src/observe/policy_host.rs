@@ -117,6 +117,10 @@ pub async fn fetch(
         }
         Err(failure) => Err(failure),
     };
+    match &outcome {
+        Ok(response) => tracing::debug!(host, bytes = response.body.len(), "policy fetched"),
+        Err(failure) => tracing::debug!(host, ?failure, "no policy"),
+    }
     PolicyFetch {
         a: addresses.a,
         aaaa: addresses.aaaa,

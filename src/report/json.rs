@@ -10,6 +10,7 @@ use crate::closed_set::ClosedSet;
 use crate::evidence::dns::Lookup;
 use crate::evidence::dns::Security;
 use crate::evidence::mail_routing::HostEvidence;
+use crate::finding::Code;
 use crate::protocol::tlsa;
 use crate::protocol::tlsa::Usability;
 use crate::report::Report;
@@ -73,6 +74,25 @@ pub fn value(report: &Report) -> Value {
         value["changes"] = changes.json();
     }
     value
+}
+
+/// Every finding that there can be.
+pub fn catalogue() -> Value {
+    let findings: Vec<Value> = Code::ALL
+        .iter()
+        .map(|code| {
+            let entry = code.entry();
+            json!({
+                "check": entry.check,
+                "code": entry.code,
+                "severities": entry.severities,
+                "rfc": entry.rule,
+                "explanation": entry.explanation,
+                "advice": entry.advice,
+            })
+        })
+        .collect();
+    json!({"schema": SCHEMA, "findings": findings})
 }
 
 fn security<T>(lookup: &Lookup<T>) -> Value {

@@ -1,84 +1,32 @@
-//! Listening sockets and the connections on them, with what keeps strangers from using the process up: a cap on
-//! connections, a time limit on request headers, and an age after which a connection is asked to end.
+//! Listening sockets: where they come from, and how many connections are taken from them.
 
 use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::TokioExecutor;
-use hyper_util::rt::TokioIo;
-use hyper_util::rt::TokioTimer;
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
+use listenfd::ListenFd;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::config::Config;
-use crate::gate::Gate;
-use crate::gate::Inside;
 use crate::serve::Error;
+use crate::serve::connection::DRAIN;
+use crate::serve::connection::converse;
+use crate::serve::connection::stopped;
+use crate::serve::places::Place;
+use crate::serve::places::Places;
+use crate::serve::web::Web;
 
-/// Connections beside those that probe: scrapes of `/metrics`, health checks, and those that are told to come back later.
-const OTHER_CONNECTIONS: usize = 384;
-/// From the first byte awaited to the end of the headers.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Header lines of one request.
-const HEADERS: usize = 100;
-/// Bytes of them.
-const HEADER_BYTES: usize = 32 * 1024;
-/// A connection this old is asked to end after the request under way: one that never ends would keep its place.
-const CONNECTION_AGE: Duration = Duration::from_secs(10 * 60);
-/// Beside the longest probe, how long what is under way may take to end once it was asked to.
-const DRAIN: Duration = Duration::from_secs(5);
 /// Between attempts to accept while the system has no resources for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-
-/// What the configuration in force allows: room for every probe and for others beside them, time for the longest probe.
-#[derive(Debug)]
-pub(super) struct Bounds {
-    /// Connections over all listeners are inside; further ones wait to be accepted.
-    connections: Arc<Gate>,
-    /// How long what is under way may take to end once it was asked to, in milliseconds.
-    drain: AtomicU64,
-}
-
-impl Bounds {
-    /// Under this configuration.
-    pub(super) fn of(config: &Config) -> Self {
-        let bounds = Self {
-            connections: Gate::new(0),
-            drain: AtomicU64::new(0),
-        };
-        bounds.follow(config);
-        bounds
-    }
-
-    /// Under this configuration from now on.
-    pub(super) fn follow(&self, config: &Config) {
-        let probes = config.limits.max_concurrent_probes;
-        self.connections
-            .resize(probes.saturating_add(OTHER_CONNECTIONS));
-        let longest = config.modules.values().map(|module| module.timeout).max();
-        let drain = longest.unwrap_or_default().saturating_add(DRAIN);
-        let drain = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
-        self.drain.store(drain, Ordering::Relaxed);
-    }
-
-    fn drain(&self) -> Duration {
-        Duration::from_millis(self.drain.load(Ordering::Relaxed))
-    }
-}
 
 /// Where to listen: `:10064` is every address of this host, `127.0.0.1:10064`, `[::1]:10064`, `localhost:10064`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +105,26 @@ impl Listeners {
         Ok(Self(listeners))
     }
 
+    /// The sockets that a service manager has opened for this process.
+    pub(super) fn inherited() -> Result<Self, Error> {
+        let mut sockets = ListenFd::from_env();
+        let mut listeners = Vec::new();
+        for index in 0..sockets.len() {
+            let taken = sockets.take_tcp_listener(index).and_then(|listener| {
+                let Some(listener) = listener else {
+                    return Ok(None);
+                };
+                listener.set_nonblocking(true)?;
+                TcpListener::from_std(listener).map(Some)
+            });
+            listeners.extend(taken.map_err(Error::Inherit)?);
+        }
+        if listeners.is_empty() {
+            return Err(Error::NothingInherited);
+        }
+        Ok(Self(listeners))
+    }
+
     /// Where they listen.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         self.0
@@ -169,7 +137,8 @@ impl Listeners {
     pub(super) async fn serve(
         self,
         routes: Router,
-        bounds: Arc<Bounds>,
+        web: Arc<Web>,
+        places: Arc<Places>,
         stop: watch::Receiver<bool>,
     ) {
         let mut listeners = JoinSet::new();
@@ -177,7 +146,8 @@ impl Listeners {
             listeners.spawn(accept(
                 listener,
                 routes.clone(),
-                Arc::clone(&bounds),
+                Arc::clone(&web),
+                Arc::clone(&places),
                 stop.clone(),
             ));
         }
@@ -209,7 +179,8 @@ async fn bind_host(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
 async fn accept(
     listener: TcpListener,
     routes: Router,
-    bounds: Arc<Bounds>,
+    web: Arc<Web>,
+    places: Arc<Places>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut open = JoinSet::new();
@@ -217,9 +188,10 @@ async fn accept(
         tokio::select! {
             () = stopped(&mut stop) => break,
             Some(_) = open.join_next() => {}
-            accepted = next(&listener, &bounds.connections) => match accepted {
-                Ok((stream, place)) => {
-                    open.spawn(converse(stream, routes.clone(), Arc::clone(&bounds), stop.clone(), place));
+            accepted = next(&listener, &places) => match accepted {
+                Ok(None) => tracing::debug!("a host that has enough connections wanted another"),
+                Ok(Some((stream, place))) => {
+                    open.spawn(converse(stream, routes.clone(), Arc::clone(&web), stop.clone(), place));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -230,48 +202,19 @@ async fn accept(
     }
     drop(listener);
     let drained = async { while open.join_next().await.is_some() {} };
-    if tokio::time::timeout(bounds.drain(), drained).await.is_err() {
+    if timeout(DRAIN, drained).await.is_err() {
         tracing::warn!("some connections did not end in time and were cut");
     }
 }
 
-/// Ends when it is time to stop; also when nobody is left to say so.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
-async fn next(listener: &TcpListener, places: &Arc<Gate>) -> io::Result<(TcpStream, Inside)> {
-    let place = places.enter().await;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
-}
-
-async fn converse(
-    stream: TcpStream,
-    routes: Router,
-    bounds: Arc<Bounds>,
-    mut stop: watch::Receiver<bool>,
-    _place: Inside,
-) {
-    // Small answers should not wait for more to come.
-    let _ = stream.set_nodelay(true);
-    // Without http1_only() the first bytes are awaited without a time limit, to tell HTTP/2 from HTTP/1.
-    let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_headers(HEADERS)
-        .max_buf_size(HEADER_BYTES);
-    let service = TowerToHyperService::new(routes);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    // What goes wrong on a connection is the peer's affair: it went away, or speaks something else.
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = stopped(&mut stop) => {}
-        () = tokio::time::sleep(CONNECTION_AGE) => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(bounds.drain(), connection).await;
+/// None where somebody came who has enough connections.
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Places>,
+) -> io::Result<Option<(TcpStream, Place)>> {
+    let free = places.wait().await;
+    let (stream, peer) = listener.accept().await?;
+    Ok(places.give(free, peer.ip()).map(|place| (stream, place)))
 }
 
 #[cfg(test)]

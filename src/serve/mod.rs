@@ -1,11 +1,14 @@
 //! The exporter as a web server: what it answers at which path, and how it starts and ends.
 //!
-//! `listener` owns the sockets and their limits, `probe`, `admin` and `pages` answer; none of them knows how a domain
-//! is probed. On SIGTERM or SIGINT the listeners close at once, probes under way may finish, and a second signal ends
-//! the process without waiting.
+//! `listener` owns the sockets, `connection` what happens on them (`tls`, `places` and `rewind` help), `web` the web configuration, `guard` and
+//! `auth` stand before every route, `location` knows the path that all routes are below. `probe`, `discovery`, `api`,
+//! `admin` and `pages` answer; none of them knows how a domain is probed. `systemd` is told how it goes. On SIGTERM or
+//! SIGINT the listeners close at once, what is under way has ten seconds, and a second signal ends the process without
+//! waiting.
 
 use std::convert::Infallible;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -13,12 +16,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::extract::Request;
-use axum::http::HeaderValue;
 use axum::http::StatusCode;
 use axum::http::header;
 use axum::middleware;
-use axum::middleware::Next;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::get;
@@ -29,40 +29,79 @@ use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
 
 use crate::config::Config;
+use crate::config::Error as ConfigError;
 use crate::finding::Severity;
-use crate::gate::Gate;
 use crate::probe::Prober;
 use crate::probe::ProberError;
 use crate::report::SelfReport;
 use crate::telemetry::Telemetry;
 
 mod admin;
+mod api;
+mod auth;
+mod connection;
+mod discovery;
+mod guard;
 mod listener;
+mod liveness;
+mod location;
 mod negotiation;
 mod pages;
+mod permits;
+mod places;
 mod probe;
+pub mod probe_log;
 mod process;
 mod reload;
+mod rewind;
+mod systemd;
+mod tls;
+mod web;
 
-use listener::Bounds;
+use auth::Guard;
 pub use listener::ListenAddress;
 pub use listener::ListenAddressError;
 use listener::Listeners;
+pub use liveness::SPEAKS_TLS;
+pub use liveness::over_tls;
+pub use liveness::wants_certificate;
+pub use location::ExternalUrl;
+pub use location::Location;
+pub use location::LocationError;
+pub use location::Prefix;
+use permits::Permits;
+use places::Places;
+pub use probe_log::Pairs;
 use reload::InForce;
 pub use reload::Lifecycle;
 use reload::Reloads;
+use web::Web;
+pub use web::check_web_config;
 
 /// What the command line decides about serving.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// `--web.listen-address`.
-    pub listen: Vec<ListenAddress>,
+    /// `--web.listen-address` or `--web.systemd-socket`.
+    pub listen: Listen,
+    /// `--web.config.file`.
+    pub web_config_file: Option<PathBuf>,
+    /// `--web.external-url` and `--web.route-prefix`.
+    pub location: Location,
     /// `--timeout-offset`: what a probe leaves of the time that Prometheus allows, for the way back.
     pub timeout_offset: Duration,
     /// `--web.enable-lifecycle`.
     pub lifecycle: Lifecycle,
     /// `--config.enable-auto-reload`: how often to see whether the configuration has changed.
     pub auto_reload: Option<Duration>,
+}
+
+/// Where sockets come from.
+#[derive(Debug, Clone)]
+pub enum Listen {
+    /// They are opened.
+    At(Vec<ListenAddress>),
+    /// The service manager has opened them.
+    Inherited,
 }
 
 /// Why the exporter does not run.
@@ -76,6 +115,17 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A socket of the service manager is none that can be served.
+    #[error("cannot use a socket of the service manager: {0}")]
+    Inherit(#[source] io::Error),
+    /// The service manager has opened none.
+    #[error(
+        "the service manager has opened no socket for this process: without one, --web.systemd-socket has nothing to serve"
+    )]
+    NothingInherited,
+    /// `--web.config.file`.
+    #[error(transparent)]
+    Web(#[from] ConfigError),
     /// There is nothing to probe with.
     #[error("cannot probe: {0}")]
     Prober(#[from] ProberError),
@@ -88,9 +138,13 @@ pub enum Error {
 pub(crate) struct App {
     in_force: ArcSwap<InForce>,
     telemetry: Arc<Telemetry>,
-    /// Everybody whose probe is under way is inside.
-    probes: Arc<Gate>,
-    bounds: Arc<Bounds>,
+    /// One for each probe under way.
+    probes: Permits,
+    /// One for each connection.
+    places: Arc<Places>,
+    web: Arc<Web>,
+    auth: Guard,
+    location: Location,
     timeout_offset: Duration,
     reloads: Reloads,
     /// Set once the process is about to end.
@@ -110,26 +164,33 @@ pub async fn run(config: Config, options: Options) -> Result<(), Error> {
         }
     };
 
-    let listeners = Listeners::bind(&options.listen).await?;
+    let listeners = match &options.listen {
+        Listen::At(addresses) => Listeners::bind(addresses).await?,
+        Listen::Inherited => Listeners::inherited()?,
+    };
     let (reloads, requests) = Reloads::new(options.lifecycle);
-    let app = Arc::new(App::new(config, options.timeout_offset, reloads)?);
+    let app = Arc::new(App::new(config, &options, reloads)?);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     for address in listeners.addresses() {
         tracing::info!(%address, "listening");
     }
+    app.web.announce();
     announce(&app.in_force().config);
 
     let (stopping, stopped) = watch::channel(false);
-    let bounds = Arc::clone(&app.bounds);
-    let serving = listeners.serve(routes(Arc::clone(&app)), bounds, stopped);
+    let (web, places) = (Arc::clone(&app.web), Arc::clone(&app.places));
+    let serving = listeners.serve(routes(Arc::clone(&app)), web, places, stopped);
     let mut serving = std::pin::pin!(serving);
+    systemd::ready();
     let name = tokio::select! {
         () = &mut serving => return Ok(()),
         never = watch_itself(&app) => match never {},
+        never = systemd::keep_alive() => match never {},
         never = reload::watch(&app, requests, hangup, options.auto_reload) => match never {},
         name = stop() => name,
     };
-    tracing::info!(signal = name, "stopping: probes under way may finish");
+    tracing::info!(signal = name, "stopping: probes under way have ten seconds");
+    systemd::stopping();
     app.is_stopping.store(true, Ordering::Relaxed);
     stopping.send_replace(true);
     tokio::select! {
@@ -191,21 +252,20 @@ fn announce(config: &Config) {
 }
 
 impl App {
-    fn new(
-        config: Config,
-        timeout_offset: Duration,
-        reloads: Reloads,
-    ) -> Result<Self, ProberError> {
+    fn new(config: Config, options: &Options, reloads: Reloads) -> Result<Self, Error> {
         let telemetry = Arc::<Telemetry>::default();
         let prober = Prober::new(&config, Arc::clone(&telemetry))?;
         let in_force = InForce::new(config, prober);
         in_force.count(&telemetry);
         Ok(Self {
             telemetry,
-            probes: Gate::new(in_force.config.limits.max_concurrent_probes),
-            bounds: Arc::new(Bounds::of(&in_force.config)),
+            probes: Permits::of(&in_force.config),
+            places: Places::of(&in_force.config),
+            web: Arc::new(Web::load(options.web_config_file.as_deref())?),
+            auth: Guard::new(),
+            location: options.location.clone(),
             in_force: ArcSwap::from_pointee(in_force),
-            timeout_offset,
+            timeout_offset: options.timeout_offset,
             reloads,
             is_stopping: AtomicBool::new(false),
         })
@@ -217,42 +277,36 @@ impl App {
     }
 }
 
-/// Which path answers what. A known path asked in another way is 405, any other path 404.
+/// Which path answers what, below the prefix. A known path asked in another way is 405, any other path 404.
 fn routes(app: Arc<App>) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/", get(pages::start))
         .route("/style.css", get(pages::style))
         .route("/probe", get(probe::probe))
         .route("/metrics", get(admin::metrics))
+        .route("/sd", get(discovery::targets))
+        .route("/api/v1/findings", get(api::findings))
+        .route("/api/v1/report/{domain}", get(api::report))
         .route("/-/healthy", get(admin::healthy))
         .route("/-/ready", get(admin::ready))
         .route("/-/reload", post(admin::reload).put(admin::reload))
-        .fallback(async || sentence(StatusCode::NOT_FOUND, "no such page: the first one is /"))
+        .fallback(async || not_found())
         .method_not_allowed_fallback(async || {
             sentence(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "this page is asked in another way: the header Allow says how",
             )
         })
-        .layer(middleware::from_fn(guard))
+        .with_state(Arc::clone(&app));
+    app.location
+        .around(routes)
+        .layer(middleware::from_fn_with_state(app, guard::guard))
         .layer(CompressionLayer::new())
-        .with_state(app)
 }
 
-/// What holds for every answer: a browser takes it for what it says it is, and nobody keeps it.
-async fn guard(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (header::CACHE_CONTROL, "no-store"),
-    ] {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
-    }
-    response
+/// The answer to a path that there is not.
+fn not_found() -> Response {
+    sentence(StatusCode::NOT_FOUND, "no such page: the first one is /")
 }
 
 /// An answer of one plain sentence.
@@ -265,6 +319,7 @@ fn sentence(status: StatusCode, text: &str) -> Response {
 mod tests {
     use super::*;
     use crate::config::DnsServer;
+    use crate::serve::permits::Caller;
     use std::net::SocketAddr;
     use tokio::io::AsyncReadExt as _;
     use tokio::io::AsyncWriteExt as _;
@@ -293,12 +348,20 @@ mod tests {
             .await
             .unwrap();
         let address = listeners.addresses()[0];
-        let (reloads, _) = Reloads::new(Lifecycle::BySignal);
-        let app = Arc::new(App::new(config, Duration::from_millis(500), reloads).unwrap());
+        let options = Options {
+            listen: Listen::Inherited,
+            web_config_file: None,
+            location: Location::default(),
+            timeout_offset: Duration::from_millis(500),
+            lifecycle: Lifecycle::BySignal,
+            auto_reload: None,
+        };
+        let (reloads, _) = Reloads::new(options.lifecycle);
+        let app = Arc::new(App::new(config, &options, reloads).unwrap());
         let (stopping, stopped) = watch::channel(false);
         let mut serving = JoinSet::new();
-        let bounds = Arc::clone(&app.bounds);
-        serving.spawn(listeners.serve(routes(Arc::clone(&app)), bounds, stopped));
+        let (web, places) = (Arc::clone(&app.web), Arc::clone(&app.places));
+        serving.spawn(listeners.serve(routes(Arc::clone(&app)), web, places, stopped));
         Running {
             address,
             app,
@@ -392,7 +455,7 @@ mod tests {
         let (mut config, _upstream) = silent_upstream();
         config.limits.max_concurrent_probes = 1;
         let running = start(config).await;
-        let permit = running.app.probes.try_enter().unwrap();
+        let permit = running.app.probes.take(Caller::Anybody).unwrap();
         let answer = ask(running.address, "GET /probe?target=example.com").await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         assert!(answer.contains("retry-after: 5\r\n"), "{answer}");

@@ -25,6 +25,8 @@ use crate::report::Report;
 use crate::serve::App;
 use crate::serve::InForce;
 use crate::serve::negotiation;
+use crate::serve::permits::Caller;
+use crate::serve::probe_log;
 use crate::serve::sentence;
 use crate::telemetry::ProbeRejection;
 
@@ -51,11 +53,20 @@ pub(super) async fn probe(
         Ok(question) => question,
         Err(rejection) => return reject(&app, &rejection),
     };
-    let Some(_inside) = app.probes.try_enter() else {
+    let caller = match in_force.config.listed(&question.domain) {
+        Some(_) => Caller::Listed,
+        None => Caller::Anybody,
+    };
+    let Some(_permit) = app.probes.take(caller) else {
         return reject(&app, &Rejection::TooMany);
     };
-    match run(&app, &in_force, &question, timeout).await {
-        Some(report) => answer(&report, question.shape, &headers),
+    let probing = run(&app, &in_force, &question, timeout);
+    let (report, log) = match question.shape {
+        Shape::Metrics => (probing.await, String::new()),
+        Shape::Report => probe_log::recorded(probing).await,
+    };
+    match report {
+        Some(report) => answer(&report, question.shape, &log, &headers),
         None => sentence(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the probe broke: this is a bug of the exporter, whose log says more",
@@ -95,7 +106,7 @@ async fn survive<T>(work: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(work).catch_unwind().await.ok()
 }
 
-fn answer(report: &Report, shape: Shape, headers: &HeaderMap) -> Response {
+fn answer(report: &Report, shape: Shape, log: &str, headers: &HeaderMap) -> Response {
     match shape {
         Shape::Metrics => {
             let format = negotiation::format(headers);
@@ -104,9 +115,10 @@ fn answer(report: &Report, shape: Shape, headers: &HeaderMap) -> Response {
         }
         Shape::Report => {
             let text = report::text::render(report);
+            let text = anstream::adapter::strip_str(&text);
             sentence(
                 StatusCode::OK,
-                &anstream::adapter::strip_str(&text).to_string(),
+                &format!("{text}\nLog of this probe:\n{}", log.trim_end()),
             )
         }
     }
@@ -143,7 +155,7 @@ enum Shape {
 
 /// Why there is no probe; one plain sentence each.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum Rejection {
+pub(super) enum Rejection {
     #[error("the parameters cannot be read: write /probe?target=example.com")]
     Parameters,
     #[error("the parameter {0} stands there twice")]
@@ -226,13 +238,13 @@ impl Question {
     }
 }
 
-fn known_modules(config: &Config) -> String {
+pub(super) fn known_modules(config: &Config) -> String {
     let names: Vec<&str> = config.modules.keys().map(String::as_str).collect();
     names.join(", ")
 }
 
 /// The value of a parameter that may be given once.
-fn once<'a>(
+pub(super) fn once<'a>(
     parameters: &'a [(String, String)],
     name: &'static str,
 ) -> Result<Option<&'a str>, Rejection> {

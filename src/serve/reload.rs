@@ -3,7 +3,8 @@
 //! SIGHUP, `POST /-/reload` and a look at the files every now and then all come here, and are served one after the other.
 //! All or nothing: unless every file can be read and everything in them makes sense, what is in force stays. Requests hold
 //! on to the configuration that they began under. What is remembered (DNS answers, what mail servers showed, counters)
-//! stays as far as its own settings do.
+//! stays as far as its own settings do. The web configuration, which follows its files by itself (`web`), is read along, so
+//! that whoever asks hears what is wrong with it.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -31,6 +32,7 @@ use crate::probe::Prober;
 use crate::probe::ProberError;
 use crate::serve::App;
 use crate::serve::announce;
+use crate::serve::systemd;
 use crate::telemetry::Telemetry;
 
 /// Who may ask for a reload.
@@ -159,6 +161,9 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error("cannot probe: {0}")]
     Prober(#[from] ProberError),
+    /// In the words of `web`.
+    #[error("{0}")]
+    Web(String),
     #[error("reading the configuration broke: this is a bug of the exporter, whose log says more")]
     Broke(#[source] JoinError),
 }
@@ -180,7 +185,10 @@ pub(super) async fn watch(
             Some(request) = requests.recv() => (Trigger::Post, Some(request)),
             () = looks.next(app) => (Trigger::Change, None),
         };
-        let outcome = reload(app).await.map_err(|failure| failure.to_string());
+        let outcome = {
+            let _reloading = systemd::reloading();
+            reload(app).await.map_err(|failure| failure.to_string())
+        };
         app.reloads
             .has_failed
             .store(outcome.is_err(), Ordering::Relaxed);
@@ -208,15 +216,21 @@ pub(super) async fn watch(
 /// Everything is made before anything is replaced.
 async fn reload(app: &App) -> Result<(), Failure> {
     let before = app.in_force();
-    let reading = Arc::clone(&before);
-    let config = spawn_blocking(move || reading.config.reload())
-        .await
-        .map_err(Failure::Broke)??;
+    let (reading, web) = (Arc::clone(&before), Arc::clone(&app.web));
+    let read = spawn_blocking(move || {
+        let config = reading.config.reload()?;
+        let web = web.read_anew().map_err(Failure::Web)?;
+        Ok::<_, Failure>((config, web))
+    });
+    let (config, web) = read.await.map_err(Failure::Broke)??;
     let prober = before.prober.reconfigured(&config)?;
     let now = InForce::new(config, prober);
     now.count(&app.telemetry);
-    app.probes.resize(now.config.limits.max_concurrent_probes);
-    app.bounds.follow(&now.config);
+    app.probes.follow(&now.config);
+    app.places.follow(&now.config);
+    if let Some(web) = web {
+        app.web.take(web);
+    }
     app.in_force.store(Arc::new(now));
     app.reloads.replaced.notify_waiters();
     Ok(())

@@ -158,8 +158,8 @@ const ENTERS_AT: &[(&str, &[&str])] = &[
     ("hickory_proto", &["observe/dns", "protocol/dnssec"]),
     ("hickory_net", &["observe/dns"]),
     ("hickory_resolver", &["observe/dns"]),
-    ("rustls", &["observe/"]),
-    ("tokio_rustls", &["observe/"]),
+    ("rustls", &["observe/", "serve/tls.rs", "serve/liveness.rs"]),
+    ("tokio_rustls", &["observe/", "serve/"]),
     ("reqwest", &["observe/"]),
     ("axum", &["serve"]),
     ("hyper_util", &["serve"]),
@@ -312,10 +312,11 @@ fn bad_references(line: &str) -> Vec<&str> {
         let between = rest.trim_start_matches([' ', '-', '_', ':']);
         let is_number = between.starts_with(|c: char| c.is_ascii_digit());
         let is_word_start = !line[..at].ends_with(is_word);
-        if !is_number || !is_word_start {
+        let number = between.trim_start_matches(|c: char| c.is_ascii_digit());
+        // `RFC822Name` is an identifier of somebody else's.
+        if !is_number || !is_word_start || number.starts_with(is_word) {
             return None;
         }
-        let number = between.trim_start_matches(|c: char| c.is_ascii_digit());
         let head = &line[at..line.len() - number.len()];
         let digits = between.len() - number.len();
         let is_good = head.len() == "RFC ".len() + digits && head.starts_with("RFC ");
@@ -452,6 +453,12 @@ const MADE_UP: &[(&str, &str, &str, Option<&str>)] = &[
         "protocol/txt.rs",
         "// RFC7672\n",
         Some("not \"RFC7672\""),
+    ),
+    (
+        "an identifier of others",
+        "serve/tls.rs",
+        "GeneralName::RFC822Name(text)\n",
+        None,
     ),
     (
         "lower case",

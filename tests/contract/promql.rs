@@ -1,5 +1,5 @@
 //! A reader of PromQL, as far as rules and dashboards need one: which labels the answer of a query can have, and what of
-//! a query can never match. Whether the syntax is right is promtool's business (`tests/peers`).
+//! a query can never match. Whether the syntax is right is promtool's business (`tests/live`).
 //!
 //! Operators are taken from left to right without precedence: that changes values, not labels.
 

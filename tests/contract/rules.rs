@@ -1,5 +1,5 @@
 //! The rules for Prometheus against the metrics, the runbook, the dashboards, their own unit tests and the documentation.
-//! What Prometheus itself thinks of them is asked in `tests/peers`.
+//! What Prometheus itself thinks of them is asked in `tests/live`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

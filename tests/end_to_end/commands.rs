@@ -48,7 +48,7 @@ fn repository() -> &'static Path {
 }
 
 /// For objects of one definition of the schema.
-fn form(definition: &str) -> Validator {
+pub(crate) fn form(definition: &str) -> Validator {
     let text = std::fs::read_to_string(repository().join("docs/schema/output.json")).unwrap();
     let mut schema: Value = serde_json::from_str(&text).unwrap();
     assert!(
@@ -61,7 +61,7 @@ fn form(definition: &str) -> Validator {
 }
 
 #[track_caller]
-fn fits(form: &Validator, object: &Value) {
+pub(crate) fn fits(form: &Validator, object: &Value) {
     let errors: Vec<String> = form
         .iter_errors(object)
         .map(|error| format!("{}: {error}", error.instance_path()))
@@ -403,7 +403,7 @@ fn questions_that_make_no_sense() {
         (&["explain", "quantum"], "explain lists them all"),
         (&["completions", "cmd"], "cmd"),
         (&["docs", "nothing"], "nothing"),
-        (&["healthcheck", "--url", "https://localhost"], "https"),
+        (&["healthcheck", "--url", "ftp://localhost"], "http://"),
     ] {
         let output = run(arguments, b"");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");

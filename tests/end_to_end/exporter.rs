@@ -77,6 +77,28 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Everything that came on one connection.
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let end = bytes
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap_or_else(|| panic!("no head: {bytes:?}"));
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let head = head
+            .lines()
+            .map(|line| match line.split_once(": ") {
+                Some((name, value)) => format!("{}: {value}\n", name.to_ascii_lowercase()),
+                None => format!("{line}\n"),
+            })
+            .collect();
+        Self {
+            status,
+            head,
+            body: bytes[end + 4..].to_vec(),
+        }
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
@@ -95,9 +117,8 @@ impl Exporter {
 
     /// The same with more flags.
     pub(crate) fn start_with(config: &Path, flags: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let log = File::create(dir.path().join("log")).unwrap();
-        let child = program()
+        let mut command = program();
+        command
             .args([
                 "serve",
                 "--web.listen-address",
@@ -106,11 +127,15 @@ impl Exporter {
             ])
             .arg(config)
             .args(flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+            .stdin(Stdio::null());
+        Self::run(command)
+    }
+
+    /// The same with another command line and environment.
+    pub(crate) fn run(mut command: Command) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let log = File::create(dir.path().join("log")).unwrap();
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut exporter = Self {
             child,
             address: ([127, 0, 0, 1], 0).into(),
@@ -167,24 +192,7 @@ impl Exporter {
         let mut stream = self.open(request);
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
-        let end = bytes
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .unwrap_or_else(|| panic!("no head: {bytes:?}"));
-        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let head = head
-            .lines()
-            .map(|line| match line.split_once(": ") {
-                Some((name, value)) => format!("{}: {value}\n", name.to_ascii_lowercase()),
-                None => format!("{line}\n"),
-            })
-            .collect();
-        Answer {
-            status,
-            head,
-            body: bytes[end + 4..].to_vec(),
-        }
+        Answer::parse(&bytes)
     }
 
     /// Asks it to end.
@@ -192,7 +200,7 @@ impl Exporter {
         self.signal("TERM");
     }
 
-    /// Sends it a signal.
+    /// Sends a signal, by its name.
     pub(crate) fn signal(&self, name: &str) {
         // The shell's own kill: a bare Debian has no other.
         let killed = Command::new("sh")

@@ -9,6 +9,8 @@ use mailtls_lab::Policy;
 use mailtls_lab::Smtp;
 use mailtls_lab::World;
 
+use crate::commands::fits;
+use crate::commands::form;
 use crate::exporter::Exporter;
 use crate::exporter::configuration;
 use crate::exposition::Samples;
@@ -16,14 +18,14 @@ use crate::exposition::Samples;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-fn good(name: &str) -> Domain {
+pub(crate) fn good(name: &str) -> Domain {
     Domain::new(name)
         .mx(Mx::new("mx1").tlsa("3 1 1").tlsa("2 1 1"))
         .policy(Policy::enforce())
         .tlsrpt_default()
 }
 
-fn tarpit(name: &str, delay: Duration) -> Domain {
+pub(crate) fn tarpit(name: &str, delay: Duration) -> Domain {
     Domain::new(name).mx(Mx::new("mx1").smtp(Smtp::new().greeting_after(delay)))
 }
 
@@ -81,6 +83,239 @@ fn pages_and_probes() {
             "{request}"
         );
     }
+}
+
+#[test]
+fn listed_domains_are_discovered() {
+    let world = World::start_blocking([good("good.example")]);
+    let more = "modules:\n  default: {}\n  dns:\n    checks: [mx, dnssec]\n\n\
+                domains:\n  - domain: good.example\n    labels: {team: mail, note: 'say \"x\"\\é'}\n  \
+                - domain: good.example\n    module: dns\n  - domain: other.example\n    module: dns\n";
+    let exporter = Exporter::start(&configuration(&world, more));
+    let discovered = |path: &str| {
+        let answer = exporter.get(path);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        // Prometheus takes nothing else.
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        serde_json::from_str::<serde_json::Value>(&answer.text()).unwrap()
+    };
+    let good = serde_json::json!({
+        "targets": ["good.example"],
+        "labels": {"__param_module": "default", "team": "mail", "note": "say \"x\"\\é"},
+    });
+    let dns =
+        |name: &str| serde_json::json!({"targets": [name], "labels": {"__param_module": "dns"}});
+    let all = serde_json::json!([good, dns("good.example"), dns("other.example")]);
+    assert_eq!(discovered("/sd"), all);
+    assert_eq!(discovered("/sd?module="), all);
+    assert_eq!(discovered("/sd?module=default"), serde_json::json!([good]));
+    assert_eq!(
+        discovered("/sd?module=dns"),
+        serde_json::json!([dns("good.example"), dns("other.example")])
+    );
+    for (path, part) in [
+        (
+            "/sd?module=fast",
+            "there is no module \"fast\": there is default, dns",
+        ),
+        ("/sd?module=dns&module=default", "stands there twice"),
+    ] {
+        let answer = exporter.get(path);
+        assert_eq!(answer.status, 400, "{path}: {answer:?}");
+        assert!(answer.text().contains(part), "{path}: {}", answer.text());
+    }
+}
+
+#[test]
+fn the_catalogue_as_json() {
+    let world = World::start_blocking([good("good.example")]);
+    let exporter = Exporter::start(&configuration(&world, ""));
+    let catalogue: serde_json::Value =
+        serde_json::from_str(&exporter.get("/api/v1/findings").text()).unwrap();
+    assert_eq!(catalogue["schema"], 1);
+    let findings = catalogue["findings"].as_array().unwrap();
+    let codes = mailtls_exporter::finding::Code::ALL;
+    assert_eq!(findings.len(), codes.len());
+    for finding in findings {
+        for field in ["check", "code", "rfc", "explanation", "advice"] {
+            assert!(
+                finding[field].as_str().is_some_and(|text| !text.is_empty()),
+                "{finding}"
+            );
+        }
+        assert!(!finding["severities"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn the_last_report_as_json() {
+    let world = World::start_blocking([good("good.example"), good("other.example")]);
+    let config = configuration(
+        &world,
+        "probe_unlisted_domains: true\ndomains:\n  - domain: good.example\n",
+    );
+    let exporter = Exporter::start(&config);
+    let ask = |domain: &str| {
+        let answer = exporter.get(&format!("/api/v1/report/{domain}"));
+        (answer.status, answer.text())
+    };
+    for (domain, status, part) in [
+        ("good.example", 404, "good.example has no report yet"),
+        ("other.example", 404, "other.example is not listed"),
+        ("good..example", 400, "is not a domain name"),
+        ("%3Cb%3E", 400, "is not a domain name"),
+        ("%ff", 400, "write /api/v1/report/example.com"),
+        ("", 404, "no such page"),
+    ] {
+        let (answered, text) = ask(domain);
+        assert_eq!(answered, status, "{domain}: {text}");
+        assert!(text.contains(part), "{domain}: {text}");
+    }
+    for domain in ["good.example", "other.example"] {
+        let probed = exporter.get(&format!("/probe?target={domain}"));
+        assert_eq!(probed.status, 200, "{}", probed.text());
+    }
+    assert_eq!(ask("other.example").0, 404, "nothing is kept of it");
+    let answer = exporter.get("/api/v1/report/GOOD.example.");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let report: serde_json::Value = serde_json::from_str(&answer.text()).unwrap();
+    fits(&form("check_report"), &report);
+    assert_eq!(report["domain"], "good.example");
+}
+
+#[test]
+fn below_a_prefix() {
+    let world = World::start_blocking([good("good.example")]);
+    let config = configuration(&world, "");
+    let external = ["--web.external-url", "https://monitor.example/mail/"];
+    for (why, arguments, top) in [
+        ("of the external URL", &external[..], "/mail"),
+        (
+            "of its own",
+            &["--web.route-prefix", "mail/tls"],
+            "/mail/tls",
+        ),
+        (
+            "a proxy takes it away",
+            &[external[0], external[1], "--web.route-prefix=/"],
+            "",
+        ),
+    ] {
+        let exporter = Exporter::start_with(&config, arguments);
+        for path in [
+            "/",
+            "/metrics",
+            "/-/healthy",
+            "/sd",
+            "/probe?target=good.example",
+        ] {
+            let answer = exporter.get(&format!("{top}{path}"));
+            assert_eq!(answer.status, 200, "{why}: {path}: {answer:?}");
+        }
+        if top.is_empty() {
+            continue;
+        }
+        for path in [
+            "/metrics",
+            "/mail.",
+            "//",
+            "/mai",
+            &format!("{top}x/metrics"),
+            &format!("{top}//metrics"),
+        ] {
+            assert_eq!(exporter.get(path).status, 404, "{why}: {path}");
+        }
+        let first_page = if arguments.len() == 2 && arguments[0] == external[0] {
+            "https://monitor.example/mail/".to_owned()
+        } else {
+            format!("{top}/")
+        };
+        for path in ["/", top] {
+            let answer = exporter.get(path);
+            assert_eq!(answer.status, 302, "{why}: {path}");
+            assert_eq!(
+                answer.header("location"),
+                Some(first_page.as_str()),
+                "{why}: {path}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_answer_is_kept_to_itself() {
+    let world = World::start_blocking([good("good.example")]);
+    let config = configuration(&world, "");
+    let exporter = Exporter::start_with(&config, &["--web.enable-lifecycle"]);
+    for path in ["/", "/metrics", "/nothing", "/probe", "/style.css", "/sd"] {
+        let answer = exporter.get(path);
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "deny"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{path}");
+        }
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(
+            policy.starts_with("default-src 'none';"),
+            "{path}: {policy}"
+        );
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+    }
+    for path in [
+        "/probe?target=good.example",
+        "/-/healthy",
+        "/-/reload",
+        "/nothing",
+    ] {
+        let post = |headers: &str| exporter.ask(&format!("POST {path}"), headers).status;
+        assert_eq!(post("Sec-Fetch-Site: cross-site\r\n"), 403, "{path}");
+        assert_eq!(post("Origin: https://evil.example\r\n"), 403, "{path}");
+        assert_ne!(post("Sec-Fetch-Site: same-origin\r\n"), 403, "{path}");
+        assert_ne!(post("Origin: http://exporter\r\n"), 403, "{path}");
+        assert_ne!(post(""), 403, "{path}");
+    }
+}
+
+/// The probe's own log stands below the report, whatever the level of the exporter's.
+#[test]
+fn a_probe_tells_what_it_did() {
+    let world = World::start_blocking([
+        good("good.example"),
+        Domain::new("rude.example")
+            .mx(Mx::new("mx1")
+                .smtp(Smtp::new().greeting("220 \u{1b}[31mred\u{7f} <b>level=error</b>"))),
+    ]);
+    let exporter = Exporter::start(&configuration(&world, ""));
+    let report = exporter.get("/probe?target=good.example&debug=true").text();
+    let (_, log) = report.split_once("\nLog of this probe:\n").unwrap();
+    for part in [
+        "msg=\"looked up\" name=good.example rtype=MX security=secure answer=data records=1",
+        "msg=\"query answered\" name=good.example",
+        "msg=connected address=",
+        "msg=greeted address=",
+        "msg=\"STARTTLS answered\" address=",
+        "msg=\"TLS handshake\" address=",
+        "msg=\"SMTP session ended\" address=",
+        "msg=\"policy fetched\" host=mta-sts.good.example",
+    ] {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+    let rude = exporter.get("/probe?target=rude.example&debug=true").text();
+    let (_, log) = rude.split_once("\nLog of this probe:\n").unwrap();
+    assert!(log.lines().all(|line| line.contains("s level=")), "{log}");
+    assert!(!log.chars().any(|c| c.is_control() && c != '\n'), "{log:?}");
+    assert!(!log.contains("good.example"), "{log}");
+    assert!(
+        !exporter.log().contains("level=debug"),
+        "{}",
+        exporter.log()
+    );
+    let plain = exporter.get("/probe?target=good.example").text();
+    assert!(!plain.contains("Log of this probe"), "{plain}");
 }
 
 #[test]

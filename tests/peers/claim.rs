@@ -36,11 +36,7 @@ impl Claim {
         let found: Vec<&Sample> = samples
             .iter()
             .filter(|sample| sample.name == self.series)
-            .filter(|sample| {
-                self.labels
-                    .iter()
-                    .all(|(label, value)| sample.labels.get(label) == Some(value))
-            })
+            .filter(|sample| sample.has(&self.labels))
             .collect();
         let holds = match &self.value {
             Expected::Value(value) => {

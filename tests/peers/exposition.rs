@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use mailtls_lab::demo;
 
-use crate::domains::ALL;
+use crate::domains::all;
 use crate::namespace::Ran;
 use crate::scrape::Exporter;
 use crate::scrape::Format;
@@ -39,7 +39,7 @@ for path in sys.argv[1:]:
 #[test]
 fn promtool_and_the_strict_parser_accept_every_page_of_this_world() {
     let world = World::get();
-    let names = ALL.iter().map(|domain| domain.name);
+    let names = all().iter().map(|domain| domain.name);
     check(
         &world.exporter(),
         names,
@@ -125,7 +125,7 @@ fn strict_parser(pages: &[PathBuf]) -> Vec<usize> {
 }
 
 /// An address at which nothing listens.
-pub(crate) fn free_address() -> String {
+fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
     listener.local_addr().expect("it is bound").to_string()
 }

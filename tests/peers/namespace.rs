@@ -1,7 +1,7 @@
 //! A network of our own: Linux namespaces in which every server and every tool of these tests runs.
 //!
 //! Inside, all of 127.0.0.0/8 is free, so that DNS, SMTP and HTTPS have their real ports and nothing that runs on the
-//! machine is in the way; the mount namespace gives the tools a `/etc/resolv.conf` that names our resolver without
+//! machine is in the way; the mount namespace gives them files in `/etc` of our own (a `resolv.conf` that names our resolver) without
 //! touching the machine's. Process 1 inside is a `cat` that waits for this test to end: its standard input is a pipe
 //! from us, and when we are gone, however we went, the kernel ends everything that still runs in there.
 
@@ -20,10 +20,10 @@ pub(crate) struct Namespace {
 }
 
 impl Namespace {
-    /// Opens them, with `resolv_conf` in the place of `/etc/resolv.conf`. Needs root.
-    pub(crate) fn open(resolv_conf: &Path) -> Self {
-        let script =
-            "ip link set lo up && mount --bind \"$0\" /etc/resolv.conf && echo open && exec cat";
+    /// Opens them, with the files in `etc` in the place of those of the same names in `/etc`. Needs root.
+    pub(crate) fn open(etc: &Path) -> Self {
+        let script = "ip link set lo up && for file in \"$0\"/*; do mount --bind \"$file\" /etc/\"${file##*/}\" || exit; done \
+                      && echo open && exec cat";
         let mut holder = Command::new("unshare")
             .args([
                 "--net",
@@ -34,7 +34,7 @@ impl Namespace {
                 "--mount-proc",
             ])
             .args(["sh", "-c", script])
-            .arg(resolv_conf)
+            .arg(etc)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

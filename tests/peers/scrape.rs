@@ -32,6 +32,15 @@ pub(crate) struct Sample {
     pub(crate) value: String,
 }
 
+impl Sample {
+    /// Whether it has all of these labels, and perhaps more.
+    pub(crate) fn has(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels
+            .iter()
+            .all(|(label, value)| self.labels.get(label) == Some(value))
+    }
+}
+
 /// An exporter that runs.
 pub(crate) struct Exporter<'a> {
     /// Where it runs; `None` outside of any.
@@ -60,15 +69,14 @@ impl Exporter<'_> {
     }
 
     /// The samples of one probe, its host names and addresses written as positions: `mx1` for `mx1.good.example`,
-    /// `#1` for its first address. So what is said of one domain can be held against another.
+    /// `#1` for its first server. So what is said of one domain can be held against another.
     pub(crate) fn probe(&self, domain: &Domain) -> Vec<Sample> {
         let mut samples = samples(&self.fetch(&probe_path(domain.name), Format::Text));
-        let suffix = format!(".{}", domain.name);
         for sample in &mut samples {
             for (label, value) in &mut sample.labels {
                 match label.as_str() {
-                    "mx" => *value = value.trim_end_matches(&suffix).to_owned(),
-                    "address" => *value = position(domain, value),
+                    "mx" => *value = host_position(domain, value),
+                    "address" => *value = position(value),
                     _ => {}
                 }
             }
@@ -82,16 +90,17 @@ pub(crate) fn probe_path(domain: &str) -> String {
     format!("/probe?target={domain}")
 }
 
-/// An address of the MX host as its position.
-pub(crate) fn position(domain: &Domain, address: &str) -> String {
-    match domain
-        .mx_addresses()
-        .iter()
-        .position(|known| known == address)
-    {
-        Some(index) => format!("#{}", index + 1),
-        None => address.to_owned(),
-    }
+/// The name of a host as its position below the domain.
+pub(crate) fn host_position(domain: &Domain, name: &str) -> String {
+    name.strip_suffix(&format!(".{}", domain.name))
+        .unwrap_or(name)
+        .to_owned()
+}
+
+/// An address as its position: the last group is the number of the server.
+pub(crate) fn position(address: &str) -> String {
+    let last = address.rsplit(['.', ':']).next().unwrap_or(address);
+    format!("#{last}")
 }
 
 /// Reads text format 0.0.4. What is read here has passed promtool, so this trusts its form.
@@ -102,7 +111,8 @@ pub(crate) fn samples(text: &str) -> Vec<Sample> {
         .collect()
 }
 
-fn sample(line: &str) -> Sample {
+/// Reads one sample of it.
+pub(crate) fn sample(line: &str) -> Sample {
     let (series, value) = line.rsplit_once(' ').expect("a sample ends in its value");
     let (name, labels) = match series.split_once('{') {
         Some((name, rest)) => (name, rest.strip_suffix('}').expect("labels end in a brace")),

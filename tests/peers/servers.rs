@@ -7,10 +7,11 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::certificates::Key;
-use crate::domains::ALL;
 use crate::domains::Domain;
-use crate::domains::Smtp;
+use crate::domains::Family;
+use crate::domains::Program;
+use crate::domains::Server;
+use crate::domains::all;
 use crate::namespace::Namespace;
 use crate::namespace::Ran;
 use crate::zones::EXAMPLE_SERVER;
@@ -21,6 +22,25 @@ use crate::zones::Zones;
 pub(crate) const VALIDATING_RESOLVER: &str = "127.53.0.53";
 /// The resolver that does not: the exporter's upstream.
 pub(crate) const PLAIN_RESOLVER: &str = "127.53.0.54";
+
+/// The files of key and chain that servers present.
+pub(crate) trait Bundles {
+    /// Of the server at an address.
+    fn of(&self, domain: &Domain, address: &str) -> Vec<PathBuf>;
+    /// Of what that server presents for the name in its SNI map.
+    fn of_sni(&self, domain: &Domain, address: &str) -> PathBuf;
+    fn of_policy_host(&self, domain: &Domain) -> PathBuf;
+}
+
+/// All servers of one program.
+fn servers(program: Program) -> impl Iterator<Item = (&'static Domain, String, &'static Server)> {
+    all().iter().flat_map(move |domain| {
+        domain
+            .servers()
+            .filter(move |(_, _, server)| server.program == program)
+            .map(move |(_, address, server)| (domain, address.to_string(), server))
+    })
+}
 
 /// Starts servers in a namespace, with their files in a folder.
 pub(crate) struct Servers<'a> {
@@ -42,8 +62,9 @@ impl Servers<'_> {
         self.unbound("plain", PLAIN_RESOLVER, "iterator", &zones.anchor());
     }
 
-    /// One Postfix with a listener for each address, with the files of key and chain that `bundle` names.
-    pub(crate) fn start_postfix(&self, bundle: impl Fn(&Domain, Key) -> PathBuf) {
+    /// One Postfix with a listener for each address; `bundles` names the files of key and chain of a server, and for
+    /// its SNI map of a name.
+    pub(crate) fn start_postfix(&self, bundles: &impl Bundles) {
         let folder = self.subfolder("postfix");
         let (queue, data) = (
             self.subfolder("postfix/queue"),
@@ -64,16 +85,21 @@ impl Servers<'_> {
              myhostname = mail.example\n\
              mydestination =\n\
              alias_maps =\n\
-             inet_protocols = ipv4\n\
+             inet_protocols = all\n\
              inet_interfaces = 127.0.0.1\n\
              maillog_file = {}\n\
              maillog_file_prefixes = /\n\
+             max_idle = 5s\n\
+             import_environment = MAIL_CONFIG POSTLOG_SERVICE POSTLOG_HOSTNAME LANG=C OPENSSL_CONF={}\n\
+             smtpd_tls_security_level = may\n\
              smtpd_peername_lookup = no\n\
              smtpd_client_connection_count_limit = 0\n",
             queue.display(),
             data.display(),
             folder.join("log").display(),
+            self.openssl_for_old_peers().display(),
         );
+        fs::write(folder.join("main.cf"), main).expect("the folder is ours");
         let mut master = "postlog unix-dgram n - n - 1 postlogd\n\
              tlsmgr unix - - n 1000? 1 tlsmgr\n\
              anvil unix - - n - 1 anvil\n\
@@ -82,51 +108,98 @@ impl Servers<'_> {
              qmgr unix n - n 300 1 qmgr\n\
              proxymap unix - - n - - proxymap\n"
             .to_owned();
-        for domain in ALL {
-            let tls = match domain.smtp {
-                Smtp::NoStarttls => "  -o smtpd_tls_security_level=none\n".to_owned(),
-                Smtp::Trusted | Smtp::SelfSigned | Smtp::Expired | Smtp::WrongName => format!(
-                    "  -o smtpd_tls_security_level=may\n  -o smtpd_tls_chain_files={},{}\n",
-                    bundle(domain, Key::Rsa).display(),
-                    bundle(domain, Key::Ecdsa).display(),
-                ),
+        let mut listening = None;
+        for (domain, address, server) in servers(Program::Postfix) {
+            let name = match server.family {
+                Family::V4 => address.clone(),
+                Family::V6 => format!("[{address}]"),
             };
-            for address in domain.mx_addresses() {
-                master += &format!("{address}:25 inet n - n - - smtpd\n{tls}");
+            let files: Vec<String> = bundles
+                .of(domain, &address)
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect();
+            master += &format!(
+                "{name}:25 inet n - n - - smtpd\n  -o smtpd_tls_chain_files={}\n",
+                files.join(",")
+            );
+            if let Some((label, _)) = server.sni {
+                let map = folder.join(format!("sni-{address}"));
+                let line = format!(
+                    "{} {}\n",
+                    domain.full_name(label),
+                    bundles.of_sni(domain, &address).display()
+                );
+                fs::write(&map, line).expect("the folder is ours");
+                let map = format!("hash:{}", map.display());
+                let mut command = Command::new("postmap");
+                command.arg("-c").arg(&folder).args(["-F", &map]);
+                Ran::of(&mut command).expect("postmap");
+                master += &format!("  -o tls_server_sni_maps={map}\n");
             }
+            for option in &server.options {
+                master += &format!("  -o {{ {option} }}\n");
+            }
+            listening = Some(address);
         }
-        fs::write(folder.join("main.cf"), main).expect("the folder is ours");
         fs::write(folder.join("master.cf"), master).expect("the folder is ours");
         let mut command = self.namespace.command("postfix");
         command.arg("-c").arg(&folder).arg("start-fg");
-        self.start(
-            "postfix",
-            command,
-            ALL.iter().flat_map(Domain::mx_addresses),
-            25,
-        );
+        // The master process listens at all of them before it serves one.
+        self.start("postfix", command, listening, 25);
+    }
+
+    /// An Exim for each address that is one's.
+    pub(crate) fn start_exim(&self, bundles: &impl Bundles) {
+        for (domain, address, _) in servers(Program::Exim) {
+            let folder = self.subfolder(&format!("exim-{address}"));
+            Ran::of(Command::new("chown").arg("postfix").arg(&folder))
+                .expect("Postfix's package makes its user");
+            let files: Vec<String> = bundles
+                .of(domain, &address)
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect();
+            // GnuTLS: a colon separates the two certificates.
+            let text = format!(
+                "exim_user = postfix\nexim_group = postfix\nnever_users =\nprimary_hostname = mail.example\n\
+                 spool_directory = {folder}\nlog_file_path = {folder}/%slog\nlocal_interfaces = {address}\n\
+                 daemon_smtp_ports = 25\ntls_advertise_hosts = *\ntls_certificate = {files}\n\
+                 tls_privatekey = {files}\nhost_lookup =\nrfc1413_query_timeout = 0s\n",
+                folder = folder.display(),
+                files = files.join(":"),
+            );
+            let file = folder.join("exim.conf");
+            fs::write(&file, text).expect("the folder is ours");
+            let mut command = self.namespace.command("exim4");
+            command.arg("-bdf").arg("-C").arg(&file);
+            self.start(&format!("exim-{address}.log"), command, [&address], 25);
+        }
     }
 
     /// One nginx with a virtual host for each policy.
-    pub(crate) fn start_nginx(&self, bundle: impl Fn(&Domain) -> PathBuf) {
+    pub(crate) fn start_nginx(&self, bundles: &impl Bundles) {
         let folder = self.subfolder("nginx");
         let mut hosts = String::new();
-        for domain in ALL {
-            let Some(body) = domain.policy_body() else {
+        let mut listening = None;
+        for domain in all() {
+            let (Some(body), Some(host)) = (domain.policy_body(), &domain.policy_host) else {
                 continue;
             };
             let file = folder.join(domain.name);
             fs::write(&file, body).expect("the folder is ours");
-            let bundle = bundle(domain);
+            let serve = match host.nginx {
+                "" => format!("default_type text/plain;\n    alias {};", file.display()),
+                directives => directives.to_owned(),
+            };
             hosts += &format!(
                 "server {{\n  listen {}:443 ssl;\n  server_name {};\n  ssl_certificate {bundle};\n  \
-                 ssl_certificate_key {bundle};\n  location = /.well-known/mta-sts.txt {{\n    default_type text/plain;\n    \
-                 alias {file};\n  }}\n}}\n",
+                 ssl_certificate_key {bundle};\n  location = /.well-known/mta-sts.txt {{\n    {serve}\n  }}\n}}\n",
                 domain.policy_address(),
-                domain.policy_host(),
-                bundle = bundle.display(),
-                file = file.display(),
+                domain.policy_host_name(),
+                bundle = bundles.of_policy_host(domain).display(),
             );
+            listening = Some(domain.policy_address());
         }
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {};\n", folder.join(kind).display()))
@@ -139,8 +212,16 @@ impl Servers<'_> {
         fs::write(&file, text).expect("the folder is ours");
         let mut command = self.namespace.command("nginx");
         command.arg("-c").arg(&file).arg("-e").arg("stderr");
-        let hosts = ALL.iter().filter(|domain| domain.policy_body().is_some());
-        self.start("nginx", command, hosts.map(Domain::policy_address), 443);
+        self.start("nginx", command, listening, 443);
+    }
+
+    /// A configuration of OpenSSL that takes what is obsolete: Debian's own refuses short keys, SHA-1 and TLS 1.1.
+    pub(crate) fn openssl_for_old_peers(&self) -> PathBuf {
+        let file = self.folder.join("old-peers.cnf");
+        let text = "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = default\n[default]\n\
+                    MinProtocol = TLSv1\nCipherString = DEFAULT:@SECLEVEL=0\n";
+        fs::write(&file, text).expect("the folder is ours");
+        file
     }
 
     /// Starts a program, its output in a file of the folder, and waits until it listens at all of the addresses.

@@ -32,8 +32,9 @@ fn no_domain_is_blamed_for_our_own_network() {
     if std::env::var_os(INSIDE).is_some() {
         return inside();
     }
-    let resolv_conf = tempfile::NamedTempFile::new().expect("a temporary file");
-    let namespace = Namespace::open(resolv_conf.path());
+    let etc = tempfile::tempdir().expect("a temporary folder");
+    fs::write(etc.path().join("resolv.conf"), "").expect("the folder is ours");
+    let namespace = Namespace::open(etc.path());
     let program = std::env::current_exe().expect("the path of this program");
     let name = "surroundings::no_domain_is_blamed_for_our_own_network";
     let mut command = namespace.command(program.to_str().expect("a path in UTF-8"));

@@ -1,6 +1,7 @@
 //! The world of these tests, started once for all of them: namespace, certificates, zones, servers and the exporter
 //! as it was built.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -12,13 +13,15 @@ use tempfile::TempDir;
 use crate::certificates::Authority;
 use crate::certificates::Issue;
 use crate::certificates::Key;
-use crate::domains::ALL;
 use crate::domains::Domain;
-use crate::domains::Policy;
-use crate::domains::Smtp;
-use crate::domains::Tlsa;
+use crate::domains::Host;
+use crate::domains::Of;
+use crate::domains::Server;
+use crate::domains::all;
 use crate::namespace::Namespace;
+use crate::parallel::in_parallel;
 use crate::scrape::Exporter;
+use crate::servers::Bundles;
 use crate::servers::PLAIN_RESOLVER;
 use crate::servers::Servers;
 use crate::servers::VALIDATING_RESOLVER;
@@ -85,38 +88,48 @@ impl World {
             .expect("the folder is ours");
 
         let authority = Authority::create(&folder.path().join("certificates"));
-        let mut published = Vec::new();
-        for domain in ALL {
-            issue(&authority, domain);
-            published.push((domain, tlsa(&authority, folder.path(), domain)));
-        }
+        let certificates = Certificates(authority);
+        in_parallel(all(), |domain| certificates.issue(domain));
+        let published: Vec<_> = all()
+            .iter()
+            .zip(in_parallel(all(), |domain| certificates.tlsa(domain)))
+            .collect();
         let zones = Zones::create(&folder.path().join("zones"), &published);
 
-        let resolv_conf = folder.path().join("resolv.conf");
-        let text = format!("nameserver {VALIDATING_RESOLVER}\noptions edns0 trust-ad\n");
-        fs::write(&resolv_conf, text).expect("the folder is ours");
+        let etc = folder.path().join("etc");
+        write_etc(&etc);
         let world = Self {
-            namespace: Namespace::open(&resolv_conf),
+            namespace: Namespace::open(&etc),
             anchor: zones.anchor(),
-            root_certificate: authority.root(),
+            root_certificate: certificates.0.path("root.pem"),
             folder,
         };
         let servers = world.servers();
         servers.start_dns(&zones);
-        servers.start_postfix(|domain, key| {
-            certificate(world.folder(), domain, key).with_extension("bundle")
-        });
-        servers.start_nginx(|domain| {
-            certificates(world.folder()).join(format!("policy-{}.bundle", domain.name))
-        });
+        world.add_ipv6_addresses();
+        servers.start_postfix(&certificates);
+        servers.start_exim(&certificates);
+        servers.start_nginx(&certificates);
         world.start_exporter();
         world
+    }
+
+    /// On loopback, IPv4 has all of 127.0.0.0/8; of IPv6, an address must be given first.
+    fn add_ipv6_addresses(&self) {
+        for (_, address, _) in all().iter().flat_map(Domain::servers) {
+            if address.is_ipv6() {
+                let address = format!("{address}/128");
+                self.namespace
+                    .run("ip", ["address", "add", &address, "dev", "lo", "nodad"])
+                    .expect("an address in a namespace of ours");
+            }
+        }
     }
 
     fn start_exporter(&self) {
         let configuration = format!(
             "dns:\n  servers: [\"{PLAIN_RESOLVER}\"]\n  trust_anchor_file: {}\ntls:\n  roots: file\n  ca_file: {}\n\
-             smtp:\n  ehlo_name: monitor.example\n  ip_versions: [4]\n\
+             smtp:\n  ehlo_name: monitor.example\n  ip_versions: [4, 6]\n\
              limits:\n  special_use_addresses: allow\n",
             self.anchor.display(),
             self.root_certificate.display(),
@@ -138,54 +151,122 @@ impl World {
     }
 }
 
-fn certificates(folder: &Path) -> PathBuf {
-    folder.join("certificates")
-}
-
-/// The leaf certificate of a domain's MX host, in PEM.
-fn certificate(folder: &Path, domain: &Domain, key: Key) -> PathBuf {
-    certificates(folder).join(format!("{}-{}.pem", domain.name, key.label()))
-}
-
-fn issue(authority: &Authority, domain: &Domain) {
-    let other = format!("mx1.not-{}", domain.name);
-    let mx = domain.mx();
-    let (name, how) = match domain.smtp {
-        // One without STARTTLS has certificates too: TLSA records are made of them.
-        Smtp::Trusted | Smtp::NoStarttls => (&mx, Issue::Valid),
-        Smtp::SelfSigned => (&mx, Issue::SelfSigned),
-        Smtp::Expired => (&mx, Issue::Expired),
-        Smtp::WrongName => (&other, Issue::Valid),
+/// What stands in `/etc` of the namespace in the place of the machine's: the resolver, and a user that Exim insists on
+/// by name, which is Postfix's.
+fn write_etc(etc: &Path) {
+    fs::create_dir(etc).expect("the folder is ours");
+    let write = |name: &str, text: String| {
+        fs::write(etc.join(name), text).expect("the folder is ours");
     };
-    for key in Key::BOTH {
-        let stem = format!("{}-{}", domain.name, key.label());
-        authority.issue(&stem, name, key, how);
+    let resolver = format!("nameserver {VALIDATING_RESOLVER}\noptions edns0 trust-ad\n");
+    write("resolv.conf", resolver);
+    for name in ["passwd", "group"] {
+        let of_the_machine =
+            fs::read_to_string(format!("/etc/{name}")).expect("every machine has them");
+        let postfix = of_the_machine
+            .lines()
+            .find(|line| line.starts_with("postfix:"))
+            .expect("Postfix's package makes its user");
+        let exim = postfix.replacen("postfix", "Debian-exim", 1);
+        write(name, format!("{of_the_machine}{exim}\n"));
     }
-    let how = match domain.policy {
-        Policy::None => return,
-        Policy::EnforceBehindExpiredCertificate => Issue::Expired,
-        Policy::Enforce | Policy::Testing | Policy::EnforceForOtherHost => Issue::Valid,
-    };
-    let stem = format!("policy-{}", domain.name);
-    authority.issue(&stem, &domain.policy_host(), Key::Ecdsa, how);
 }
 
-/// The TLSA records of a domain's MX host.
-fn tlsa(authority: &Authority, folder: &Path, domain: &Domain) -> Vec<String> {
-    let of_key = |key| {
-        format!(
-            "3 1 1 {}",
-            Authority::key_digest(&certificate(folder, domain, key))
-        )
-    };
-    match domain.tlsa {
-        Tlsa::None => vec![],
-        Tlsa::BothKeys => Key::BOTH.map(of_key).into(),
-        Tlsa::RsaKeyOnly => vec![of_key(Key::Rsa)],
-        Tlsa::OtherKey => vec![format!("3 1 1 {}", "5a".repeat(32))],
-        Tlsa::Intermediate => vec![format!(
-            "2 1 1 {}",
-            Authority::key_digest(&authority.intermediate())
-        )],
+/// The certificates of all servers, and where they are.
+struct Certificates(Authority);
+
+impl Certificates {
+    /// Makes those of a domain.
+    fn issue(&self, domain: &Domain) {
+        let mut wanted = BTreeSet::new();
+        for (host, _, server) in domain.servers() {
+            for (key, issue) in &server.certificates {
+                wanted.insert((host.label, *key, *issue));
+            }
+            if let Some((label, issue)) = server.sni {
+                wanted.insert((label, Key::Ecdsa, issue));
+            }
+        }
+        for (label, key, issue) in wanted {
+            let name = domain.full_name(label);
+            self.0.issue(&stem(&name, key, issue), &name, key, issue);
+        }
+        if let Some(host) = &domain.policy_host {
+            let name = domain.policy_host_name();
+            let stem = stem(&name, Key::Ecdsa, host.issue);
+            self.0.issue(&stem, &name, Key::Ecdsa, host.issue);
+        }
     }
+
+    /// The TLSA records of a domain, as lines of its zone.
+    fn tlsa(&self, domain: &Domain) -> String {
+        let mut lines = String::new();
+        for host in &domain.hosts {
+            for record in &host.tlsa {
+                let [_, selector, matching_type] = *record.numbers.split(' ').collect::<Vec<_>>()
+                else {
+                    panic!("three numbers: {}", record.numbers);
+                };
+                let of = |name: &str, key, issue| {
+                    let file = self.0.path(&format!("{}.pem", stem(name, key, issue)));
+                    Authority::association(&file, selector, matching_type)
+                };
+                let data = match record.of {
+                    Of::Leaf(key, issue) => of(&domain.full_name(host.label), key, issue),
+                    Of::Other(name, key, issue) => of(name, key, issue),
+                    Of::Authority(name) => Authority::association(
+                        &self.0.path(&format!("{name}.pem")),
+                        selector,
+                        matching_type,
+                    ),
+                    Of::Data(digits) => digits.to_owned(),
+                };
+                lines += &format!("{} TLSA {} {data}\n", host.tlsa_owner(), record.numbers);
+            }
+        }
+        lines
+    }
+
+    fn bundle(&self, name: &str, key: Key, issue: Issue) -> PathBuf {
+        self.0.path(&format!("{}.bundle", stem(name, key, issue)))
+    }
+}
+
+impl Bundles for Certificates {
+    fn of(&self, domain: &Domain, address: &str) -> Vec<PathBuf> {
+        let (host, server) = at(domain, address);
+        let name = domain.full_name(host.label);
+        server
+            .certificates
+            .iter()
+            .map(|(key, issue)| self.bundle(&name, *key, *issue))
+            .collect()
+    }
+
+    fn of_sni(&self, domain: &Domain, address: &str) -> PathBuf {
+        let (_, server) = at(domain, address);
+        let (label, issue) = server.sni.expect("asked of servers that have an SNI map");
+        self.bundle(&domain.full_name(label), Key::Ecdsa, issue)
+    }
+
+    fn of_policy_host(&self, domain: &Domain) -> PathBuf {
+        let host = domain
+            .policy_host
+            .as_ref()
+            .expect("asked of domains with a policy");
+        self.bundle(&domain.policy_host_name(), Key::Ecdsa, host.issue)
+    }
+}
+
+fn at<'a>(domain: &'a Domain, address: &str) -> (&'a Host, &'a Server) {
+    domain
+        .servers()
+        .find(|(_, at, _)| at.to_string() == address)
+        .map(|(host, _, server)| (host, server))
+        .expect("asked of the addresses of the domain")
+}
+
+/// How the files of a certificate are called.
+fn stem(name: &str, key: Key, issue: Issue) -> String {
+    format!("{name}-{}-{issue:?}", key.label())
 }

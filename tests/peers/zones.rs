@@ -9,10 +9,9 @@ use std::process::Command;
 
 use crate::certificates::moment;
 use crate::domains::Domain;
-use crate::domains::Policy;
 use crate::domains::Signing;
-use crate::domains::TlsRpt;
 use crate::namespace::Ran;
+use crate::parallel::in_parallel;
 
 /// Where NSD serves the root.
 pub(crate) const ROOT_SERVER: &str = "127.53.0.1";
@@ -26,24 +25,27 @@ pub(crate) struct Zones {
 }
 
 impl Zones {
-    /// Writes and signs all zones in `folder`; `tlsa` has the TLSA records of each domain's MX host.
-    pub(crate) fn create(folder: &Path, domains: &[(&Domain, Vec<String>)]) -> Self {
+    /// Writes and signs all zones in `folder`; beside each domain, its TLSA records as lines of its zone.
+    pub(crate) fn create(folder: &Path, domains: &[(&Domain, String)]) -> Self {
         fs::create_dir_all(folder).expect("the folder is ours");
         let mut zones = Self {
             folder: folder.to_owned(),
             served: Vec::new(),
         };
         let mut delegations = format!("@ NS ns.example.\nns A {EXAMPLE_SERVER}\n");
-        for (domain, tlsa) in domains {
-            zones.add(domain.name, domain.signing, &records(domain, tlsa));
+        for (domain, _) in domains {
             delegations += &format!("{}. NS ns.example.\n", domain.name);
         }
+        let served = in_parallel(domains, |(domain, tlsa)| zones.domain(domain, tlsa));
+        zones.served.extend(served.into_iter().flatten());
         // Children first: their DS records go into the parents.
-        zones.add("example", Signing::Signed, &delegations);
+        let example = zones.zone("example", Signing::Nsec, &delegations, |_| true);
+        zones.served.push(("example".to_owned(), example));
         let root = format!(
             "@ NS ns.\nns. A {ROOT_SERVER}\nexample. NS ns.example.\nns.example. A {EXAMPLE_SERVER}\n"
         );
-        zones.add(".", Signing::Signed, &root);
+        let root = zones.zone(".", Signing::Nsec, &root, |_| true);
+        zones.served.push((".".to_owned(), root));
         zones
     }
 
@@ -67,40 +69,106 @@ impl Zones {
         self.folder.join("root.anchor")
     }
 
-    fn add(&mut self, name: &str, signing: Signing, records: &str) {
+    /// The zone of a domain, and for a broken denial a second one below it.
+    fn domain(&self, domain: &Domain, tlsa: &str) -> Vec<(String, PathBuf)> {
+        let name = domain.name;
+        let text = records(domain) + tlsa;
+        let served = |line: &str| {
+            !domain
+                .unsigned_rrsets
+                .iter()
+                .any(|(owner, rtype)| signs(line, &domain.full_name(owner), rtype))
+        };
+        let file = self.zone(name, domain.signing, &text, served);
+        let mut zones = vec![(name.to_owned(), file.clone())];
+        if domain.signing == Signing::BrokenDenial {
+            zones.push(self.split(domain, &text, &file));
+        }
+        zones
+    }
+
+    /// Takes the TLSA records out of a signed zone, which is signed once more without them, and puts them with their
+    /// signatures into a zone that nobody delegated. The same server has both, and answers from the closest.
+    fn split(&self, domain: &Domain, text: &str, whole: &Path) -> (String, PathBuf) {
+        let host = domain.hosts.first().expect("a host with TLSA records");
+        let below = domain.full_name(&host.tlsa_owner());
+        let signed = fs::read_to_string(whole).expect("it was just written");
+        let rest: String = text
+            .split_inclusive('\n')
+            .filter(|line| !line.contains("TLSA"))
+            .collect();
+        self.sign(domain.name, domain.signing, &rest, |_| true);
+        let own = "@ NS ns.example.\n".to_owned();
+        let file = self.zone(&below, Signing::Nsec, &own, |_| true);
+        let mut zone = fs::read_to_string(&file).expect("it was just written");
+        for line in signed.lines().filter(|line| {
+            line.starts_with(&format!("{below}."))
+                && !line.contains("\tNSEC")
+                && !line.contains(" NSEC ")
+        }) {
+            zone += &format!("{line}\n");
+        }
+        fs::write(&file, zone).expect("the folder is ours");
+        (below, file)
+    }
+
+    /// Writes a zone, makes keys for it and signs it, leaving out the lines that `served` does not want.
+    fn zone(
+        &self,
+        name: &str,
+        signing: Signing,
+        records: &str,
+        served: impl Fn(&str) -> bool,
+    ) -> PathBuf {
+        if signing != Signing::Unsigned {
+            self.key(name, &[]);
+            let key_signing_key = self.key(name, &["-f", "KSK"]);
+            if name == "." {
+                let key = self.folder.join(format!("{key_signing_key}.key"));
+                fs::copy(key, self.anchor()).expect("dnssec-keygen wrote it");
+            }
+        }
+        self.sign(name, signing, records, served)
+    }
+
+    fn sign(
+        &self,
+        name: &str,
+        signing: Signing,
+        records: &str,
+        served: impl Fn(&str) -> bool,
+    ) -> PathBuf {
         let stem = if name == "." { "root" } else { name };
         let text = format!(
             "$TTL 300\n@ SOA ns.example. hostmaster.example. 1 3600 600 86400 60\n{records}"
         );
         let file = self.folder.join(format!("{stem}.zone"));
         fs::write(&file, text).expect("the folder is ours");
-        if signing == Signing::Unsigned {
-            self.served.push((name.to_owned(), file));
-            return;
-        }
-        self.key(name, &[]);
-        let key_signing_key = self.key(name, &["-f", "KSK"]);
-        if name == "." {
-            let anchor = fs::read_to_string(self.folder.join(format!("{key_signing_key}.key")))
-                .expect("dnssec-keygen wrote it");
-            fs::write(self.anchor(), anchor).expect("the folder is ours");
-        }
         let signed = self.folder.join(format!("{stem}.signed"));
         let mut command = self.tool("dnssec-signzone");
         // -S: with the keys found here; -g: with DS records from the children's dsset files; -P: without the check
-        // afterwards, which would refuse the expired.
-        command.args(["-S", "-g", "-P", "-o", name]);
-        if signing == Signing::SignaturesExpired {
-            command.args([
-                "-s",
-                &moment("-40 days", "%Y%m%d%H%M%S"),
-                "-e",
-                &moment("-10 days", "%Y%m%d%H%M%S"),
-            ]);
+        // afterwards, which would refuse the expired; -O full: one record a line.
+        command.args(["-S", "-g", "-P", "-O", "full", "-o", name]);
+        match signing {
+            Signing::Unsigned => return file,
+            Signing::Nsec | Signing::BrokenDenial => {}
+            Signing::Nsec3 => {
+                command.args(["-3", "-", "-H", "0"]);
+            }
+            Signing::Expired => {
+                command.args(["-s", &moment("-40 days", "%Y%m%d%H%M%S")]);
+                command.args(["-e", &moment("-10 days", "%Y%m%d%H%M%S")]);
+            }
         }
         command.arg("-f").arg(&signed).arg(&file);
         Ran::of(&mut command).expect("dnssec-signzone");
-        self.served.push((name.to_owned(), signed));
+        let text = fs::read_to_string(&signed).expect("dnssec-signzone wrote it");
+        let kept: String = text
+            .split_inclusive('\n')
+            .filter(|line| served(line))
+            .collect();
+        fs::write(&signed, kept).expect("the folder is ours");
+        signed
     }
 
     fn key(&self, name: &str, flags: &[&str]) -> String {
@@ -122,24 +190,47 @@ impl Zones {
     }
 }
 
-/// What a domain publishes.
-fn records(domain: &Domain, tlsa: &[String]) -> String {
-    let mut text = "@ NS ns.example.\n@ MX 10 mx1\n".to_owned();
-    for address in domain.mx_addresses() {
-        text += &format!("mx1 A {address}\n");
+/// Whether a line of a signed zone is the signature of this RRset.
+fn signs(line: &str, owner: &str, rtype: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().take(5).collect();
+    matches!(words.as_slice(), [name, _ttl, "IN", "RRSIG", covered]
+        if name.trim_end_matches('.') == owner && *covered == rtype)
+}
+
+/// What a domain publishes, TLSA records aside.
+fn records(domain: &Domain) -> String {
+    let first = domain.servers().next();
+    let address = first.map_or(String::new(), |(_, address, _)| address.to_string());
+    let lines = domain.zone.replace("{address}", &address);
+    let mut text = format!("@ NS ns.example.\n{lines}");
+    for host in &domain.hosts {
+        if let Some(preference) = host.preference {
+            let name = domain.full_name(host.label);
+            text += &format!("@ MX {preference} {name}.\n");
+        }
     }
-    for record in tlsa {
-        text += &format!("_25._tcp.mx1 TLSA {record}\n");
+    for (host, address, _) in domain.servers() {
+        let rtype = if address.is_ipv4() { "A" } else { "AAAA" };
+        text += &format!("{} {rtype} {address}\n", host.label);
     }
-    if domain.policy != Policy::None {
-        text += "_mta-sts TXT \"v=STSv1; id=1;\"\n";
-        text += &format!("mta-sts A {}\n", domain.policy_address());
+    for (owner, records) in [
+        ("_mta-sts", &domain.mta_sts),
+        ("_smtp._tls", &domain.tls_rpt),
+    ] {
+        for record in records {
+            let escaped = record.replace('"', "\\\"");
+            text += &format!("{owner} TXT \"{escaped}\"\n");
+        }
     }
-    if domain.tls_rpt == TlsRpt::Published {
-        text += &format!(
-            "_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:reports@{}\"\n",
-            domain.name
-        );
+    if let Some(host) = &domain.policy_host {
+        let address = domain.policy_address();
+        text += &match host.alias {
+            None => format!("mta-sts A {address}\n"),
+            Some(target) => format!(
+                "mta-sts CNAME {target}.{0}.\n{target} A {address}\n",
+                domain.name
+            ),
+        };
     }
     text
 }

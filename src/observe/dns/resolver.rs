@@ -286,6 +286,16 @@ impl Resolver {
         if let Some(failure) = lookup.failure() {
             self.telemetry.dns_failures.of(failure.kind).increment();
         }
+        let answer = match &lookup.answer {
+            Answer::Data(_) => "data",
+            Answer::NoData => "nodata",
+            Answer::NxDomain => "nxdomain",
+            Answer::Unknown => "unknown",
+        };
+        let (name, rtype, security) = (&lookup.name, lookup.rtype, lookup.status());
+        let records = lookup.records().len();
+        // Inside the macro, what costs something is done only for somebody who wants it.
+        tracing::debug!(%name, %rtype, %security, answer, records, cause = lookup.security.cause(), "looked up");
         lookup
     }
 }

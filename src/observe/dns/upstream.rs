@@ -212,6 +212,7 @@ impl Upstream {
             attempts = attempts.saturating_add(1);
             match self.ask_once(server, name, rtype, asking).await {
                 Ok(reply) => {
+                    tracing::debug!(name = %name_text(name), %rtype, server = server.label, "query answered");
                     server.avoid_until.store(i64::MIN, Ordering::Relaxed);
                     return Ok(reply);
                 }

@@ -301,6 +301,7 @@ impl Observing {
         match &session {
             Ok(session) => {
                 let outcome = session.end.outcome();
+                tracing::debug!(address = %subject.address, sni = sni.as_str(), %offer, %outcome, end = ?session.end, "SMTP session ended");
                 self.telemetry.smtp_sessions.of(outcome).increment();
                 self.learn(subject, session);
             }

@@ -139,6 +139,7 @@ pub(super) async fn connect(
             // Commands are single small segments, and each waits for its answer.
             let _ = stream.set_nodelay(true);
             seen.phases.connect = Some(begin.elapsed().as_secs_f64());
+            tracing::debug!(address = %target.address, "connected");
             Ok(stream)
         }
         Ok(Err(error)) => Err(refused(&error, target.address.ip())),
@@ -218,6 +219,11 @@ async fn talk(
     let Ok(attempt) = attempt.await else {
         return Err(SessionEnd::Timeout(SmtpPhase::Tls));
     };
+    if let Some(shown) = &attempt.shown {
+        let (version, suite) = (&shown.version, &shown.cipher_suite);
+        let certificates = shown.chain.0.len();
+        tracing::debug!(address = %target.address, version, suite, certificates, "TLS handshake");
+    }
     seen.tls = attempt.shown;
     let secured = match attempt.secured {
         Ok(secured) => secured,
@@ -281,6 +287,7 @@ async fn agree_on_tls<S: AsyncRead + AsyncWrite + Unpin>(
         .await
         .map_err(|silence| silence.end(SmtpPhase::Greeting))?;
     seen.phases.greeting = Some(begin.elapsed().as_secs_f64());
+    tracing::debug!(address = %target.address, %greeting, "greeted");
     seen.greeting = Some(greeting.clone());
     welcome(greeting)?;
 
@@ -288,6 +295,7 @@ async fn agree_on_tls<S: AsyncRead + AsyncWrite + Unpin>(
     let phase = SmtpPhase::StartTls;
     let lost = |silence: Silence| silence.end(phase);
     let reply = dialogue.ehlo(target).await.map_err(lost)?;
+    tracing::debug!(address = %target.address, %reply, "EHLO answered");
     match reply.code {
         400..=499 => return Err(SessionEnd::Throttled(reply)),
         500..=599 => {
@@ -307,6 +315,7 @@ async fn agree_on_tls<S: AsyncRead + AsyncWrite + Unpin>(
         return Err(SessionEnd::NoStartTls);
     }
     let reply = dialogue.command("STARTTLS").await.map_err(lost)?;
+    tracing::debug!(address = %target.address, %reply, "STARTTLS answered");
     match reply.code {
         200..=299 => {
             seen.phases.starttls = Some(begin.elapsed().as_secs_f64());

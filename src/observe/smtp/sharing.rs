@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio::time::timeout;
 use tokio::time::timeout_at;
+use tracing::Instrument as _;
 
 use crate::config;
 use crate::domain_name::MxHost;
@@ -219,6 +220,7 @@ impl SmtpObserver {
             && finished.is_fresh(Instant::now(), self.shared.reuse())
             && !self.shared.is_doubtful(&finished)
         {
+            tracing::debug!(address = %subject.address, host = subject.host.as_str(), "seen earlier, not asked again");
             return Source::Earlier(finished.observation);
         }
         if let Some(held) = held_back() {
@@ -245,7 +247,8 @@ impl SmtpObserver {
         if tasks.len() >= MAX_QUEUED {
             return None;
         }
-        tasks.spawn(task);
+        // What it logs belongs to the probe that asked first.
+        tasks.spawn(task.in_current_span());
         Some(())
     }
 }

@@ -246,6 +246,11 @@ mod tests {
             ..Server::named(&[HOST])
         };
         let expired = ending(-1);
+        let long_ago = Server {
+            not_before: UnixTime(0),
+            not_after: UnixTime(1),
+            ..Server::named(&[HOST])
+        };
         let live = ending(90);
         let self_signed_ca = Server {
             is_ca: true,
@@ -331,6 +336,11 @@ mod tests {
                 "issuer expired and untrusted",
                 vec![old_stranger.issue(&live), der(&old_stranger.der)],
                 refused(&[P::IssuerExpired, P::Untrusted]),
+            ),
+            (
+                "leaf expired before the issuer began: that one is valid by now",
+                vec![good.issue(&long_ago), der(&good.der)],
+                refused(&[P::LeafExpired]),
             ),
             (
                 "leaf and issuer expired",

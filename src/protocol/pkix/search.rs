@@ -165,7 +165,10 @@ impl Search<'_> {
         let at_that_time = self.run(when, &AnyPurpose).err();
         let trust = match at_that_time {
             Some(error) if is_about_dates(&error) => {
-                problems.push(in_words(&error));
+                let problem = in_words(&error);
+                if self.is_so_at(now, &problem) {
+                    problems.push(problem);
+                }
                 self.undated(when, &AnyPurpose)
             }
             Some(error) => Err(error),
@@ -222,6 +225,17 @@ impl Search<'_> {
             }
         }
         verdict
+    }
+
+    /// What was said of an issuer's dates at another time may not hold: an expired leaf is older than an issuer that was
+    /// renewed since.
+    fn is_so_at(&self, now: UnixTime, problem: &PathProblem) -> bool {
+        let mut issuers = self.issuers.facts.iter();
+        match problem {
+            PathProblem::IssuerExpired => issuers.any(|issuer| issuer.not_after < now),
+            PathProblem::IssuerNotYetValid => issuers.any(|issuer| now < issuer.not_before),
+            _ => true,
+        }
     }
 
     fn within_leaf(&self, time: UnixTime) -> UnixTime {

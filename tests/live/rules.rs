@@ -6,7 +6,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::namespace::Ran;
+use crate::alone;
+use crate::printed;
 
 /// A file of this repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
@@ -15,7 +16,7 @@ pub(crate) fn repository(path: &str) -> PathBuf {
 
 /// A program of each Debian suite that `tests/run` has unpacked, the oldest first.
 pub(crate) fn releases(program: &str) -> Vec<PathBuf> {
-    let folders = env::var("MAILTLS_PEERS_SUITES").expect("tests/run says where Prometheus is");
+    let folders = env::var("MAILTLS_LIVE_SUITES").expect("tests/run says where Prometheus is");
     let found: Vec<PathBuf> = folders
         .split_whitespace()
         .map(|folder| Path::new(folder).join("usr/bin").join(program))
@@ -32,13 +33,12 @@ fn passes(program: &Path, arguments: &[&str]) -> String {
     command
         .args(arguments)
         .current_dir(repository("dashboards/prometheus"));
-    let ran = Ran::of(&mut command);
-    assert!(ran.succeeded(), "{}: {ran}", program.display());
-    ran.text()
+    printed(&mut command)
 }
 
 #[test]
 fn every_prometheus_takes_the_rules_and_their_tests_pass() {
+    let _alone = alone();
     for promtool in releases("promtool") {
         let files = ["rules.yaml", "alerts.yaml", "alerts-optional.yaml"];
         let printed = passes(&promtool, &[["check", "rules"].as_slice(), &files].concat());
@@ -52,6 +52,7 @@ fn every_prometheus_takes_the_rules_and_their_tests_pass() {
 
 #[test]
 fn every_alertmanager_takes_the_configuration_and_routes_as_documented() {
+    let _alone = alone();
     let file = repository("deploy/alertmanager.yml");
     let file = file.to_str().expect("the path is text");
     let rows = [

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::fs::File;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Child;
 use std::process::Command;
@@ -16,10 +17,9 @@ use mailtls_lab::demo;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::exposition::free_address;
-use crate::live::faster;
-use crate::live::receiver::Receiver;
-use crate::namespace::Ran;
+use crate::faster;
+use crate::printed;
+use crate::receiver::Receiver;
 use crate::rules::releases;
 use crate::rules::repository;
 
@@ -115,8 +115,7 @@ impl Stack {
             command.args(["--data-urlencode", &format!("{name}={value}")]);
         }
         command.arg(format!("http://{}/api/v1/{path}", self.prometheus));
-        let printed = Ran::of(&mut command).expect("Prometheus answers");
-        serde_json::from_str(&printed).expect("the API speaks JSON")
+        serde_json::from_str(&printed(&mut command)).expect("the API speaks JSON")
     }
 
     /// Waits until something holds, and says what was missing when it never does.
@@ -179,19 +178,23 @@ fn exporter_config(world: &World) -> String {
 
 /// As in docs/prometheus.md.
 fn prometheus_config(exporter: &str, alertmanager: &str) -> String {
-    let names: Vec<&str> = demo::domains().iter().map(|exhibit| exhibit.name).collect();
     format!(
         "global: {{scrape_interval: {INTERVAL}, scrape_timeout: {INTERVAL}, evaluation_interval: 1s}}\n\
          rule_files: [rules.yaml, alerts.yaml]\n\
          alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alertmanager}']}}]}}]}}\n\
          scrape_configs:\n\
-         - job_name: mailtls\n  metrics_path: /probe\n  static_configs: [{{targets: [{}]}}]\n  relabel_configs:\n  \
+         - job_name: mailtls\n  metrics_path: /probe\n  http_sd_configs: [{{url: 'http://{exporter}/sd'}}]\n  relabel_configs:\n  \
          - {{source_labels: [__address__], target_label: __param_target}}\n  \
          - {{source_labels: [__param_target], target_label: instance}}\n  \
          - {{target_label: __address__, replacement: '{exporter}'}}\n\
          - job_name: mailtls-exporter\n  static_configs: [{{targets: ['{exporter}']}}]\n",
-        names.join(", ")
     )
+}
+
+/// An address at which nothing listens.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
+    listener.local_addr().expect("it is bound").to_string()
 }
 
 /// A program that ends with us.

@@ -8,8 +8,9 @@ use mailtls_lab::Cert;
 use mailtls_lab::Policy;
 use mailtls_lab::Smtp;
 
-use crate::live::panels;
-use crate::live::stack::Stack;
+use crate::alone;
+use crate::panels;
+use crate::stack::Stack;
 
 const BLOCKED: &str = "MailTLSDeliveryBlocked";
 
@@ -154,6 +155,7 @@ fn wait_for(stack: &Stack, what: &str, expected: &BTreeSet<(String, String)>) {
 
 #[test]
 fn what_breaks_is_told_and_what_is_mended_resolves() {
+    let _alone = alone();
     let stack = Stack::start();
     let demo = named(EXPECTED);
     wait_for(&stack, "the demo", &demo);

@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::live::stack::Stack;
 use crate::rules::repository;
+use crate::stack::Stack;
 
 /// Panels that may be empty here, and why.
 const MAY_BE_EMPTY: [(&str, &str); 1] = [("Findings", "domain: good.example has none")];
