@@ -102,7 +102,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// The look-up that failed: `DNSKEY example.com`.
     pub asked: String,
-    /// How often it was tried before this was said; delivery.md: one failure is no fact.
+    /// How often it was tried before this was said; delivery.md: one failure is no fact. 0 when it is none because the
+    /// upstream answered nothing else either.
     pub attempts: u32,
     /// What the system or the server said.
     pub detail: String,
@@ -303,6 +304,11 @@ impl FailureKind {
     /// Our own trouble, which says nothing about the domain.
     pub const fn is_ours(self) -> bool {
         matches!(self, Self::Deadline | Self::Stripped | Self::Clock)
+    }
+
+    /// Nobody said anything, so that it may be the upstream which is away.
+    pub const fn is_silence(self) -> bool {
+        matches!(self, Self::Timeout | Self::Io)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::report::metrics::families;
 /// `docs/findings.md`.
 pub fn findings() -> String {
     let mut page = String::from(
-        "<!-- Generated from src/finding/catalogue.rs: edit that file, then run UPDATE_DOCS=1 cargo test --test contract. -->\n\
+        "<!-- Generated from src/finding/catalogue.rs and src/report/monitor_runbook.md: edit these, then run UPDATE_DOCS=1 cargo test --test contract. -->\n\
          # Findings\n\n\
          What `mailtls_finding` and `check` say, what it means and what to do. Severities: **critical**: some\n\
          standards-following senders refuse, defer or can be downgraded now; **warning**: will become critical, or protection is\n\
@@ -54,6 +54,7 @@ pub fn findings() -> String {
             );
         }
     }
+    page.push_str(include_str!("monitor_runbook.md"));
     page
 }
 

@@ -125,7 +125,16 @@ impl Chain {
         asking: &Asking<'_>,
     ) -> Message {
         let ask = async {
-            let reply = self.upstream.ask(name, rtype, asking).await;
+            let reply = match self.upstream.ask(name, rtype, asking).await {
+                // Nothing at all is answered now. This may be read when that is over: it must not pass for a fact then.
+                Err(failure) if failure.kind.is_silence() && !self.is_answered(asking).await => {
+                    Err(Failure {
+                        attempts: 0,
+                        ..failure
+                    })
+                }
+                reply => reply,
+            };
             let life = match (&reply, rtype) {
                 // That this probe has asked too much is nobody else's affair.
                 (Err(failure), _) if failure.kind == FailureKind::Budget => 0,

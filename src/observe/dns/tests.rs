@@ -259,6 +259,26 @@ async fn verdicts_end_with_signatures() {
     assert_eq!(text(&bench.a("mx.a.test").await), "bogus 192.0.2.1");
 }
 
+/// What is remembered of an outage is read after it, when everything else is answered.
+#[tokio::test]
+async fn a_failure_of_everything_is_no_fact_when_it_is_over() {
+    let away = Arc::new(AtomicBool::new(true));
+    let now = Arc::clone(&away);
+    let bench = Bench::new(move |_, message| {
+        if now.load(Ordering::Relaxed) {
+            Fate::Lose
+        } else {
+            Fate::Send(message)
+        }
+    })
+    .await;
+    bench.a("mx.a.test").await;
+    away.store(false, Ordering::Relaxed);
+    let lookup = bench.a("mx.a.test").await;
+    assert_eq!(text(&lookup), "indeterminate unknown", "still remembered");
+    assert_eq!(lookup.failure().unwrap().attempts, 0);
+}
+
 #[tokio::test]
 async fn failures_are_indeterminate_and_heal() {
     for (why, lost, answer) in [

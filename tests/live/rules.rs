@@ -1,0 +1,82 @@
+//! What Prometheus and Alertmanager themselves think of the rules and of the configuration in `deploy`: of each release
+//! that operators run.
+
+use std::env;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::alone;
+use crate::printed;
+
+/// A file of this repository.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A program of each Debian suite that `tests/run` has unpacked, the oldest first.
+pub(crate) fn releases(program: &str) -> Vec<PathBuf> {
+    let folders = env::var("MAILTLS_LIVE_SUITES").expect("tests/run says where Prometheus is");
+    let found: Vec<PathBuf> = folders
+        .split_whitespace()
+        .map(|folder| Path::new(folder).join("usr/bin").join(program))
+        .collect();
+    assert!(
+        found.len() >= 3 && found.iter().all(|path| path.is_file()),
+        "tests/run fetches {program}: {found:?}"
+    );
+    found
+}
+
+fn passes(program: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(repository("dashboards/prometheus"));
+    printed(&mut command)
+}
+
+#[test]
+fn every_prometheus_takes_the_rules_and_their_tests_pass() {
+    let _alone = alone();
+    for promtool in releases("promtool") {
+        let files = ["rules.yaml", "alerts.yaml", "alerts-optional.yaml"];
+        let printed = passes(&promtool, &[["check", "rules"].as_slice(), &files].concat());
+        assert_eq!(printed.matches("SUCCESS").count(), files.len(), "{printed}");
+        for tests in ["alerts_test.yaml", "alerts-optional_test.yaml"] {
+            let printed = passes(&promtool, &["test", "rules", tests]);
+            assert!(printed.contains("SUCCESS"), "{tests}: {printed}");
+        }
+    }
+}
+
+#[test]
+fn every_alertmanager_takes_the_configuration_and_routes_as_documented() {
+    let _alone = alone();
+    let file = repository("deploy/alertmanager.yml");
+    let file = file.to_str().expect("the path is text");
+    let rows = [
+        ("somebody should look now", "severity=critical", "on-call"),
+        ("within the day", "severity=warning", "mail-team"),
+        ("some day", "severity=info", "mail-team"),
+    ];
+    for amtool in releases("amtool") {
+        passes(&amtool, &["check-config", file]);
+        for (why, severity, receiver) in rows {
+            let wanted = format!("--verify.receivers={receiver}");
+            let printed = passes(
+                &amtool,
+                &[
+                    "config",
+                    "routes",
+                    "test",
+                    &format!("--config.file={file}"),
+                    &wanted,
+                    "alertname=MailTLSDeliveryBlocked",
+                    severity,
+                ],
+            );
+            assert_eq!(printed.lines().next(), Some(receiver), "{why}");
+        }
+    }
+}
