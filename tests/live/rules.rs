@@ -2,9 +2,14 @@
 //! that operators run.
 
 use std::env;
+use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
+
+use serde_json::Value;
+use serde_json::json;
 
 use crate::alone;
 use crate::printed;
@@ -39,15 +44,54 @@ fn passes(program: &Path, arguments: &[&str]) -> String {
 #[test]
 fn every_prometheus_takes_the_rules_and_their_tests_pass() {
     let _alone = alone();
-    for promtool in releases("promtool") {
-        let files = ["rules.yaml", "alerts.yaml", "alerts-optional.yaml"];
-        let printed = passes(&promtool, &[["check", "rules"].as_slice(), &files].concat());
-        assert_eq!(printed.matches("SUCCESS").count(), files.len(), "{printed}");
-        for tests in ["alerts_test.yaml", "alerts-optional_test.yaml"] {
-            let printed = passes(&promtool, &["test", "rules", tests]);
-            assert!(printed.contains("SUCCESS"), "{tests}: {printed}");
+    // Each takes half a minute of one processor.
+    thread::scope(|scope| {
+        for promtool in releases("promtool") {
+            scope.spawn(move || takes_the_rules(&promtool));
         }
+    });
+}
+
+fn takes_the_rules(promtool: &Path) {
+    let files = ["rules.yaml", "alerts.yaml", "alerts-optional.yaml"];
+    let printed = passes(promtool, &[["check", "rules"].as_slice(), &files].concat());
+    assert_eq!(printed.matches("SUCCESS").count(), files.len(), "{printed}");
+    for tests in ["alerts_test.yaml", "alerts-optional_test.yaml"] {
+        let printed = passes(promtool, &["test", "rules", tests]);
+        assert!(printed.contains("SUCCESS"), "{tests}: {printed}");
     }
+}
+
+/// What jsonnet makes of the mixin: the same groups, alerts and dashboards as the files have.
+#[test]
+fn the_mixin_has_what_the_files_have() {
+    let python = env::var("MAILTLS_PEERS_PYTHON").expect("tests/run says where Python is");
+    let mixin = "local m = import 'dashboards/mixin.libsonnet'; { \
+                 rules: [r.record for g in m.prometheusRules.groups for r in g.rules], \
+                 alerts: [r.alert for g in m.prometheusAlerts.groups for r in g.rules], \
+                 optional: [r.alert for g in m.optionalAlerts.groups for r in g.rules], \
+                 boards: [m.grafanaDashboards[name].uid for name in std.objectFields(m.grafanaDashboards)] }";
+    let evaluate =
+        "import sys, _gojsonnet; print(_gojsonnet.evaluate_snippet('mixin', sys.argv[1]))";
+    let mut command = Command::new(python);
+    command
+        .args(["-c", evaluate, mixin])
+        .current_dir(repository(""));
+    let made: Value = serde_json::from_str(&printed(&mut command)).expect("jsonnet prints JSON");
+    for (list, file, key) in [
+        ("rules", "rules.yaml", "- record: "),
+        ("alerts", "alerts.yaml", "- alert: "),
+        ("optional", "alerts-optional.yaml", "- alert: "),
+    ] {
+        let text = fs::read_to_string(repository("dashboards/prometheus").join(file))
+            .expect("it is there");
+        let lines = text.lines().map(str::trim_start);
+        let names: Vec<&str> = lines.filter_map(|line| line.strip_prefix(key)).collect();
+        assert!(!names.is_empty(), "{file}");
+        assert_eq!(made[list], json!(names), "{file}");
+    }
+    let boards = json!(["mailtls-domain", "mailtls-exporter", "mailtls-fleet"]);
+    assert_eq!(made["boards"], boards);
 }
 
 #[test]
