@@ -14,6 +14,17 @@ const contrast = (color, theme) => (/rgba\(.*, 0\)|transparent/.test(color) ? th
 
 const nothing = (panel, height) => `<div class="nothing" style="height:${height}px">${escape(panel.fieldConfig.defaults.noValue ?? 'No data')}</div>`;
 
+/** How many lines a legend needs. Grafana gives it a third of the panel at most. */
+function legendHeight(names, width) {
+  let [lines, used] = [1, 0];
+  for (const name of names) {
+    const wanted = name.length * 7 + 34;
+    if (used && used + wanted > width) [lines, used] = [lines + 1, 0];
+    used += wanted;
+  }
+  return Math.min(lines, 4) * 19 + 8;
+}
+
 const legend = (entries) =>
   `<div class="legend">${entries.map(([name, color]) => `<span><i style="background:${color}"></i>${escape(name)}</span>`).join('')}</div>`;
 
@@ -47,25 +58,28 @@ function sorted(frame, [by, ...rest]) {
 
 function table({ panel, frames, theme, height, width }) {
   const [frame] = frames;
-  const fixed = frame.fields.reduce((sum, { config }) => sum + (config.custom?.width ?? 0), 0);
-  const free = frame.fields.filter(({ config }) => !config.custom?.width).length;
+  const wide = ({ config: { custom } }) => custom?.width ?? 0;
+  const narrow = ({ config: { custom } }) => custom?.minWidth ?? 50;
+  const free = frame.fields.filter((field) => !wide(field));
+  const rest = width - frame.fields.reduce((sum, field) => sum + wide(field), 0);
   // Grafana shares what is left evenly, and lets a table scroll sideways when columns would get too narrow.
-  const share = Math.max((width - fixed) / free, 50);
-  const columns = frame.fields.map(({ config }) => `<col style="width:${config.custom?.width ?? share}px">`);
-  const heads = frame.fields.map((field) => `<th class="${field.type}">${escape(field.state.displayName)}</th>`);
+  const share = (field) => wide(field) || Math.max(rest / free.length, narrow(field));
+  const total = frame.fields.reduce((sum, field) => sum + share(field), 0);
+  const align = ({ type, config: { custom } }) => (custom?.align && custom.align !== 'auto' ? custom.align : type === 'number' ? 'right' : 'left');
+  const columns = frame.fields.map((field) => `<col style="width:${share(field)}px">`);
+  const heads = frame.fields.map((field) => `<th style="text-align:${align(field)}">${escape(field.state.displayName)}</th>`);
   const rows = sorted(frame, panel.options.sortBy).map((row) => {
     const cells = frame.fields.map((field) => {
       const value = field.values[row];
-      const known = value !== null && value !== undefined;
       const { color } = field.display(value);
-      const kind = field.config.custom?.cellOptions?.type;
-      const style = !known ? '' : kind === 'color-text' ? `color:${color}` : kind === 'color-background' ? `background:${color};color:${contrast(color, theme)}` : '';
-      const text = escape(known ? shown(field, value) : field.config.noValue);
-      return `<td class="${field.type}" style="${style}">${field.config.links?.length ? `<a>${text}</a>` : text}</td>`;
+      const filled = field.config.custom?.cellOptions?.type === 'color-background';
+      const style = `text-align:${align(field)}` + (filled ? `;background:${color};color:${contrast(color, theme)}` : '');
+      const text = escape(shown(field, value));
+      return `<td style="${style}">${field.config.links?.length ? `<a>${text}</a>` : text}</td>`;
     });
     return `<tr>${cells.join('')}</tr>`;
   });
-  return `<div class="table" style="height:${height}px"><table style="width:${fixed + share * free}px"><colgroup>${columns.join('')}</colgroup>
+  return `<div class="table" style="height:${height}px"><table style="width:${total}px"><colgroup>${columns.join('')}</colgroup>
     <tr>${heads.join('')}</tr>${rows.join('')}</table></div>`;
 }
 
@@ -80,7 +94,7 @@ function bargauge({ frames, theme, height }) {
   return `<div style="height:${height}px">${bars.join('')}</div>`;
 }
 
-const clock = (time) => new Date(time).toISOString().slice(11, 19);
+const clock = (time) => new Date(time).toISOString().slice(11, 16);
 
 function timeAxis({ from, to }, left, right, y, theme) {
   return [0, 1, 2, 3, 4]
@@ -94,7 +108,7 @@ function timeAxis({ from, to }, left, right, y, theme) {
 
 function timeseries({ panel, frames, theme, height, width, range }) {
   const fields = frames.flatMap((frame) => values(frame).map((field) => ({ field, times: frame.fields[0].values, color: seriesColor(field, theme) })));
-  const { stacking, fillOpacity, lineWidth } = panel.fieldConfig.defaults.custom;
+  const { stacking, fillOpacity, lineWidth, axisSoftMin } = panel.fieldConfig.defaults.custom;
   const stacked = stacking.mode === 'normal';
   const below = new Map();
   const lines = fields.map(({ field, times, color }) => {
@@ -106,17 +120,20 @@ function timeseries({ panel, frames, theme, height, width, range }) {
     return { color, points: points.filter(({ high }) => Number.isFinite(high)) };
   });
   const heights = lines.flatMap(({ points }) => points.map(({ high }) => high));
-  const floor = panel.fieldConfig.defaults.min ?? Math.min(...heights);
-  const ceiling = panel.fieldConfig.defaults.max ?? Math.max(...heights, floor + 1e-3);
-  const chart = height - 28;
-  const [left, right, upper, lower] = [70, width - 8, 8, chart - 20];
+  const floor = panel.fieldConfig.defaults.min ?? Math.min(...heights, axisSoftMin ?? Infinity);
+  const ceiling = panel.fieldConfig.defaults.max ?? Math.max(...heights);
+  const top = ceiling > floor ? ceiling : floor + 1;
+  const ticks = [0, 1, 2, 3, 4].map((step) => floor + ((top - floor) * step) / 4).map((value) => [value, shown(fields[0].field, value)]);
+  const entries = fields.map(({ field, color }) => [field.state.displayName, color]);
+  const chart = height - legendHeight(entries.map(([name]) => name), width);
+  const left = Math.max(...ticks.map(([, text]) => text.length)) * 7 + 14;
+  const [right, upper, lower] = [width - 8, 8, chart - 20];
   const x = (time) => left + ((time - range.from) / (range.to - range.from)) * (right - left);
-  const y = (value) => lower - ((value - floor) / (ceiling - floor || 1)) * (lower - upper);
-  const grid = [0, 1, 2, 3, 4].map((step) => {
-    const value = floor + ((ceiling - floor) * step) / 4;
-    return `<path d="M${left} ${y(value)}H${right}" stroke="${theme.colors.border.weak}"/>
-      <text x="${left - 6}" y="${y(value) + 4}" text-anchor="end" fill="${theme.colors.text.secondary}">${escape(fields.length ? shown(fields[0].field, value) : value)}</text>`;
-  });
+  const y = (value) => lower - ((value - floor) / (top - floor)) * (lower - upper);
+  const grid = ticks.map(
+    ([value, text]) => `<path d="M${left} ${y(value)}H${right}" stroke="${theme.colors.border.weak}"/>
+      <text x="${left - 6}" y="${y(value) + 4}" text-anchor="end" fill="${theme.colors.text.secondary}">${escape(text)}</text>`,
+  );
   const drawn = lines.map(({ points, color }) => {
     const over = points.map(({ time, high }) => `${x(time)},${y(high)}`);
     const under = points.map(({ time, low }) => `${x(time)},${y(Math.max(low, floor))}`).reverse();
@@ -124,7 +141,7 @@ function timeseries({ panel, frames, theme, height, width, range }) {
       <polyline points="${over.join(' ')}" fill="none" stroke="${color}" stroke-width="${lineWidth}"/>`;
   });
   return `<svg width="${width}" height="${chart}">${grid.join('')}${timeAxis(range, left, right, chart - 4, theme)}${drawn.join('')}</svg>
-    ${legend(fields.map(({ field, color }) => [field.state.displayName, color]))}`;
+    ${legend(entries)}`;
 }
 
 function stateTimeline({ frames, theme, height, width, range }) {

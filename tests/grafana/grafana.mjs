@@ -6,10 +6,10 @@ import { readFileSync } from 'node:fs';
 
 // It asks at once in which language to write dates; Node has a navigator from 21 on.
 globalThis.navigator ??= { language: 'en-GB', languages: ['en-GB'] };
-// It looks there whether a dashboard of its own is around.
-globalThis.window ??= {};
 // Its module for `import` asks for a name that moment-timezone does not export.
 export const data = createRequire(import.meta.url)('@grafana/data');
+// Transformations look there whether a dashboard is around; what is loaded with them would take it for a browser.
+globalThis.window ??= {};
 
 // Two names there are one transformation.
 const transformers = new Map(Object.values(data.standardTransformers).map((one) => [one.id, one]));

@@ -54,8 +54,8 @@ const style = ({ colors }) => `
   .stat { display: flex; gap: 4px; } .stat > div { flex: 1; display: flex; flex-direction: column; align-items: center; justify-content: center; border-radius: 2px; white-space: nowrap; }
   .stat small { font-size: 13px; } .stat b { font-weight: 500; line-height: 1.1; }
   .table { overflow: hidden; } table { table-layout: fixed; border-collapse: collapse; } td, th { padding: 0 6px; height: 36px; text-align: left; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; border-bottom: 1px solid ${colors.border.weak}; }
-  th { color: ${colors.text.secondary}; font-weight: 500; } .number { text-align: right; } a { color: ${colors.text.link}; }
-  .legend { height: 28px; overflow: hidden; font-size: 12px; color: ${colors.text.secondary}; } .legend span { margin-right: 12px; white-space: nowrap; } .legend i { display: inline-block; width: 14px; height: 4px; margin: 0 5px 3px 0; border-radius: 2px; }
+  th { color: ${colors.text.secondary}; font-weight: 500; } a { color: ${colors.text.link}; }
+  .legend { line-height: 19px; max-height: 84px; overflow: hidden; font-size: 12px; color: ${colors.text.secondary}; } .legend span { margin-right: 12px; white-space: nowrap; } .legend i { display: inline-block; width: 14px; height: 4px; margin: 0 5px 3px 0; border-radius: 2px; }
   .bar { display: flex; align-items: center; gap: 8px; } .bar span { width: 46%; text-align: right; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; } .bar div { flex: 1; height: 70%; background: ${colors.background.secondary}; } .bar p { height: 100%; } .bar b { width: 74px; font-weight: 500; }
   svg text { font-size: 12px; }`;
 

@@ -30,10 +30,10 @@ test('a mapped value becomes a word in a colour', () => {
     properties(panel, 'mappings')
       .flat()
       .flatMap(({ type, options }) => {
-        if (type !== 'value') return [`a mapping of type ${type}`];
         const field = { name: 'Value', type: 'string', config: { mappings: [{ type, options }] }, values: [] };
         const display = data.getDisplayProcessor({ field, theme });
-        return Object.entries(options).flatMap(([value, { text, color }]) => {
+        const wanted = type === 'special' ? [[null, options.result]] : Object.entries(options);
+        return wanted.flatMap(([value, { text, color }]) => {
           const shown = display(value);
           if (!text || shown.text !== text) return [`${value} is shown as ${shown.text}`];
           return color && shown.color !== theme.visualization.getColorByName(color) ? [`${value} is ${shown.color}`] : [];
