@@ -12,8 +12,6 @@ const seriesColor = (field, theme) => data.getFieldSeriesColor(field, theme).col
 /** Black or white, whichever is easier to read on a colour. */
 const contrast = (color, theme) => (/rgba\(.*, 0\)|transparent/.test(color) ? theme.colors.text.primary : theme.colors.getContrastText(color));
 
-const nothing = (panel, height) => `<div class="nothing" style="height:${height}px">${escape(panel.fieldConfig.defaults.noValue ?? 'No data')}</div>`;
-
 /** How many lines a legend needs. Grafana gives it a third of the panel at most. */
 function legendHeight(names, width) {
   let [lines, used] = [1, 0];
@@ -32,9 +30,10 @@ function stat({ panel, frames, theme, height, width }) {
   const fields = frames.flatMap(values);
   const mode = panel.options.colorMode;
   const tiles = fields.map((field) => {
-    const text = shown(field, last(field));
+    const named = panel.options.textMode === 'name';
+    const text = named ? field.state.displayName : shown(field, last(field));
     const { color } = field.display(last(field));
-    const name = fields.length > 1 ? `<small>${escape(field.state.displayName)}</small>` : '';
+    const name = fields.length > 1 && !named ? `<small>${escape(field.state.displayName)}</small>` : '';
     const style = mode === 'none' ? '' : mode === 'value' ? `color:${color}` : `background:${color};color:${contrast(color, theme)}`;
     // Grafana makes the text as large as fits.
     const size = Math.min(height * (name ? 0.3 : 0.5), (width / fields.length - 20) / (text.length * 0.58));
@@ -83,13 +82,13 @@ function table({ panel, frames, theme, height, width }) {
     <tr>${heads.join('')}</tr>${rows.join('')}</table></div>`;
 }
 
-function bargauge({ frames, theme, height }) {
+function bargauge({ frames, height }) {
   const fields = frames.flatMap(values);
   const top = Math.max(...fields.map(last), 1);
   const bars = fields.map((field) => {
     const { color } = field.display(last(field));
     return `<div class="bar" style="height:${height / fields.length}px"><span>${escape(field.state.displayName)}</span>
-      <div><p style="width:${(last(field) / top) * 100}%;background:${color}"></p></div><b style="color:${color}">${escape(shown(field, last(field)))}</b></div>`;
+      <div><p style="width:${(last(field) / top) * 100}%;background:${color}"></p></div><b>${escape(shown(field, last(field)))}</b></div>`;
   });
   return `<div style="height:${height}px">${bars.join('')}</div>`;
 }
@@ -172,10 +171,10 @@ function stateTimeline({ frames, theme, height, width, range }) {
 
 const draw = { stat, table, bargauge, timeseries, 'state-timeline': stateTimeline };
 
-/** The inside of a panel. `answers` holds for each query the series that Prometheus gave. */
+/** The inside of a panel, or nothing when no query has data. `answers` holds for each query the series that Prometheus gave. */
 export async function drawPanel(panel, answers, { theme, range, width, height }) {
   const raw = panel.type === 'table' ? tables(panel.targets, answers) : series(panel.targets, answers);
   const frames = dress(await transform(raw, panel.transformations), panel.fieldConfig, theme);
-  if (!frames.some((frame) => frame.length)) return nothing(panel, height);
+  if (!frames.some((frame) => frame.length)) return undefined;
   return draw[panel.type]({ panel, frames, theme, range, width, height });
 }

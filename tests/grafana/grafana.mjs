@@ -70,7 +70,8 @@ export function dress(frames, { defaults, overrides }, theme) {
       const name = data.getFieldDisplayName(field, frame, frames);
       const config = { ...structuredClone(defaults), displayName: name };
       for (const { matcher, properties } of overrides) {
-        if (matcher.id !== 'byName' || matcher.options !== name) continue;
+        const meant = matcher.id === 'byRegexp' ? new RegExp(matcher.options.slice(1, -1)).test(name) : matcher.options === name;
+        if (!meant) continue;
         for (const { id, value } of properties) {
           const [first, second] = id.split('.');
           if (second) (config[first] ??= {})[second] = value;

@@ -1,6 +1,7 @@
-// Takes pictures of the dashboards over a Prometheus that runs: no Grafana needed, only Chromium.
+// Takes pictures of the dashboards over a Prometheus that runs: no Grafana needed, only Chromium. A panel without data
+// is a failure. `pictures.sh` brings a Prometheus.
 //
-//   node picture.mjs --prometheus URL --domain NAME [--minutes 5] [--into FOLDER] [--theme dark|light] [BOARD…]
+//   npm run pictures -- [--prometheus URL] [--domain NAME] [--minutes 5] [--into FOLDER] [--theme dark|light] [BOARD…]
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -50,7 +51,7 @@ const style = ({ colors }) => `
   section { position: absolute; background: ${colors.background.primary}; border: 1px solid ${colors.border.weak}; border-radius: 2px; padding: 0 ${padding}px; overflow: hidden; }
   section > h2 { font-size: 14px; font-weight: 500; line-height: ${header}px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .row { position: absolute; font-size: 15px; font-weight: 500; padding: 4px 12px; }
-  .nothing { display: flex; align-items: center; justify-content: center; color: ${colors.text.secondary}; font-size: 18px; }
+  .nothing { text-align: center; color: ${colors.text.secondary}; font-size: 18px; }
   .stat { display: flex; gap: 4px; } .stat > div { flex: 1; display: flex; flex-direction: column; align-items: center; justify-content: center; border-radius: 2px; white-space: nowrap; }
   .stat small { font-size: 13px; } .stat b { font-weight: 500; line-height: 1.1; }
   .table { overflow: hidden; } table { table-layout: fixed; border-collapse: collapse; } td, th { padding: 0 6px; height: 36px; text-align: left; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; border-bottom: 1px solid ${colors.border.weak}; }
@@ -70,7 +71,13 @@ async function page(board, theme) {
       if (panel.type === 'row') return `<div class="row" style="${place}">⌄ ${panel.title}</div>`;
       const answers = await Promise.all(panel.targets.map(ask));
       const size = { width: width - 2 * padding, height: height - header - padding };
-      return `<section style="${place}"><h2>${panel.title}</h2>${await drawPanel(panel, answers, { theme, range: { from, to }, ...size })}</section>`;
+      const drawing = await drawPanel(panel, answers, { theme, range: { from, to }, ...size });
+      if (drawing === undefined) {
+        console.error(`${board.title}, ${panel.title}: no data`);
+        process.exitCode = 1;
+      }
+      const inside = drawing ?? `<div class="nothing">${panel.fieldConfig.defaults.noValue ?? 'No data'}</div>`;
+      return `<section style="${place}"><h2>${panel.title}</h2>${inside}</section>`;
     }),
   );
   const chosen = board.templating.list.some(({ name }) => name === 'domain') ? flags.domain : '';
