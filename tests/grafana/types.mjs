@@ -19,7 +19,7 @@ const schemas = {
 const unlisted = { 'state-timeline': ' & { spanNulls?: boolean | number }' };
 
 // JSON has no enums: a word of an enum is a string there. Numbers need no help, and words that the enum lacks still fail.
-const prelude = `import type { DataQuery, Dashboard } from '@grafana/schema';
+const prelude = `import type { DataQuery, Dashboard, FieldConfig } from '@grafana/schema';
 
 type Json<T> = T extends string
   ? \`\${T}\`
@@ -56,6 +56,16 @@ for (const name of ['fleet', 'domain', 'exporter']) {
     module += checked(`options${id}`, options, `Json<${panel}.Options>`);
     const { custom } = fieldConfig.defaults;
     if (custom) module += checked(`custom${id}`, custom, `Json<${panel}.FieldConfig>${unlisted[type] ?? ''}`);
+    fieldConfig.overrides.forEach(({ properties }, index) => {
+      // What an override sets, as if it were the configuration of a field.
+      const field = {};
+      for (const property of properties) {
+        const [first, second] = property.id.split('.');
+        if (second) (field[first] ??= {})[second] = property.value;
+        else field[first] = property.value;
+      }
+      module += checked(`override${id}_${index}`, field, `Json<Omit<FieldConfig, 'custom'> & { custom?: Partial<${panel}.FieldConfig> }>`);
+    });
     module += checked(`targets${id}`, targets, 'Json<PrometheusQuery>[]');
   }
   writeFileSync(new URL(`${name}.ts`, build), module);
