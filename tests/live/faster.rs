@@ -15,14 +15,15 @@ const WINDOWS: [(&str, &str); 6] = [
     ("[1w:1h]", "[20m:2s]"),
 ];
 
-/// The same for how long something has to hold, and for how long it is kept: of these a scrape is a part in life too.
+/// The same for how long something has to hold, and for how long it is kept: of these a scrape is a part in life too. An
+/// hour is long beside ten minutes, so that a monitor that is blind is told of before all that waits for an hour.
 const HOLD: [(&str, &str); 6] = [
     ("5m", "1s"),
     ("10m", "5s"),
     ("15m", "6s"),
     ("30m", "7s"),
-    ("1h", "9s"),
-    ("1d", "10s"),
+    ("1h", "25s"),
+    ("1d", "26s"),
 ];
 
 /// The exporter remembers a failed look-up for ten seconds: one probe in life, five of them here.
