@@ -373,7 +373,7 @@ fn refusal(text: &str, error: &serde_yaml::Error, path: Path) -> Refusal {
         (line, path, Problem::UnknownWord { found, known })
     } else if let Some((found, expected)) = wrong_type(said) {
         let expected = in_words(expected);
-        let found = found.replace('`', "").replace("unit value", "nothing");
+        let found = shortened(&found.replace('`', "").replace("unit value", "nothing"));
         let problem = Problem::Value(format!("expected {expected}, found {found}"));
         (line, path, problem)
     } else {
@@ -399,6 +399,18 @@ fn not_yaml(error: &serde_yaml::Error) -> Refusal {
         path: Path::default(),
         problem: Problem::Syntax(text),
     }
+}
+
+/// Characters of a value that are shown.
+const SHOWN: usize = 100;
+
+/// So that the wrong file is not one line as long as the file.
+fn shortened(found: &str) -> String {
+    let mut shown: String = found.chars().take(SHOWN).collect();
+    if shown.len() < found.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// What was found and what was expected.

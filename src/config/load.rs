@@ -155,6 +155,9 @@ impl Mistakes<'_> {
 
     /// Whether this is only so because of what was left out, in it or elsewhere.
     fn follows(&self, path: &Path, problem: &Problem) -> bool {
+        if matches!(problem, Problem::RepeatedKey) {
+            return false;
+        }
         let needs = match problem {
             Problem::Needs(key) => Some((*key).to_owned()),
             Problem::UnknownModule { name, .. } => Some(Path::of("modules").key(name).to_string()),

@@ -1,9 +1,11 @@
 //! The files that a configuration is read from: where they are, and what was in them, to see later whether that has changed.
 
+use std::fs::File;
 use std::hash::DefaultHasher;
 use std::hash::Hash as _;
 use std::hash::Hasher as _;
 use std::io;
+use std::io::Read as _;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -35,23 +37,46 @@ impl Sources {
 
     /// The content of a file.
     pub(super) fn read(&mut self, file: &Path) -> io::Result<Vec<u8>> {
-        let content = std::fs::read(file)?;
+        let content = content(file)?;
         self.read.push((file.to_owned(), digest(&content)));
         Ok(content)
     }
 
     /// The same as text.
     pub(super) fn read_text(&mut self, file: &Path) -> io::Result<String> {
-        let no_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
-        String::from_utf8(self.read(file)?).map_err(no_text)
+        text(self.read(file)?)
     }
 
     /// Whether any of them has other content now, or cannot be read any more.
     pub(super) fn have_changed(&self) -> bool {
         self.read
             .iter()
-            .any(|(file, before)| std::fs::read(file).map_or(true, |now| digest(&now) != *before))
+            .any(|(file, before)| content(file).map_or(true, |now| digest(&now) != *before))
     }
+}
+
+/// Bytes of one file: a list of a million domains has less.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+/// The content of a file that anybody would write: a device, or the wrong file, does not take the memory of the exporter
+/// that runs.
+pub(super) fn content(file: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let read = File::open(file)?
+        .take(LARGEST + 1)
+        .read_to_end(&mut content)?;
+    if u64::try_from(read).is_ok_and(|read| read <= LARGEST) {
+        Ok(content)
+    } else {
+        let text = "it is larger than 64 MiB";
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, text))
+    }
+}
+
+/// As text.
+pub(super) fn text(content: Vec<u8>) -> io::Result<String> {
+    let no_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
+    String::from_utf8(content).map_err(no_text)
 }
 
 fn digest(content: &[u8]) -> Digest {

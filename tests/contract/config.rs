@@ -55,6 +55,21 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "config.yaml:4: smtp.port: the key stands there twice",
     ),
     (
+        "a section twice, the first of which has mistakes of its own",
+        "dns: {timeout: 1s, timeot: 2s}\ndns: {}\n",
+        "config.yaml:1: dns.timeot: unknown key; did you mean timeout?\nconfig.yaml:2: dns: the key stands there twice",
+    ),
+    (
+        "the wrong file: not all of it is told",
+        "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+        "config.yaml:1: expected keys and values, found string \"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmn…",
+    ),
+    (
+        "a list without an end",
+        "domain_files: [/dev/zero]\n",
+        "config.yaml:1: domain_files[0]: cannot read /dev/zero: it is larger than 64 MiB",
+    ),
+    (
         "a module twice",
         "modules:\n  default: {}\n  default: {}\n",
         "config.yaml:3: modules.default: the key stands there twice",

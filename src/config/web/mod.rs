@@ -23,6 +23,7 @@ use crate::config::resolve::At;
 use crate::config::resolve::Wrong;
 use crate::config::resolve::require;
 use crate::config::resolve::wrong;
+use crate::config::sources;
 
 mod words;
 
@@ -116,7 +117,8 @@ pub enum SuiteOrder {
 impl WebConfig {
     /// Reads and checks the file and every file that it names.
     pub fn load(file: &FsPath) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(file).map_err(|source| Error::Read {
+        let read = sources::content(file).and_then(sources::text);
+        let text = read.map_err(|source| Error::Read {
             file: file.to_owned(),
             source,
         })?;
@@ -196,7 +198,7 @@ struct Files<'a> {
 impl Files<'_> {
     fn read(&mut self, at: &Path, name: &str) -> Result<Vec<u8>, Wrong> {
         let file = self.folder.join(name);
-        let bytes = std::fs::read(&file).map_err(|source| {
+        let bytes = sources::content(&file).map_err(|source| {
             let file = file.clone();
             wrong(at, Problem::Unreadable { file, source })
         })?;
