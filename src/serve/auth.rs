@@ -5,6 +5,7 @@
 //! on, however many strangers try. A user that is not known costs as much time as a wrong password.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
@@ -56,7 +57,8 @@ fn cost(hash: &str) -> u32 {
 
 /// Lets requests in or turns them away.
 pub(super) struct Guard {
-    key: hmac::Key,
+    /// Made when the first password comes: gathering the randomness takes longer than everything else at the start.
+    key: OnceLock<hmac::Key>,
     verdicts: Cache<[u8; 32], bool>,
     turns: Semaphore,
 }
@@ -98,8 +100,7 @@ impl Guard {
     /// With a key of its own.
     pub(super) fn new() -> Self {
         Self {
-            key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-                .expect("the operating system has random numbers"),
+            key: OnceLock::new(),
             verdicts: Cache::new(VERDICTS),
             turns: Semaphore::new(AT_ONCE),
         }
@@ -142,7 +143,11 @@ impl Guard {
 
     /// The hash is part of it: a changed password ends what was remembered of the old one.
     fn tag(&self, user: &str, password: &[u8], hash: &str) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.key);
+        let key = self.key.get_or_init(|| {
+            hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
+                .expect("the operating system has random numbers")
+        });
+        let mut context = hmac::Context::with_key(key);
         for part in [user.as_bytes(), password, hash.as_bytes()] {
             context.update(&part.len().to_be_bytes());
             context.update(part);

@@ -102,23 +102,20 @@ fn main() -> ExitCode {
 }
 
 async fn ask(resolver: &Resolver, rtype: &str, numbers: std::ops::Range<u32>) {
-    let queries = ProbeQueries::default();
     stream::iter(numbers)
-        .for_each_concurrent(PARALLEL, |number| {
-            let queries = &queries;
-            async move {
-                let domain = match rtype {
-                    "TXT" => "long.example",
-                    _ if number % 2 == 0 => "plain.example",
-                    _ => "signed.example",
-                };
-                let name = format!("host-{number}.{domain}");
-                let lookup = resolver.presentation(&name, rtype, queries).await;
-                assert!(
-                    lookup.is_some_and(|lookup| lookup.failure().is_none()),
-                    "{name}"
-                );
-            }
+        .for_each_concurrent(PARALLEL, |number| async move {
+            let domain = match rtype {
+                "TXT" => "long.example",
+                _ if number % 2 == 0 => "plain.example",
+                _ => "signed.example",
+            };
+            let name = format!("host-{number}.{domain}");
+            let lookup = resolver
+                // Each counts as a probe of its own: one may not send so many queries.
+                .presentation(&name, rtype, &ProbeQueries::default())
+                .await;
+            let lookup = lookup.expect("a type that records have");
+            assert!(lookup.failure().is_none(), "{name}: {:?}", lookup.failure());
         })
         .await;
 }
