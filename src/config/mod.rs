@@ -243,9 +243,6 @@ pub enum Problem {
     /// There is more of it than anybody reads.
     #[error("there are more mistakes: mend these first")]
     More,
-    /// A key that is defined and has no effect in this version.
-    #[error("not supported yet")]
-    NotSupportedYet,
     /// A value that cannot be.
     #[error("{0}")]
     Value(String),
