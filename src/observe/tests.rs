@@ -11,9 +11,15 @@ use mailtls_lab::World;
 
 use super::*;
 use crate::config::Overrides;
+use crate::evidence::Phase;
+use crate::evidence::Stage;
+use crate::evidence::dns::Answer;
 use crate::evidence::dns::DnssecStatus;
+use crate::evidence::dns::FailureKind;
 use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::mail_routing::TlsaNotAsked;
+use crate::evidence::mta_sts::PolicyEvidence;
+use crate::evidence::mta_sts::PolicyFetch;
 use crate::evidence::mta_sts::PolicyFetchFailure;
 use crate::evidence::smtp::KeyOffer;
 use crate::evidence::smtp::NotAttempted;
@@ -321,7 +327,11 @@ async fn nothing_outlives_a_probe_but_what_belongs_to_an_address() {
     tasks_become(idle, "until its own time is up").await;
     // Whoever asks goes away: the same, and at once.
     let asked = probing.probe_for("hangs.example", LONG);
-    assert!(timeout_at(Instant::now() + timeout, asked).await.is_err());
+    assert!(
+        tokio::time::timeout_at(Instant::now() + timeout, asked)
+            .await
+            .is_err()
+    );
     tasks_become(idle, "nobody waits").await;
 }
 
