@@ -132,19 +132,20 @@ fn summary(report: &Report) -> Vec<String> {
     let unclear = delivery
         .values()
         .any(|verdict| verdict.protection == Protection::Unknown);
-    let by_policy_alone = delivery
-        .get(&Sender::MtaSts)
-        .is_some_and(|sts| sts.protection == Protection::Authenticated)
-        && delivery
-            .get(&Sender::Dane)
-            .is_some_and(|dane| dane.protection != Protection::Authenticated);
-    let first_contact = if by_policy_alone {
-        " (Once they hold the policy: not at first contact.)"
-    } else {
-        ""
+    // RFC 8461 §10.2: at first contact an attacker who blocks the policy brings an MTA-STS sender down.
+    let first_contact = match [Sender::MtaSts, Sender::Dane]
+        .map(|sender| delivery.get(&sender).map(|verdict| verdict.protection))
+    {
+        [
+            Some(Protection::Authenticated),
+            Some(Protection::Authenticated),
+        ] => " (MTA-STS senders once they hold the policy: not at first contact.)",
+        [Some(Protection::Authenticated), _] => {
+            " (Once they hold the policy: not at first contact.)"
+        }
+        _ => "",
     };
     let protection = if !protected.is_empty() {
-        // RFC 8461 §10.2: at first contact an attacker who blocks the policy brings an MTA-STS sender down.
         format!(
             "{GOOD}Protected against an active attacker: {}.{GOOD:#}{first_contact}",
             protected.join(", ")

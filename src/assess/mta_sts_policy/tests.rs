@@ -9,6 +9,7 @@ use crate::assess::testing::fail;
 use crate::evidence::dns::FailureKind;
 use crate::evidence::mta_sts::FetchPhase;
 use crate::evidence::tls::Chain;
+use crate::finding::Finding;
 use crate::protocol::pkix::testing::Server;
 use crate::protocol::pkix::testing::in_days;
 use crate::protocol::pkix::testing::vectors;
@@ -480,4 +481,20 @@ fn fetches_as_in_the_vectors() {
     }
     assert!(seen > 25, "{seen} vectors");
     assert!(!WORLD.roots().is_empty());
+}
+
+#[test]
+fn a_max_age_is_said_once() {
+    for (max_age, said) in [
+        (0, "max_age is 0 seconds:"),
+        (119, "max_age is 119 seconds:"),
+        (3_600, "max_age is 3600 seconds, 60 minutes:"),
+    ] {
+        let mut case = Case::good();
+        valid(&mut case, "", "enforce", max_age);
+        let findings = case.assess().findings;
+        let short = |finding: &&Finding| finding.code == Code::MtaStsMaxAgeShort;
+        let detail = &findings.iter().find(short).unwrap().detail;
+        assert!(detail.starts_with(said), "{detail}");
+    }
 }
