@@ -331,7 +331,7 @@ async fn hosts_and_addresses() {
         ]),
         domain(
             "more addresses than are looked at",
-            "farm.example",
+            "many-addresses.example",
             |domain| domain.mx(Mx::new("mx1").address_count(9)),
         )
         .finds(["warning mx_too_many"])

@@ -410,6 +410,8 @@ fn what_we_could_not_look_up_in_time_is_not_said() {
     assert!(!case.codes().contains_key(&Code::MtaStsHostLookupFailed));
 }
 
+const HOST_NAME: &str = "mta-sts.example.com";
+
 /// What HTTP and certificates decide, as in the vectors.
 #[test]
 fn fetches_as_in_the_vectors() {
@@ -424,6 +426,12 @@ fn fetches_as_in_the_vectors() {
             .iter()
             .filter_map(Value::as_str)
             .collect();
+        assert_eq!(certificate["trusted"], true, "{}: the only kind", row.id);
+        // An alias changes nothing of the name to be shown (RFC 8461 §3.3).
+        assert_eq!(
+            input["cname"].as_str(),
+            (names[0] != HOST_NAME).then_some(names[0])
+        );
         let fails = |failure| Some(Err(failure));
         let outcome = match (
             input["status"].as_u64(),
@@ -432,7 +440,7 @@ fn fetches_as_in_the_vectors() {
         ) {
             _ if input["dns"] == "NXDOMAIN" => fails(PolicyFetchFailure::NoAddress),
             _ if input["scheme"] == "http" => fails(PolicyFetchFailure::Connect("refused".into())),
-            _ if names != ["mta-sts.example.com"] || certificate["expired"] == true => {
+            _ if names != [HOST_NAME] || certificate["expired"] == true => {
                 let days_left = if certificate["expired"] == true {
                     -1
                 } else {
@@ -447,7 +455,7 @@ fn fetches_as_in_the_vectors() {
             }
             (Some(code @ 300..=399), ..) => fails(PolicyFetchFailure::Redirect {
                 code: u16::try_from(code).unwrap(),
-                location: None,
+                location: input["location"].as_str().map(str::to_owned),
             }),
             (Some(200), Some(_), Some(_)) => fails(PolicyFetchFailure::Truncated),
             (Some(200), None, Some(65_537..)) => fails(PolicyFetchFailure::TooLarge),
