@@ -236,7 +236,7 @@ catalogue! {
         check: Mx,
         severity: Critical,
         rule: "RFC 7505 §3",
-        explanation: "A null MX (\".\", \"this domain takes no mail\") stands beside other MX records; some senders bounce everything.",
+        explanation: "A null MX (\".\", \"this domain takes no mail\") stands beside other MX records, where it may not. What senders make of that is not laid down: some, Postfix among them, bounce everything; the others try the hosts that are named (RFC 5321 §5.1), and what is said of delivery and protection is about those.",
         advice: "Remove the \".\" if the domain takes mail; remove all other MX records if it does not.",
         diagnose: MX_RECORDS,
     }

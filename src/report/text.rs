@@ -20,6 +20,7 @@ use crate::assess::mx::MxStatus;
 use crate::assess::smtp::AddressVerdict;
 use crate::evidence::dns::Lookup;
 use crate::evidence::smtp::SmtpOutcome;
+use crate::finding::Code;
 use crate::finding::Finding;
 use crate::finding::Severity;
 use crate::finding::catalogue::NO_RULE;
@@ -125,6 +126,15 @@ fn summary(report: &Report) -> Vec<String> {
             unknown.join(", ")
         );
         styled(Severity::Warning, &text)
+    } else if report
+        .findings()
+        .iter()
+        .any(|finding| finding.code == Code::MxNullWithOthers)
+    {
+        // RFC 7505 §3 lays down nothing for senders.
+        let text =
+            "Mail arrives from senders that pass over the null MX: others bounce everything.";
+        styled(Severity::Critical, text)
     } else {
         format!("{GOOD}Mail arrives from every kind of sender.{GOOD:#}")
     };
