@@ -235,9 +235,8 @@ catalogue! {
     MxNullWithOthers = "mx_null_with_others" {
         check: Mx,
         severity: Critical,
-        whom: "Critical to the senders that take it at its word, Postfix among them. RFC 7505 lays down nothing for this case: the others try the hosts that are named (RFC 5321 §5.1), and what is said of delivery and protection is about those.",
         rule: "RFC 7505 §3",
-        explanation: "A null MX (\".\", \"this domain takes no mail\") stands beside other MX records, where it may not; some senders bounce everything.",
+        explanation: "A null MX (\".\", \"this domain takes no mail\") stands beside other MX records: some senders, like Postfix, bounce everything; the rest try the other hosts, which the delivery table is about.",
         advice: "Remove the \".\" if the domain takes mail; remove all other MX records if it does not.",
         diagnose: MX_RECORDS,
     }
