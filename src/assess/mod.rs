@@ -447,9 +447,9 @@ fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &
     }
     let mut facts: Vec<HostFacts> = hosts.iter().map(HostVerdict::facts).collect();
     // Hosts that were not looked at may be anything: what is not known must not read as fine.
-    if evidence.routing.hosts_over_limit > 0 {
+    if let Some(preference) = mx::preference_over_limit(context) {
         facts.push(HostFacts {
-            preference: facts.last().map_or(0, |last| last.preference),
+            preference,
             address: AddressFact::Unknown,
             authorized: Fact::Unknown,
             dane: DaneFact::Unknown,

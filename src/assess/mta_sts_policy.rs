@@ -472,9 +472,13 @@ fn assess_policy(
         return;
     }
     let short = |limit: Duration| u64::from(max_age) < limit.as_secs();
-    let detail = format!(
-        "max_age is {max_age} seconds, {age}: whoever blocks the policy host that long gets rid of it"
-    );
+    let span = if age.contains("second") {
+        age
+    } else {
+        format!("{max_age} seconds, {age}")
+    };
+    let detail =
+        format!("max_age is {span}: whoever blocks the policy host that long gets rid of it");
     if short(min_max_age) {
         findings.add(Code::MtaStsMaxAgeShort, Severity::Warning, "", detail);
     } else if max_age < WEEK {

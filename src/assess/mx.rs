@@ -4,6 +4,7 @@
 //! are there but unusable never fall back to the domain's address.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::assess::Context;
 use crate::assess::Findings;
@@ -124,7 +125,8 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
                 AddressFact::Ok | AddressFact::Bogus | AddressFact::Unknown
             )
         })
-        .count();
+        .count()
+        .saturating_add(routing.hosts_over_limit);
     for host in &routing.hosts {
         assess_host(context, host, left, findings);
     }
@@ -340,6 +342,24 @@ pub(super) fn mx_fact(context: &Context<'_>, status: MxStatus) -> MxFact {
 /// For so many MX names a preference is exported.
 pub(super) fn hosts_named(context: &Context<'_>) -> usize {
     context.evidence.routing.hosts.len().max(LITERALS_NAMED)
+}
+
+/// The lowest preference among the hosts that `limits.max_mx_hosts` left out; none when nothing was left out.
+pub(super) fn preference_over_limit(context: &Context<'_>) -> Option<u16> {
+    let routing = &context.evidence.routing;
+    if routing.hosts_over_limit == 0 {
+        return None;
+    }
+    let last = routing.hosts.last().and_then(|host| host.preference);
+    let looked_at: BTreeSet<&MxHost> = routing.hosts.iter().map(|host| &host.name).collect();
+    let records = routing.mx.records().iter();
+    records
+        .filter(|mx| !mx.host.is_root() && !mx.host.is_address_literal())
+        .filter(|mx| !looked_at.contains(&mx.host))
+        .map(|mx| mx.preference)
+        .min()
+        .or(last)
+        .or(Some(0))
 }
 
 /// Distinct hosts that senders may be sent to: what `mailtls_mx_hosts` counts.

@@ -3,6 +3,8 @@
 //! How bad a finding is can depend on the other half: a policy that nobody asks for harms nobody, a broken record is
 //! worst beside a policy in mode enforce. Here the other half is taken to be there, and in force.
 
+use std::collections::BTreeMap;
+
 use crate::assess::Findings;
 use crate::assess::dane;
 use crate::assess::mta_sts_policy;
@@ -10,7 +12,9 @@ use crate::assess::mta_sts_record;
 use crate::assess::mta_sts_record::RecordStatus;
 use crate::assess::tlsrpt;
 use crate::closed_set::closed_set;
+use crate::config::SeverityChange;
 use crate::config::Thresholds;
+use crate::finding::Code;
 use crate::finding::Finding;
 use crate::finding::Severity;
 use crate::protocol::mta_sts::Policy;
@@ -52,6 +56,20 @@ pub struct Publication {
     pub findings: Vec<Finding>,
     /// How the text was understood, where somebody may have meant something else.
     pub notes: Vec<String>,
+}
+
+impl Publication {
+    /// As bad as the operator finds it, where that is not what we say. What senders can use does not hang on that.
+    #[must_use]
+    pub fn changed(mut self, severity: &BTreeMap<Code, SeverityChange>) -> Self {
+        let mut findings = Findings {
+            found: self.findings,
+            ..Findings::default()
+        };
+        findings.change(severity);
+        self.findings = findings.sorted(None).0;
+        self
+    }
 }
 
 /// What senders read in a draft.
@@ -246,7 +264,6 @@ fn below<'a>(owner: &'a str, labels: &[&str]) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::Code;
     use crate::protocol::pkix::testing::World;
     use crate::protocol::pkix::testing::vectors;
     use crate::protocol::zone_text::tlsa_records;

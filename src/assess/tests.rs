@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::assess::dane::DaneStatus;
+use crate::assess::delivery::Expected;
 use crate::assess::delivery::Protection;
 use crate::assess::testing::Case;
 use crate::assess::testing::OTHER_ADDRESS;
@@ -9,6 +10,7 @@ use crate::assess::testing::WORLD;
 use crate::assess::testing::add_address;
 use crate::assess::testing::completed;
 use crate::assess::testing::fail;
+use crate::assess::testing::mx;
 use crate::assess::testing::no_rsa_key;
 use crate::assess::testing::observation;
 use crate::assess::testing::session;
@@ -119,6 +121,22 @@ fn hosts_that_were_not_looked_at_are_not_fine() {
     );
     case.policy("version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n");
     assert!(!case.codes().contains_key(&Code::ReadyToEnforce));
+}
+
+#[test]
+fn a_worse_host_that_was_not_looked_at_changes_nothing_of_what_is_expected() {
+    let beyond = |preference| {
+        let mut case = Case::good();
+        case.evidence.routing.hosts_over_limit = 1;
+        let Answer::Data(records) = &mut case.mx().answer else {
+            panic!("there are records");
+        };
+        records.push(mx(preference, "mx2.example.com"));
+        let delivery = case.assess().delivery.unwrap();
+        delivery[&Sender::Opportunistic].expected
+    };
+    assert_eq!(beyond(20), Expected::Encrypted, "of a worse preference");
+    assert_eq!(beyond(10), Expected::Unknown, "of the same");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::io;
 use std::io::IsTerminal as _;
 use std::io::Read as _;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -31,6 +32,7 @@ use crate::config::Config;
 use crate::config::Expectations;
 use crate::config::Module;
 use crate::config::listed_names;
+use crate::config::utf8_text;
 use crate::domain_name::DomainName;
 use crate::domain_name::DomainNameError;
 use crate::finding::Finding;
@@ -143,6 +145,8 @@ pub(super) enum QuestionError {
     Module(String),
     #[error("--output prometheus takes one domain: its metrics do not name the domain")]
     SeveralAsMetrics,
+    #[error("--evidence {} would write over what {flag} reads: name another file", name(.file))]
+    Overwritten { file: PathBuf, flag: &'static str },
     #[error("{}: nothing was recorded there about {domain}", name(.file))]
     NotRecorded { file: PathBuf, domain: DomainName },
 }
@@ -170,11 +174,34 @@ pub(super) fn name(file: &Path) -> String {
 
 /// Probes or replays, prints and sums up.
 pub(super) fn run(everywhere: &Everywhere, flags: &Flags) -> Result<Outcome, Error> {
+    spare_inputs(flags)?;
     let assumptions = recording::assumptions(&flags.assume)?;
     match &flags.replay {
         Some(file) => replay(everywhere, flags, file, &assumptions),
         None => probe(everywhere, flags, assumptions),
     }
+}
+
+/// What is read is not written over, least of all evidence that nobody can observe again.
+fn spare_inputs(flags: &Flags) -> Result<(), QuestionError> {
+    let inputs = [("--replay", &flags.replay), ("--file", &flags.file)];
+    for (flag, input) in inputs {
+        let both = flags.evidence.as_ref().zip(input.as_ref());
+        if let Some((file, _)) = both.filter(|(file, input)| is_same_file(file, input)) {
+            let file = file.clone();
+            return Err(QuestionError::Overwritten { file, flag });
+        }
+    }
+    Ok(())
+}
+
+/// Also by another name of it, which a link is; what is not there yet is no file that is read.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let identity = |file: &Path| {
+        let found = fs::metadata(file).ok().filter(fs::Metadata::is_file)?;
+        Some((found.dev(), found.ino()))
+    };
+    identity(one).is_some_and(|found| identity(other) == Some(found))
 }
 
 fn probe(
@@ -315,16 +342,18 @@ fn domains(flags: &Flags) -> Result<Vec<DomainName>, QuestionError> {
         domains.push(DomainName::parse(text)?);
     }
     if let Some(file) = &flags.file {
-        let text = if file == Path::new("-") {
-            let mut text = String::new();
-            io::stdin().read_to_string(&mut text).map(|_| text)
+        let bytes = if file == Path::new("-") {
+            let mut bytes = Vec::new();
+            io::stdin().read_to_end(&mut bytes).map(|_| bytes)
         } else {
-            fs::read_to_string(file)
+            fs::read(file)
         };
-        let text = text.map_err(|source| QuestionError::List {
-            file: file.clone(),
-            source,
-        })?;
+        let text = bytes
+            .and_then(utf8_text)
+            .map_err(|source| QuestionError::List {
+                file: file.clone(),
+                source,
+            })?;
         let listed = listed(&text, file)?;
         if listed.is_empty() {
             return Err(QuestionError::EmptyList(file.clone()));

@@ -15,7 +15,6 @@ use crate::cli::Outcome;
 use crate::cli::check::FailOn;
 use crate::cli::check::name;
 use crate::cli::check::written;
-use crate::config::Thresholds;
 use crate::domain_name::DomainName;
 use crate::draft;
 use crate::draft::DraftError;
@@ -28,7 +27,8 @@ use crate::report::publication;
 #[command(
     after_help = "Exit code: 0 when it is valid and nothing reaches --fail-on, 1 when it is not valid or something does, 2 when \
         it could not be judged. How bad a finding is can depend on the other half (record and policy, TLSA and \
-        certificate): that is taken to be right, and in force."
+        certificate): that is taken to be right, and in force. Thresholds and severities are those of the module \
+        \"default\" of the configuration."
 )]
 pub(super) struct Flags {
     #[command(subcommand)]
@@ -102,15 +102,20 @@ const LARGEST: u64 = 16 << 20;
 
 /// Judges and prints.
 pub(super) fn run(everywhere: &Everywhere, flags: &Flags) -> Result<Outcome, Error> {
+    let config = everywhere.config()?;
+    // That of a probe without one.
+    let module = config
+        .module("default")
+        .expect("every configuration has it");
     let publication = match &flags.draft {
         Draft::MtaStsPolicy { file, domain } => {
-            let thresholds = thresholds(everywhere)?;
-            draft::mta_sts_policy(&read(file)?, domain.as_ref(), &thresholds)
+            draft::mta_sts_policy(&read(file)?, domain.as_ref(), &module.thresholds)
         }
         Draft::MtaStsRecord(text) => text.judge(draft::mta_sts_record)?,
         Draft::TlsrptRecord(text) => text.judge(draft::tlsrpt_record)?,
         Draft::Tlsa(text) => text.judge(draft::tlsa)?,
     };
+    let publication = publication.changed(&module.severity);
     let mut out = anstream::stdout();
     written(match flags.output {
         Output::Text => write!(out, "{}", publication::render(&publication)),
@@ -144,16 +149,6 @@ impl Text {
         };
         judge(&text).map_err(|source| LintError::Draft { from, source })
     }
-}
-
-/// Those of the module that a probe without one would take.
-fn thresholds(everywhere: &Everywhere) -> Result<Thresholds, Error> {
-    let config = everywhere.config()?;
-    let module = config.module("default");
-    Ok(module
-        .expect("every configuration has it")
-        .thresholds
-        .clone())
 }
 
 /// A file, or standard input.

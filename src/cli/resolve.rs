@@ -24,6 +24,7 @@ use crate::cli::check::Written;
 use crate::cli::check::name;
 use crate::cli::check::sum_up;
 use crate::cli::check::written;
+use crate::config::utf8_text;
 use crate::probe::Prober;
 use crate::probe::Question;
 use crate::probe::QuestionError;
@@ -160,7 +161,8 @@ fn questions(flags: Flags) -> Result<Questions, LookUpError> {
     if file == Path::new("-") {
         return Ok(Box::pin(typed(file)));
     }
-    let text = fs::read_to_string(&file).map_err(|source| LookUpError::List {
+    let text = fs::read(&file).and_then(utf8_text);
+    let text = text.map_err(|source| LookUpError::List {
         file: file.clone(),
         source,
     })?;

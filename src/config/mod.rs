@@ -47,6 +47,7 @@ pub use expect::Expectations;
 pub use expect::Requirement;
 pub use expect::TlsVersion;
 pub use lists::names as listed_names;
+pub use sources::text as utf8_text;
 
 /// Everything the operator can decide.
 #[derive(Debug, Clone)]

@@ -73,10 +73,17 @@ pub(super) fn content(file: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// As text.
-pub(super) fn text(content: Vec<u8>) -> io::Result<String> {
-    let no_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8");
-    String::from_utf8(content).map_err(no_text)
+/// As text; an error names the first line that is none.
+pub fn text(content: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(content).map_err(|error| {
+        let valid = error
+            .as_bytes()
+            .iter()
+            .take(error.utf8_error().valid_up_to());
+        let line = 1 + valid.filter(|&&byte| byte == b'\n').count();
+        let why = format!("line {line} is not text in UTF-8");
+        io::Error::new(io::ErrorKind::InvalidData, why)
+    })
 }
 
 fn digest(content: &[u8]) -> Digest {

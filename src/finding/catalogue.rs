@@ -236,7 +236,7 @@ catalogue! {
         check: Mx,
         severity: Critical,
         rule: "RFC 7505 §3",
-        explanation: "A null MX (\".\", \"this domain takes no mail\") stands beside other MX records; some senders bounce everything.",
+        explanation: "A null MX (\".\", \"this domain takes no mail\") stands beside other MX records: some senders, like Postfix, bounce everything; the rest try the other hosts, which the delivery table is about.",
         advice: "Remove the \".\" if the domain takes mail; remove all other MX records if it does not.",
         diagnose: MX_RECORDS,
     }

@@ -107,6 +107,10 @@ closed_set! {
         NoHost = "no host follows https://",
         /// `mailto:postmaster`: a URI, but no mail address (RFC 6068 §2).
         NoDomain = "the address has no domain",
+        /// `mailto:@example.com` (RFC 6068 §2).
+        NoLocalPart = "nothing stands before the @ of the address",
+        /// `mailto://a@example.com`: a URI, but RFC 6068 §2 has every other delimiter of an address percent-encoded.
+        Delimiter = "in an address \"/\", \"[\", \"]\" and a second \"@\" are percent-encoded, and no \"//\" stands before it",
     }
 }
 
@@ -200,8 +204,9 @@ fn read_rua(value: &str) -> Rua {
         };
         match read_uri(uri) {
             Ok(Uri::Endpoint(scheme)) => {
-                if scheme == Scheme::Mailto && !has_domain(uri) && rua.doubts.len() < MAX_DEFECTS {
-                    rua.doubts.push(defect(RuaFault::NoDomain));
+                let doubt = address_fault(uri).filter(|_| scheme == Scheme::Mailto);
+                if rua.doubts.len() < MAX_DEFECTS {
+                    rua.doubts.extend(doubt.map(defect));
                 }
                 rua.endpoints.push(Endpoint {
                     scheme,
@@ -288,12 +293,18 @@ fn check_characters(text: &str) -> Result<(), RuaFault> {
     Ok(())
 }
 
-/// Whether a `mailto:` URI names an address with a domain (RFC 6068 §2).
-fn has_domain(uri: &str) -> bool {
-    uri.split('?')
-        .next()
-        .and_then(|address| address.rsplit_once('@'))
-        .is_some_and(|(local, domain)| !local.ends_with(':') && !domain.is_empty())
+/// What keeps a `mailto:` URI from naming one mail address (RFC 6068 §2): RFC 8460 §3 asks for a URI and no more, so that
+/// the record is valid all the same.
+fn address_fault(uri: &str) -> Option<RuaFault> {
+    let (_, to) = uri.split_once(':')?;
+    let to = to.split(['?', '#']).next().unwrap_or_default();
+    match to.split_once('@') {
+        _ if to.contains(['/', '[', ']']) => Some(RuaFault::Delimiter),
+        Some((_, domain)) if domain.contains('@') => Some(RuaFault::Delimiter),
+        None | Some((_, "")) => Some(RuaFault::NoDomain),
+        Some(("", _)) => Some(RuaFault::NoLocalPart),
+        Some(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -420,6 +431,34 @@ mod tests {
             found.to_string(),
             "v=TLSRPTv1; rua=HTTPS://b.example:8443/r?x=1#y,mailto:a@b,mailto:@b;"
         );
+    }
+
+    #[test]
+    fn an_address_is_written_as_a_uri_has_it() {
+        use RuaFault as F;
+        for (uri, expected) in [
+            ("mailto:a@example.com", None),
+            ("MAILTO:a+b@example.com?subject=a/b@c", None),
+            ("mailto:a%2Fb%40c@example.com", None),
+            ("https://a@b@example.com/[", None),
+            ("mailto:postmaster", Some(F::NoDomain)),
+            ("mailto:a@", Some(F::NoDomain)),
+            ("mailto:a@?subject=b@c", Some(F::NoDomain)),
+            ("mailto:@example.com", Some(F::NoLocalPart)),
+            ("mailto://a@example.com", Some(F::Delimiter)),
+            ("mailto:///a@example.com", Some(F::Delimiter)),
+            ("mailto://example.com", Some(F::Delimiter)),
+            ("mailto:a/b@example.com", Some(F::Delimiter)),
+            ("mailto:a@[192.0.2.1]", Some(F::Delimiter)),
+            ("mailto:a@b@example.com", Some(F::Delimiter)),
+        ] {
+            let Reading::Valid(found) = read(&[record(&format!("v=TLSRPTv1; rua={uri}"))]) else {
+                panic!("{uri}: RFC 8460 §3 takes any URI");
+            };
+            assert_eq!(uris(&found), [uri]);
+            let doubts: Vec<RuaFault> = found.doubts.iter().map(|doubt| doubt.why).collect();
+            assert_eq!(doubts, Vec::from_iter(expected), "{uri}");
+        }
     }
 
     #[test]

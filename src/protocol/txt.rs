@@ -407,6 +407,7 @@ pub(crate) mod tests {
     }
 
     #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
     pub(crate) struct Expected {
         pub(crate) status: String,
         pub(crate) id: Option<String>,

@@ -20,6 +20,7 @@ use crate::assess::mx::MxStatus;
 use crate::assess::smtp::AddressVerdict;
 use crate::evidence::dns::Lookup;
 use crate::evidence::smtp::SmtpOutcome;
+use crate::finding::Code;
 use crate::finding::Finding;
 use crate::finding::Severity;
 use crate::finding::catalogue::NO_RULE;
@@ -125,6 +126,15 @@ fn summary(report: &Report) -> Vec<String> {
             unknown.join(", ")
         );
         styled(Severity::Warning, &text)
+    } else if report
+        .findings()
+        .iter()
+        .any(|finding| finding.code == Code::MxNullWithOthers)
+    {
+        // RFC 7505 §3 lays down nothing for senders.
+        let text =
+            "Mail arrives from senders that pass over the null MX: others bounce everything.";
+        styled(Severity::Critical, text)
     } else {
         format!("{GOOD}Mail arrives from every kind of sender.{GOOD:#}")
     };
@@ -132,19 +142,20 @@ fn summary(report: &Report) -> Vec<String> {
     let unclear = delivery
         .values()
         .any(|verdict| verdict.protection == Protection::Unknown);
-    let by_policy_alone = delivery
-        .get(&Sender::MtaSts)
-        .is_some_and(|sts| sts.protection == Protection::Authenticated)
-        && delivery
-            .get(&Sender::Dane)
-            .is_some_and(|dane| dane.protection != Protection::Authenticated);
-    let first_contact = if by_policy_alone {
-        " (Once they hold the policy: not at first contact.)"
-    } else {
-        ""
+    // RFC 8461 §10.2: at first contact an attacker who blocks the policy brings an MTA-STS sender down.
+    let first_contact = match [Sender::MtaSts, Sender::Dane]
+        .map(|sender| delivery.get(&sender).map(|verdict| verdict.protection))
+    {
+        [
+            Some(Protection::Authenticated),
+            Some(Protection::Authenticated),
+        ] => " (MTA-STS senders once they hold the policy: not at first contact.)",
+        [Some(Protection::Authenticated), _] => {
+            " (Once they hold the policy: not at first contact.)"
+        }
+        _ => "",
     };
     let protection = if !protected.is_empty() {
-        // RFC 8461 §10.2: at first contact an attacker who blocks the policy brings an MTA-STS sender down.
         format!(
             "{GOOD}Protected against an active attacker: {}.{GOOD:#}{first_contact}",
             protected.join(", ")

@@ -182,7 +182,7 @@ fn the_source_keeps_to_its_layers() {
 }
 
 /// Every Rust file, by its path below `src/`.
-fn sources(root: &Path) -> Vec<(String, String)> {
+pub(crate) fn sources(root: &Path) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -603,7 +603,7 @@ fn lists_of_domains() {
         b"a.example\nme@example.com\n\n192.0.2.1\na.example\n",
     );
     file("again", b"b.example\nA.example\nexample.org\n");
-    file("no-text", b"\xFF\xFE\n");
+    file("no-text", b"a.example\n# \xFF\xFE\n");
     file("long", "a..b\n".repeat(1000).as_bytes());
     for (why, config, expected) in [
         (
@@ -628,7 +628,7 @@ fn lists_of_domains() {
         (
             "not text",
             "domain_files: [no-text]\n",
-            "config.yaml:1: domain_files[0]: cannot read no-text: it is not text in UTF-8",
+            "config.yaml:1: domain_files[0]: cannot read no-text: line 2 is not text in UTF-8",
         ),
     ] {
         assert_eq!(load(config).unwrap_err(), expected, "{why}");

@@ -9,6 +9,10 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
+use mailtls_exporter::domain_name::MxHost;
+use mailtls_exporter::evidence::Evidence;
+use mailtls_exporter::evidence::dns::Answer;
+use mailtls_exporter::evidence::mail_routing::MxRecord;
 use mailtls_exporter::evidence::recording;
 use mailtls_exporter::report::Report;
 use mailtls_exporter::report::json;
@@ -107,4 +111,33 @@ fn recordings_come_back_as_they_were() {
         assert_eq!(read, std::slice::from_ref(evidence), "{domain}");
         assert_eq!(recording::write(&read[0]), written, "{domain}");
     }
+}
+
+/// Under it the delivery table is about the hosts that are named.
+#[test]
+fn a_null_mx_beside_others_is_said_first() {
+    let good = CORPUS
+        .iter()
+        .find(|seen| seen.domain.as_str() == "good.example");
+    let mut evidence = good.unwrap().clone();
+    let summary = |evidence: &Evidence| {
+        let text = text::render(&report(evidence.clone()));
+        let text = anstream::adapter::strip_str(&text).to_string();
+        text.lines().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(
+        summary(&evidence),
+        "  Mail arrives from every kind of sender."
+    );
+    let Answer::Data(records) = &mut evidence.routing.mx.answer else {
+        panic!("it has MX records");
+    };
+    records.push(MxRecord {
+        preference: 0,
+        host: MxHost::from_dns("."),
+    });
+    assert_eq!(
+        summary(&evidence),
+        "  Mail arrives from senders that pass over the null MX: others bounce everything."
+    );
 }

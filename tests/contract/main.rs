@@ -14,4 +14,5 @@ mod metrics;
 mod promql;
 mod properties;
 mod rules;
+mod vectors;
 mod vocabulary;

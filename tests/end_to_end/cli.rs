@@ -223,6 +223,9 @@ fn questions_that_cannot_be_answered() {
     let broken_list = world.dir().join("broken.txt");
     std::fs::write(&broken_list, "good.example\nme@good.example\n").unwrap();
     let broken_list = broken_list.to_str().unwrap();
+    let no_text = world.dir().join("no-text");
+    std::fs::write(&no_text, b"good.example\n\nb\xFCcher.example\n").unwrap();
+    let no_text = no_text.to_str().unwrap();
     for (arguments, parts) in [
         (
             &["check", "--config.file", good][..],
@@ -256,6 +259,10 @@ fn questions_that_cannot_be_answered() {
                 "/nonexistent/list",
             ],
             &["/nonexistent/list"],
+        ),
+        (
+            &["check", "--config.file", good, "--file", no_text],
+            &["no-text", "line 3 is not text in UTF-8"],
         ),
         (
             &["check", "--config.file", good, "--file", broken_list],

@@ -325,6 +325,53 @@ fn lint_knows_how_bad() {
     assert!(!wide(&[]), "of an unknown domain");
     assert!(wide(&["--domain", "Example.com."]));
 
+    // As bad as the operator finds it, here as in a probe.
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.yaml");
+    let severity =
+        "mta_sts_mode_testing: critical, mta_sts_max_age_short: ignore, tlsrpt_rua_invalid: info";
+    std::fs::write(
+        &config,
+        format!("modules: {{default: {{severity: {{{severity}}}}}}}\n"),
+    )
+    .unwrap();
+    for (arguments, expected, exit) in [
+        (
+            &["lint", "mta-sts-policy", "-"][..],
+            &[("mta_sts_mode_testing", "critical")][..],
+            1,
+        ),
+        (
+            &[
+                "lint",
+                "tlsrpt-record",
+                "v=TLSRPTv1; rua=mailto:postmaster",
+                "--fail-on",
+                "warning",
+            ],
+            &[("tlsrpt_rua_invalid", "info")],
+            0,
+        ),
+    ] {
+        let configured = [
+            "--output",
+            "json",
+            "--config.file",
+            config.to_str().unwrap(),
+        ];
+        let output = run(&[arguments, &configured].concat(), policy.as_bytes());
+        let answer = object(&output);
+        let found: Vec<(&str, &str)> = answer["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|finding| ["code", "severity"].map(|key| finding[key].as_str().unwrap()))
+            .map(|[code, severity]| (code, severity))
+            .collect();
+        assert_eq!(found, expected, "{arguments:?}");
+        assert_eq!(output.status.code(), Some(exit), "{arguments:?}");
+    }
+
     let (answer, _) = lint("mta-sts-policy", &vec![b'a'; 64 * 1024 + 1]);
     assert_eq!(codes(&answer), BTreeSet::from(["mta_sts_too_large"]));
 }

@@ -287,6 +287,28 @@ async fn readiness_and_protection() {
         })
         .finds(["warning tlsrpt_record_invalid"])
         .exports(["mailtls_tlsrpt_record_status{status=\"invalid\"} 1"]),
+        case("reports to no address", "web.example", |domain| {
+            domain
+                .unsigned()
+                .mx(Mx::new("mx1"))
+                .policy(Policy::enforce())
+                .tlsrpt("v=TLSRPTv1; rua=http://web.example/tls")
+        })
+        .finds(["warning tlsrpt_rua_invalid"])
+        .exports(["mailtls_tlsrpt_record_status{status=\"invalid\"} 1"]),
+        case(
+            "an address that is written as a URL",
+            "slashes.example",
+            |domain| {
+                domain
+                    .unsigned()
+                    .mx(Mx::new("mx1"))
+                    .policy(Policy::enforce())
+                    .tlsrpt("v=TLSRPTv1; rua=mailto://a@slashes.example")
+            },
+        )
+        .finds(["warning tlsrpt_rua_invalid"])
+        .exports(["mailtls_tlsrpt_record_status{status=\"valid\"} 1"]),
     ])
     .await;
 }

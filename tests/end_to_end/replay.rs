@@ -183,6 +183,22 @@ fn says_what_is_wrong_with_a_file() {
     let output = lab.check(&["good.example", "--evidence", "/nonexistent/evidence.json"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(complaint(&output).contains("cannot write /nonexistent/evidence.json"));
+    let link = lab.file("link.json", "");
+    fs::remove_file(&link).unwrap();
+    fs::hard_link(&evidence, &link).unwrap();
+    let list = lab.file("list", "good.example\n");
+    for (input, over) in [
+        (["--replay", &evidence], &evidence),
+        (["--replay", &link], &evidence),
+        (["--file", &list], &list),
+    ] {
+        let before = fs::read(over).unwrap();
+        let output = lab.check(&[&input[..], &["--evidence", over]].concat());
+        assert_eq!(output.status.code(), Some(2), "{input:?}: {output:?}");
+        let expected = format!("would write over what {} reads", input[0]);
+        assert!(complaint(&output).contains(&expected), "{output:?}");
+        assert!(fs::read(over).unwrap() == before, "{input:?}");
+    }
     let one = lab.check(&["plain.example", "--replay", &evidence]);
     assert!(out(&one).starts_with("plain.example"), "{one:?}");
     let none = lab.check(&["other.example", "--replay", &evidence]);
@@ -452,6 +468,11 @@ fn says_what_cannot_be_assumed() {
         ),
         ("mx1.good.example", "write KEY=VALUE"),
         ("policy=/nonexistent", "cannot read /nonexistent"),
+        ("policy=", "--assume policy=: name a file"),
+        (
+            "cert:mx1.good.example=",
+            "--assume cert:mx1.good.example=: name a file",
+        ),
         (
             "cert:mx1.good.example=/nonexistent",
             "cannot read /nonexistent",

@@ -394,6 +394,8 @@ fn questions_that_cannot_be_asked() {
     let broken = write("broken.txt", "good.example MX\ngood.example MAIL\n");
     let words = write("words.txt", "good.example\n");
     let nothing = write("nothing.txt", "# nothing\n");
+    let no_text = write("no-text.txt", "");
+    std::fs::write(&no_text, b"good.example MX\nb\xFCcher.example MX\n").unwrap();
     let no_anchor = write("no.anchor", "; none\n");
     for (arguments, part) in [
         (
@@ -413,6 +415,7 @@ fn questions_that_cannot_be_asked() {
             "words.txt:1: \"good.example\" is not a name and a type",
         ),
         (&["--file", &nothing], "no question is in it"),
+        (&["--file", &no_text], "line 2 is not text in UTF-8"),
         (
             &["--file", "/nonexistent/list"],
             "cannot read /nonexistent/list",

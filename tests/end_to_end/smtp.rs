@@ -316,6 +316,27 @@ async fn hosts_and_addresses() {
             "mailtls_mx_preference{mx=\"mx1.twice.example\"} 10",
             "mailtls_delivery_expected{level=\"encrypted\"} 1",
         ]),
+        domain("more hosts than are looked at", "crowd.example", |domain| {
+            (0..21).fold(domain, |domain, host| {
+                // By name and by preference it is the last one.
+                let preference = if host < 20 { 10 } else { 20 };
+                domain.mx(Mx::new(&format!("mx{host}")).preference(preference))
+            })
+        })
+        .finds(["warning mx_too_many"])
+        .exports([
+            "mailtls_mx_hosts 21",
+            "mailtls_delivery_possible 1",
+            "mailtls_delivery_expected{level=\"encrypted\"} 1",
+        ]),
+        domain(
+            "more addresses than are looked at",
+            "many-addresses.example",
+            |domain| domain.mx(Mx::new("mx1").address_count(9)),
+        )
+        // Each has a certificate of its own.
+        .finds(["warning mx_too_many", "info smtp_addresses_disagree"])
+        .exports(["mailtls_mx_hosts 1", "mailtls_delivery_possible 1"]),
         domain(
             "the address of a host listed twice",
             "same-address.example",

@@ -21,6 +21,7 @@ use crate::assess::mta_sts_record::RecordStatus;
 use crate::assess::smtp::AddressVerdict;
 use crate::config::TlsVersion;
 use crate::domain_name::MxHost;
+use crate::evidence::dns::DnssecStatus;
 use crate::evidence::smtp::SessionEnd;
 use crate::finding::Code;
 use crate::finding::Severity;
@@ -50,7 +51,7 @@ pub(in crate::assess) fn assess(
     if expect.dane.is_some()
         && let Some(detail) = assessment
             .dane
-            .and_then(|found| no_dane(found, &assessment.hosts))
+            .and_then(|found| no_dane(context, found, &assessment.hosts))
     {
         differs(Code::ExpectationDane, String::new(), detail);
     }
@@ -113,12 +114,22 @@ fn short_max_age(least: Duration, verdict: &MtaStsVerdict) -> Option<String> {
     ))
 }
 
-/// Where some host is not known, another may already be known to be without.
-fn no_dane(status: DaneDomainStatus, hosts: &[HostVerdict]) -> Option<String> {
+/// Where some host is not known, another may already be known to be without; and below an unsigned MX RRset no host is
+/// protected (RFC 7672 §2.2.1).
+fn no_dane(
+    context: &Context<'_>,
+    status: DaneDomainStatus,
+    hosts: &[HostVerdict],
+) -> Option<String> {
     let unprotected =
         |host: &&HostVerdict| matches!(host.dane.status, DaneStatus::Absent | DaneStatus::Insecure);
     match status {
         DaneDomainStatus::Protected => None,
+        DaneDomainStatus::Unknown
+            if context.evidence.routing.mx.status() == DnssecStatus::Insecure =>
+        {
+            Some("DANE is required, and the MX records are not signed".to_owned())
+        }
         DaneDomainStatus::Unknown => {
             let host = hosts.iter().find(unprotected)?;
             Some(format!(
@@ -308,6 +319,16 @@ mod tests {
                 |c| {
                     pin(c);
                     c.no_tlsa();
+                },
+                C::ExpectationDane,
+                S::Critical,
+            ),
+            (
+                "MX no longer signed, and TLSA is not known",
+                |c| {
+                    pin(c);
+                    c.mx().security = insecure();
+                    fail(&mut c.host().tlsa.asked[0].lookup);
                 },
                 C::ExpectationDane,
                 S::Critical,

@@ -1,126 +1,169 @@
 //! The delivery tables against the vectors.
 
 use super::*;
-use serde_json::Value;
+use crate::protocol::pkix::testing::vectors;
+use serde::Deserialize;
 
-fn facts(value: &Value) -> DomainFacts {
-    let mx = match value["mx"].as_str() {
-        Some("secure") => MxFact::Secure,
-        Some("insecure") => MxFact::Insecure,
-        Some("failed") => MxFact::Failed,
-        Some("bogus") => MxFact::Bogus,
-        other => panic!("mx {other:?}"),
-    };
-    let policy = match value["sts"].as_str() {
-        Some("enforce") => PolicyFact::Enforce,
-        Some("none" | "testing") => PolicyFact::NotEnforced,
-        Some("unknown") => PolicyFact::Unknown,
-        other => panic!("sts {other:?}"),
-    };
-    DomainFacts { mx, policy }
+/// A domain in the words of the vectors.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DomainWords {
+    mx: String,
+    sts: String,
 }
 
-fn connection(value: &Value) -> ConnectionFacts {
-    let fact = |key: &str| Fact::from(value[key].as_bool());
-    let connection = match value["conn"].as_str() {
-        Some("unreachable") => ConnectionFact::Unreachable,
-        Some("rejected" | "unknown") => ConnectionFact::Unknown,
-        Some("no_starttls" | "starttls_refused" | "tls_failed" | "tls_legacy") => {
-            ConnectionFact::NoTls
+/// A host in the words of the vectors; what is left out or null is not known.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HostWords {
+    name: String,
+    addr: String,
+    conn: String,
+    dane: String,
+    r#match: Option<bool>,
+    pkix: Option<bool>,
+    authorized: Option<bool>,
+}
+
+impl DomainWords {
+    fn facts(&self) -> DomainFacts {
+        let mx = match self.mx.as_str() {
+            "secure" => MxFact::Secure,
+            "insecure" => MxFact::Insecure,
+            "failed" => MxFact::Failed,
+            "bogus" => MxFact::Bogus,
+            other => panic!("mx {other:?}"),
+        };
+        let policy = match self.sts.as_str() {
+            "enforce" => PolicyFact::Enforce,
+            "none" | "testing" => PolicyFact::NotEnforced,
+            "unknown" => PolicyFact::Unknown,
+            other => panic!("sts {other:?}"),
+        };
+        DomainFacts { mx, policy }
+    }
+}
+
+impl HostWords {
+    fn facts(&self, preference: u16) -> HostFacts {
+        let connection = match self.conn.as_str() {
+            "unreachable" => ConnectionFact::Unreachable,
+            "rejected" | "unknown" => ConnectionFact::Unknown,
+            "no_starttls" | "starttls_refused" | "tls_failed" | "tls_legacy" => {
+                ConnectionFact::NoTls
+            }
+            "tls" => ConnectionFact::Tls,
+            other => panic!("conn {other:?}"),
+        };
+        HostFacts {
+            preference,
+            address: match self.addr.as_str() {
+                "ok" => AddressFact::Ok,
+                "none" => AddressFact::None,
+                "lookup_failed" => AddressFact::LookupFailed,
+                other => panic!("addr {other:?}"),
+            },
+            connections: vec![ConnectionFacts {
+                connection,
+                dane_connection: connection,
+                pkix: Fact::from(self.pkix),
+                matches: Fact::from(self.r#match),
+            }],
+            authorized: Fact::from(self.authorized),
+            dane: match self.dane.as_str() {
+                "usable" => DaneFact::Usable,
+                "unusable" => DaneFact::Unusable,
+                "absent" => DaneFact::Absent,
+                "insecure" => DaneFact::Insecure,
+                "lookup_failed" => DaneFact::LookupFailed,
+                "unknown" => DaneFact::Unknown,
+                other => panic!("dane {other:?}"),
+            },
         }
-        Some("tls") => ConnectionFact::Tls,
-        other => panic!("conn {other:?}"),
-    };
-    ConnectionFacts {
-        connection,
-        dane_connection: connection,
-        pkix: fact("pkix"),
-        matches: fact("match"),
     }
 }
 
-fn host(value: &Value, preference: u16) -> HostFacts {
-    let fact = |key: &str| Fact::from(value[key].as_bool());
-    HostFacts {
-        preference,
-        address: match value["addr"].as_str() {
-            Some("ok") => AddressFact::Ok,
-            Some("none") => AddressFact::None,
-            Some("lookup_failed") => AddressFact::LookupFailed,
-            other => panic!("addr {other:?}"),
-        },
-        connections: vec![connection(value)],
-        authorized: fact("authorized"),
-        dane: match value["dane"].as_str() {
-            Some("usable") => DaneFact::Usable,
-            Some("unusable") => DaneFact::Unusable,
-            Some("absent") => DaneFact::Absent,
-            Some("insecure") => DaneFact::Insecure,
-            Some("lookup_failed") => DaneFact::LookupFailed,
-            Some("unknown") => DaneFact::Unknown,
-            other => panic!("dane {other:?}"),
-        },
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AtAHost {
+    domain: DomainWords,
+    host: HostWords,
 }
+
+/// `skip`, or the level.
+type HostVerdicts = BTreeMap<Sender, String>;
 
 #[test]
 fn hosts_as_in_the_vectors() {
-    let rows: Vec<Value> =
-        serde_json::from_str(include_str!("../../../tests/vectors/decisions_host.json")).unwrap();
+    let rows = vectors::<AtAHost, HostVerdicts>("decisions_host.json");
     assert!(rows.len() > 50);
     for row in rows {
-        let domain = facts(&row["input"]["domain"]);
-        let host = host(&row["input"]["host"], 10);
-        for &sender in Sender::ALL {
-            let verdicts = host_verdicts(sender, domain, &host);
-            let text = match verdicts.first() {
-                Some(HostVerdict::Skip) if verdicts.len() == 1 => "skip",
-                Some(verdict) if verdicts.len() == 1 => verdict.level().as_str(),
-                _ => "unknown",
-            };
-            assert_eq!(
-                row["expected"][sender.as_str()],
-                text,
-                "{} {sender}: {}",
-                row["id"],
-                row["why"]
-            );
-        }
+        let domain = row.input.domain.facts();
+        let host = row.input.host.facts(10);
+        let found: HostVerdicts = Sender::ALL
+            .iter()
+            .map(|&sender| {
+                let verdicts = host_verdicts(sender, domain, &host);
+                let text = match verdicts.first() {
+                    Some(HostVerdict::Skip) if verdicts.len() == 1 => "skip",
+                    Some(verdict) if verdicts.len() == 1 => verdict.level().as_str(),
+                    _ => "unknown",
+                };
+                (sender, text.to_owned())
+            })
+            .collect();
+        let name = &row.input.host.name;
+        assert_eq!(found, row.expected, "{} {name}: {}", row.id, row.why);
     }
+}
+
+/// The hosts by preference, 10 and 20 and so on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfADomain {
+    domain: DomainWords,
+    hosts: Vec<HostWords>,
+}
+
+/// What is expected of a delivery with no attacker about stands in the table below: the vectors hold none of it.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DomainVerdicts {
+    /// 1, 0, or null while it hangs on something unknown.
+    possible: BTreeMap<Sender, Option<u8>>,
+    protection: BTreeMap<Sender, Protection>,
 }
 
 #[test]
 fn domains_as_in_the_vectors() {
-    let rows: Vec<Value> =
-        serde_json::from_str(include_str!("../../../tests/vectors/decisions_domain.json")).unwrap();
+    let rows = vectors::<OfADomain, DomainVerdicts>("decisions_domain.json");
     assert!(rows.len() > 20);
     for row in rows {
-        let domain = facts(&row["input"]["domain"]);
-        let hosts: Vec<HostFacts> = row["input"]["hosts"]
-            .as_array()
-            .unwrap()
+        let hosts: Vec<HostFacts> = row
+            .input
+            .hosts
             .iter()
             .zip((10..).step_by(10))
-            .map(|(value, preference)| host(value, preference))
+            .map(|(host, preference)| host.facts(preference))
             .collect();
-        for (sender, delivery) in deliver(domain, &hosts) {
-            let expected = &row["expected"];
-            let possible = delivery
-                .possible
-                .map_or(Value::Null, |yes| Value::from(u8::from(yes)));
-            assert_eq!(
-                expected["possible"][sender.as_str()],
-                possible,
-                "{} {sender}",
-                row["id"]
-            );
-            assert_eq!(
-                expected["protection"][sender.as_str()],
-                delivery.protection.as_str(),
-                "{} {sender}",
-                row["id"]
-            );
-        }
+        let delivery = deliver(row.input.domain.facts(), &hosts);
+        let each = delivery.iter();
+        let found = DomainVerdicts {
+            possible: each
+                .clone()
+                .map(|(&sender, verdict)| (sender, verdict.possible.map(u8::from)))
+                .collect(),
+            protection: each
+                .map(|(&sender, verdict)| (sender, verdict.protection))
+                .collect(),
+        };
+        let names: Vec<&str> = row
+            .input
+            .hosts
+            .iter()
+            .map(|host| host.name.as_str())
+            .collect();
+        assert_eq!(found, row.expected, "{} {names:?}: {}", row.id, row.why);
     }
 }
 

@@ -91,7 +91,10 @@ fn policy_gone(seen: &MtaStsEvidence) -> Option<&'static str> {
     let PolicyEvidence::Asked(fetch) = &seen.policy else {
         return None;
     };
+    let is_forged =
+        fetch.a.status() == DnssecStatus::Bogus || fetch.aaaa.status() == DnssecStatus::Bogus;
     match fetch.outcome {
+        Err(PolicyFetchFailure::NoAddress) if is_forged => None,
         Err(PolicyFetchFailure::NoAddress) => Some("the policy host is gone"),
         Err(PolicyFetchFailure::Status { code: 404 | 410 }) => Some("the policy is gone"),
         Ok(_) | Err(_) => None,
@@ -182,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_not_certain_or_in_order_is_no_finding() {
-        let rows: [(&str, Change); 13] = [
+        let rows: [(&str, Change); 14] = [
             ("changed a moment too late for that", |c| changed(c, 3899)),
             ("the id followed", |c| {
                 changed(c, 9000);
@@ -216,6 +219,11 @@ mod tests {
                 changed(c, 9000);
                 c.mta_sts_records(&[]);
                 c.mta_sts().record.security = Security::Bogus("no proof".to_owned());
+            }),
+            ("the denial of the policy host is forged", |c| {
+                changed(c, 9000);
+                c.policy_fails(PolicyFetchFailure::NoAddress);
+                c.fetch().a.security = Security::Bogus("no proof".to_owned());
             }),
             ("the policy host is slow", |c| {
                 changed(c, 9000);

@@ -9,6 +9,7 @@ use crate::assess::testing::fail;
 use crate::evidence::dns::FailureKind;
 use crate::evidence::mta_sts::FetchPhase;
 use crate::evidence::tls::Chain;
+use crate::finding::Finding;
 use crate::protocol::pkix::testing::Server;
 use crate::protocol::pkix::testing::in_days;
 use crate::protocol::pkix::testing::vectors;
@@ -409,6 +410,8 @@ fn what_we_could_not_look_up_in_time_is_not_said() {
     assert!(!case.codes().contains_key(&Code::MtaStsHostLookupFailed));
 }
 
+const HOST_NAME: &str = "mta-sts.example.com";
+
 /// What HTTP and certificates decide, as in the vectors.
 #[test]
 fn fetches_as_in_the_vectors() {
@@ -423,6 +426,12 @@ fn fetches_as_in_the_vectors() {
             .iter()
             .filter_map(Value::as_str)
             .collect();
+        assert_eq!(certificate["trusted"], true, "{}: the only kind", row.id);
+        // An alias changes nothing of the name to be shown (RFC 8461 §3.3).
+        assert_eq!(
+            input["cname"].as_str(),
+            (names[0] != HOST_NAME).then_some(names[0])
+        );
         let fails = |failure| Some(Err(failure));
         let outcome = match (
             input["status"].as_u64(),
@@ -431,7 +440,7 @@ fn fetches_as_in_the_vectors() {
         ) {
             _ if input["dns"] == "NXDOMAIN" => fails(PolicyFetchFailure::NoAddress),
             _ if input["scheme"] == "http" => fails(PolicyFetchFailure::Connect("refused".into())),
-            _ if names != ["mta-sts.example.com"] || certificate["expired"] == true => {
+            _ if names != [HOST_NAME] || certificate["expired"] == true => {
                 let days_left = if certificate["expired"] == true {
                     -1
                 } else {
@@ -446,7 +455,7 @@ fn fetches_as_in_the_vectors() {
             }
             (Some(code @ 300..=399), ..) => fails(PolicyFetchFailure::Redirect {
                 code: u16::try_from(code).unwrap(),
-                location: None,
+                location: input["location"].as_str().map(str::to_owned),
             }),
             (Some(200), Some(_), Some(_)) => fails(PolicyFetchFailure::Truncated),
             (Some(200), None, Some(65_537..)) => fails(PolicyFetchFailure::TooLarge),
@@ -480,4 +489,20 @@ fn fetches_as_in_the_vectors() {
     }
     assert!(seen > 25, "{seen} vectors");
     assert!(!WORLD.roots().is_empty());
+}
+
+#[test]
+fn a_max_age_is_said_once() {
+    for (max_age, said) in [
+        (0, "max_age is 0 seconds:"),
+        (119, "max_age is 119 seconds:"),
+        (3_600, "max_age is 3600 seconds, 60 minutes:"),
+    ] {
+        let mut case = Case::good();
+        valid(&mut case, "", "enforce", max_age);
+        let findings = case.assess().findings;
+        let short = |finding: &&Finding| finding.code == Code::MtaStsMaxAgeShort;
+        let detail = &findings.iter().find(short).unwrap().detail;
+        assert!(detail.starts_with(said), "{detail}");
+    }
 }

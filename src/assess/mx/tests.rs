@@ -58,6 +58,15 @@ fn says_what_is_wrong_with_routing() {
             Severity::Warning,
         ),
         (
+            "A fails, and others were not looked at",
+            |c| {
+                c.evidence.routing.hosts_over_limit = 1;
+                fail(&mut c.host().a);
+            },
+            Code::MxHostLookupFailed,
+            Severity::Warning,
+        ),
+        (
             "\".\" beside a host",
             |c| c.mx().answer = Answer::Data(vec![mx(0, "."), mx(10, "mx.example.com")]),
             Code::MxNullWithOthers,

@@ -26,6 +26,7 @@ use crate::evidence::mta_sts::PolicyFetch;
 use crate::evidence::mta_sts::PolicyFetchFailure;
 use crate::evidence::mta_sts::PolicyResponse;
 use crate::evidence::tls::Chain;
+use crate::protocol::mta_sts::policy::MAX_BODY;
 use crate::protocol::mta_sts::policy::Mode;
 use crate::protocol::tlsa::TlsaRecord;
 use crate::protocol::txt::TxtRecord;
@@ -269,6 +270,12 @@ fn assume_policy(body: &[u8], domain: &DomainName, policy: &mut PolicyEvidence) 
         content_type: Some("text/plain".to_owned()),
         body: body.to_vec(),
     };
+    // RFC 8461 §3.3: senders read no more than that.
+    let outcome = if body.len() > MAX_BODY {
+        Err(PolicyFetchFailure::TooLarge)
+    } else {
+        Ok(response)
+    };
     match policy {
         PolicyEvidence::NotAsked | PolicyEvidence::RecordUnknown => {
             let host = format!("mta-sts.{domain}");
@@ -276,13 +283,19 @@ fn assume_policy(body: &[u8], domain: &DomainName, policy: &mut PolicyEvidence) 
                 a: not_asked(&host, RecordType::A),
                 aaaa: not_asked(&host, RecordType::Aaaa),
                 chain: Chain::default(),
-                outcome: Ok(response),
+                outcome,
                 phases: FetchSeconds::default(),
                 allowed_seconds: 60,
             }));
         }
         PolicyEvidence::Asked(fetch) => match &mut fetch.outcome {
-            Ok(served) => served.body = response.body,
+            Ok(served) => {
+                let content_type = served.content_type.take();
+                fetch.outcome = outcome.map(|response| PolicyResponse {
+                    content_type,
+                    ..response
+                });
+            }
             Err(
                 PolicyFetchFailure::NoAddress
                 | PolicyFetchFailure::Redirect { .. }
@@ -290,7 +303,7 @@ fn assume_policy(body: &[u8], domain: &DomainName, policy: &mut PolicyEvidence) 
                 | PolicyFetchFailure::TooLarge
                 | PolicyFetchFailure::Truncated
                 | PolicyFetchFailure::Http(_),
-            ) => fetch.outcome = Ok(response),
+            ) => fetch.outcome = outcome,
             Err(
                 PolicyFetchFailure::HostLookup
                 | PolicyFetchFailure::NoRoute(_)
@@ -430,6 +443,21 @@ mod tests {
             (unsigned.records().len(), unsigned.status()),
             (1, DnssecStatus::Insecure)
         );
+    }
+
+    #[test]
+    fn a_policy_that_is_too_large_is_not_read() {
+        let assume_body = |bytes: usize| {
+            let read = |_: &std::path::Path| Ok(vec![b'x'; bytes]);
+            let assumed = Assumptions::parse(&["policy=file".to_owned()], read).unwrap();
+            let assumed = assumed.apply(&good()).unwrap();
+            let PolicyEvidence::Asked(fetch) = assumed.mta_sts.unwrap().policy else {
+                panic!("it was asked for");
+            };
+            fetch.outcome.map(|response| response.body.len())
+        };
+        assert_eq!(assume_body(MAX_BODY), Ok(MAX_BODY));
+        assert_eq!(assume_body(MAX_BODY + 1), Err(PolicyFetchFailure::TooLarge));
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub enum AssumptionError {
         /// Why.
         source: TlsaParseError,
     },
+    /// Nothing where the name of a file must stand.
+    #[error("--assume {0}=: name a file")]
+    NoFile(String),
     /// A file that cannot be read.
     #[error("--assume {key}: cannot read {file}: {source}")]
     File {
@@ -133,6 +136,9 @@ impl Assumptions {
             .split_once('=')
             .ok_or_else(|| AssumptionError::NoValue(text.to_owned()))?;
         let file = || {
+            if value.is_empty() {
+                return Err(AssumptionError::NoFile(key.to_owned()));
+            }
             read(Path::new(value)).map_err(|source| AssumptionError::File {
                 key: key.to_owned(),
                 file: value.to_owned(),

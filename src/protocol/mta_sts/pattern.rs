@@ -186,6 +186,7 @@ mod tests {
     }
 
     #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct Input {
         pattern: String,
         mx: String,

@@ -96,6 +96,7 @@ mod tests {
     }
 
     #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct Input {
         profile: String,
         reference: Vec<String>,

@@ -338,10 +338,11 @@ pub(crate) fn patched(der: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     patched
 }
 
-/// One case of a file in `tests/vectors`.
+/// One case of a file in `tests/vectors`. What is not named here is for readers: see its `README.md`.
 #[derive(Debug, serde::Deserialize)]
 pub(crate) struct Vector<I, E> {
     pub(crate) id: String,
+    pub(crate) why: String,
     pub(crate) input: I,
     pub(crate) expected: E,
 }

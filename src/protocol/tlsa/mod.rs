@@ -211,7 +211,10 @@ impl FromStr for TlsaRecord {
         let mut words = text.split_ascii_whitespace();
         let mut number = |field: &'static str| {
             let word = words.next().ok_or(TlsaParseError::Missing(field))?;
-            word.parse::<u8>().map_err(|_| TlsaParseError::Number {
+            // `parse` takes a plus sign, name servers do not.
+            let digits = word.bytes().all(|byte| byte.is_ascii_digit());
+            let read = word.parse::<u8>().ok().filter(|_| digits);
+            read.ok_or_else(|| TlsaParseError::Number {
                 field,
                 found: word.chars().take(20).collect(),
             })
@@ -263,6 +266,14 @@ mod tests {
                 Err(TlsaParseError::Number {
                     field: "selector",
                     found: "SPKI".to_owned(),
+                }),
+            ),
+            (
+                "a sign",
+                "3 +1 1 00",
+                Err(TlsaParseError::Number {
+                    field: "selector",
+                    found: "+1".to_owned(),
                 }),
             ),
             (

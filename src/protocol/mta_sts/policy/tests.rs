@@ -36,12 +36,14 @@ struct Vector {
 }
 
 #[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Input {
     body: Option<String>,
     body_hex: Option<String>,
 }
 
 #[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Expected {
     rfc: String,
     mode: Option<Mode>,
