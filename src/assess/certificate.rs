@@ -172,7 +172,7 @@ fn assess_one(
         host.name, address.address, certificate.key_algorithm
     );
     let severity = |fault: CertificateFault<'_>| {
-        host.certificate_severity(address.address, certificate.key_algorithm, fault)
+        host.certificate_severity(address.address, certificate, fault)
     };
     let thresholds = &context.criteria.thresholds;
     assess_path(context, certificate, severity, &about, findings);
@@ -313,7 +313,11 @@ mod tests {
     use super::*;
     use crate::assess::testing::Case;
     use crate::assess::testing::check_rows;
+    use crate::assess::testing::completed;
+    use crate::assess::testing::observation;
     use crate::assess::testing::session;
+    use crate::domain_name::MxHost;
+    use crate::evidence::dns::Answer;
     use crate::evidence::mta_sts::PolicyEvidence;
     use crate::evidence::tls::Chain;
     use crate::protocol::pkix::TrustRoots;
@@ -321,6 +325,9 @@ mod tests {
     use crate::protocol::pkix::testing::HOST;
     use crate::protocol::pkix::testing::Server;
     use crate::protocol::pkix::testing::in_days;
+    use crate::protocol::tlsa;
+    use crate::protocol::tlsa::MatchingType;
+    use crate::protocol::tlsa::Selector;
     use rcgen::ExtendedKeyUsagePurpose;
 
     #[test]
@@ -470,6 +477,16 @@ mod tests {
                 S::Info,
             ),
             (
+                "without the issuer that leads to the anchor",
+                |c| {
+                    nothing_published(c);
+                    c.presents(&["L", "R"]);
+                    c.tlsa(&["2 1 1 sha256(spki(R))"]);
+                },
+                C::CertChainIncomplete,
+                S::Critical,
+            ),
+            (
                 "no name below usage 2",
                 |c| {
                     serve(c, |s| s.dns_names.clear());
@@ -521,6 +538,28 @@ mod tests {
         case.mta_sts_records(&[]);
         case.mta_sts().policy = PolicyEvidence::NotAsked;
         case.no_tlsa();
+    }
+
+    /// Senders that look at DANE alone send another name in SNI, and are shown another certificate.
+    #[test]
+    fn dane_counts_for_the_certificate_that_it_is_about() {
+        let mut case = Case::good();
+        serve(&mut case, |s| s.not_after = in_days(-1));
+        nothing_published(&mut case);
+        let root = Authority::root("root");
+        let mut server = Server::named(&["end.example.net"]);
+        server.not_after = in_days(-2);
+        let mut session = completed("end.example.net", &[]);
+        session.tls.as_mut().unwrap().chain = Chain(vec![root.issue(&server), root.der.clone()]);
+        observation(case.host()).dane_sessions = vec![session];
+        let question = &mut case.host().tlsa.asked[0];
+        question.base = MxHost::from_dns("end.example.net");
+        question.lookup.answer = Answer::Data(vec![
+            tlsa::record_for(2, Selector::PublicKey, MatchingType::Sha256, &root.der).unwrap(),
+        ]);
+        let codes = case.codes();
+        assert!(codes.contains_key(&Code::DaneTlsaMismatch), "{codes:?}");
+        assert_eq!(codes.get(&Code::CertExpired), Some(&Severity::Info));
     }
 
     #[test]

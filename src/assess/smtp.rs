@@ -13,6 +13,8 @@ use crate::assess::certificate::CertificateVerdict;
 use crate::assess::dane::DaneStatus;
 use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
+use crate::assess::delivery::DomainFacts;
+use crate::assess::delivery::MxFact;
 use crate::assess::delivery::PolicyFact;
 use crate::assess::mx;
 use crate::evidence::mail_routing::HostEvidence;
@@ -86,7 +88,9 @@ pub(super) fn addresses(context: &Context<'_>, host: &HostEvidence) -> Vec<Addre
                 observed(context, host, seen.address, observation)
             }
             SmtpEvidence::NotAttempted(_) => unseen(seen.address, SmtpOutcome::NotAttempted),
-            SmtpEvidence::Unfinished if context.is_our_doing(SmtpOutcome::Timeout) => {
+            SmtpEvidence::Unfinished
+                if context.is_our_doing(seen.address, SmtpOutcome::Timeout) =>
+            {
                 unseen(seen.address, SmtpOutcome::NotAttempted)
             }
             SmtpEvidence::Unfinished => unseen(seen.address, SmtpOutcome::Timeout),
@@ -117,7 +121,7 @@ fn observed(
         return unseen(address, SmtpOutcome::NotAttempted);
     };
     let outcome = session.end.outcome();
-    if context.is_our_doing(outcome) {
+    if context.is_our_doing(address, outcome) {
         return unseen(address, SmtpOutcome::NotAttempted);
     }
     AddressVerdict {
@@ -210,14 +214,14 @@ pub(super) fn is_reached(host: &HostVerdict) -> bool {
 /// Says what is wrong with the addresses.
 pub(super) fn assess(
     context: &Context<'_>,
-    policy: PolicyFact,
+    domain: DomainFacts,
     hosts: &[HostVerdict],
     findings: &mut Findings,
 ) {
     for host in hosts {
         let answers = host.addresses.iter().any(is_answering);
         for address in &host.addresses {
-            assess_address(policy, host, address, answers, findings);
+            assess_address(domain, host, address, answers, findings);
         }
         assess_agreement(host, findings);
     }
@@ -228,7 +232,7 @@ pub(super) fn assess(
 }
 
 fn assess_address(
-    policy: PolicyFact,
+    domain: DomainFacts,
     host: &HostVerdict,
     address: &AddressVerdict,
     answers: bool,
@@ -236,6 +240,10 @@ fn assess_address(
 ) {
     let about = format!("{}/{}", host.name, address.address);
     let Some(session) = address.session() else {
+        if address.outcome == SmtpOutcome::Timeout {
+            let detail = "not done when the time of this probe was over: what it still shows is there for the next one";
+            findings.add(Code::SmtpTimeout, Severity::Warning, about, detail);
+        }
         return;
     };
     let turned_away = address.observation.iter().find_map(|seen| {
@@ -249,11 +257,9 @@ fn assess_address(
         let code = Code::SmtpThrottled;
         findings.add(code, Severity::Info, about.clone(), detail);
     }
+    assess_requiretls(host, session, &about, domain, findings);
     let (code, severity, detail) = match &session.end {
-        SessionEnd::Completed | SessionEnd::NoSuchKey => {
-            assess_requiretls(host, session, &about, policy, findings);
-            return;
-        }
+        SessionEnd::Completed | SessionEnd::NoSuchKey => return,
         SessionEnd::Unreachable(detail) if answers => (
             Code::SmtpAddressUnreachable,
             Severity::Warning,
@@ -299,28 +305,32 @@ fn assess_address(
         ),
         SessionEnd::TlsFailed(detail) => (Code::SmtpTlsFailed, Severity::Warning, detail.clone()),
         SessionEnd::TlsLegacy(legacy) => {
-            let demanded = policy == PolicyFact::Enforce || host.dane.usable > 0;
+            let demanded = domain.policy == PolicyFact::Enforce || host.dane.usable > 0;
             let severity = if demanded {
                 Severity::Critical
             } else {
                 Severity::Warning
             };
-            let detail = format!(
-                "only obsolete TLS: {} with {}",
-                legacy.version, legacy.cipher_suite
-            );
+            // A server of TLS 1.2 is not as old as its suites: most senders still talk to it.
+            let what = if legacy.version == "TLS 1.2" {
+                "only obsolete cipher suites"
+            } else {
+                "only obsolete TLS"
+            };
+            let detail = format!("{what}: {} with {}", legacy.version, legacy.cipher_suite);
             (Code::SmtpTlsLegacyOnly, severity, detail)
         }
     };
     findings.add(code, severity, about, detail);
 }
 
-/// RFC 8689 §4.2.1: REQUIRETLS needs an authenticated next hop, and counts only inside TLS.
+/// RFC 8689 §4.2.1: REQUIRETLS needs an authenticated next hop, which it is by no record of an unsigned MX RRset, and counts
+/// only inside TLS.
 fn assess_requiretls(
     host: &HostVerdict,
     session: &SmtpSession,
     about: &str,
-    policy: PolicyFact,
+    domain: DomainFacts,
     findings: &mut Findings,
 ) {
     let before = session
@@ -331,28 +341,19 @@ fn assess_requiretls(
         .ehlo_in_tls
         .as_ref()
         .is_some_and(|ehlo| ehlo.offers("REQUIRETLS"));
+    let without_dane = match host.dane.status {
+        DaneStatus::Absent | DaneStatus::Insecure | DaneStatus::Unusable => true,
+        DaneStatus::Match => domain.mx == MxFact::Insecure,
+        DaneStatus::Mismatch | DaneStatus::Bogus | DaneStatus::Unknown => false,
+    };
     let detail = if before {
         "REQUIRETLS is listed before TLS"
-    } else if inside
-        && policy == PolicyFact::NotEnforced
-        && matches!(
-            host.dane.status,
-            DaneStatus::Absent | DaneStatus::Insecure | DaneStatus::Unusable
-        )
-    {
+    } else if inside && domain.policy == PolicyFact::NotEnforced && without_dane {
         "REQUIRETLS is listed, but neither DANE nor an enforced policy lets a sender use it"
     } else {
         return;
     };
     findings.add(Code::SmtpRequiretlsUnusable, Severity::Info, about, detail);
-}
-
-/// Which certificate the server chooses to present.
-fn choice(address: &AddressVerdict) -> Option<&str> {
-    address
-        .certificates
-        .first()
-        .and_then(CertificateVerdict::fingerprint)
 }
 
 /// One host, several addresses, several answers.
@@ -364,44 +365,59 @@ fn assess_agreement(host: &HostVerdict, findings: &mut Findings) {
         .collect();
     // DNS lists them in another order each time.
     answering.sort_by_key(|address| address.address);
-    let Some((first, rest)) = answering.split_first() else {
+    let pair = |differ: fn(&HostVerdict, &AddressVerdict, &AddressVerdict) -> bool| {
+        answering.iter().enumerate().find_map(|(at, one)| {
+            let mut others = answering.iter().skip(at + 1);
+            let other = others.find(|other| differ(host, one, other))?;
+            Some(format!("{} and {}", one.address, other.address))
+        })
+    };
+    let (severity, detail) = if let Some(pair) = pair(differ_in_verdict) {
+        let detail = format!(
+            "{pair} differ in what a sender can do there: it depends on which one it meets"
+        );
+        (Severity::Warning, detail)
+    } else if let Some(pair) = pair(differ_in_certificate) {
+        let detail = format!("{pair} present different certificates");
+        (Severity::Info, detail)
+    } else {
         return;
     };
-    let verdict = |address: &AddressVerdict| {
-        let choice = address.certificates.first();
-        let valid = choice.map(CertificateVerdict::is_valid);
-        (
-            address.outcome,
-            valid,
-            host.dane.choice_matches(address.address),
-        )
-    };
-    if let Some(other) = rest
-        .iter()
-        .find(|address| verdict(address) != verdict(first))
-    {
-        let detail = format!(
-            "{} and {} differ in what a sender can do there: it depends on which one it meets",
-            first.address, other.address
-        );
-        findings.add(
-            Code::SmtpAddressesDisagree,
-            Severity::Warning,
-            host.name.as_str(),
-            detail,
-        );
-    } else if let Some(other) = rest.iter().find(|address| choice(address) != choice(first)) {
-        let detail = format!(
-            "{} and {} present different certificates",
-            first.address, other.address
-        );
-        findings.add(
-            Code::SmtpAddressesDisagree,
-            Severity::Info,
-            host.name.as_str(),
-            detail,
-        );
-    }
+    let name = host.name.as_str();
+    findings.add(Code::SmtpAddressesDisagree, severity, name, detail);
+}
+
+/// Whether it depends on the address what a sender can do, or a sender that knows one kind of key alone.
+fn differ_in_verdict(host: &HostVerdict, one: &AddressVerdict, other: &AddressVerdict) -> bool {
+    let dane = |address: &AddressVerdict| host.dane.choice_matches(address.address);
+    let dane_of = |address: &AddressVerdict, key| host.dane.key_matches(address.address, key);
+    one.outcome != other.outcome
+        || dane(one) != dane(other)
+        || presented_pairs(one, other).any(|(one_shows, other_shows)| {
+            one_shows.is_valid() != other_shows.is_valid()
+                || (one_shows.key_algorithm == other_shows.key_algorithm
+                    && dane_of(one, one_shows.key_algorithm)
+                        != dane_of(other, other_shows.key_algorithm))
+        })
+}
+
+fn differ_in_certificate(_: &HostVerdict, one: &AddressVerdict, other: &AddressVerdict) -> bool {
+    one.certificates.is_empty() != other.certificates.is_empty()
+        || presented_pairs(one, other).any(|(one, other)| one.fingerprint() != other.fingerprint())
+}
+
+/// What two addresses present of their own choice, and for each kind of key that both have.
+fn presented_pairs<'a>(
+    one: &'a AddressVerdict,
+    other: &'a AddressVerdict,
+) -> impl Iterator<Item = (&'a CertificateVerdict, &'a CertificateVerdict)> {
+    let choice = one.certificates.first().zip(other.certificates.first());
+    let same_key = one.certificates.iter().filter_map(|one| {
+        let mut others = other.certificates.iter();
+        let same = others.find(|other| other.key_algorithm == one.key_algorithm)?;
+        Some((one, same))
+    });
+    choice.into_iter().chain(same_key)
 }
 
 #[cfg(test)]
@@ -411,13 +427,21 @@ mod tests {
     use crate::assess::testing::WORLD;
     use crate::assess::testing::add_address;
     use crate::assess::testing::check_rows;
+    use crate::assess::testing::completed;
+    use crate::assess::testing::insecure;
     use crate::assess::testing::observation;
     use crate::assess::testing::session;
     use crate::evidence::mta_sts::PolicyEvidence;
     use crate::evidence::smtp::LegacyTls;
     use crate::evidence::smtp::SmtpPhase;
     use crate::evidence::tls::Chain;
+    use crate::protocol::pkix::TrustRoots;
+    use crate::protocol::pkix::testing::Authority;
+    use crate::protocol::pkix::testing::HOST;
+    use crate::protocol::pkix::testing::Server;
+    use crate::protocol::pkix::testing::in_days;
     use crate::protocol::smtp::Reply;
+    use rcgen::KeyPair;
 
     fn reply(code: u16) -> Reply {
         Reply {
@@ -571,6 +595,44 @@ mod tests {
                 S::Info,
             ),
             (
+                "not done when the time was over",
+                |c| c.host().addresses[0].smtp = SmtpEvidence::Unfinished,
+                C::SmtpTimeout,
+                S::Warning,
+            ),
+            (
+                "the second key of one of two is another, and not valid",
+                |c| second_keys(c, Second::SelfSigned),
+                C::SmtpAddressesDisagree,
+                S::Warning,
+            ),
+            (
+                "the second key of one of two is another, and valid",
+                |c| second_keys(c, Second::Issued),
+                C::SmtpAddressesDisagree,
+                S::Info,
+            ),
+            (
+                "REQUIRETLS before TLS, and no TLS",
+                |c| {
+                    c.ends(E::NoStartTls);
+                    requiretls(session(c.host()).ehlo.as_mut());
+                },
+                C::SmtpRequiretlsUnusable,
+                S::Info,
+            ),
+            (
+                "REQUIRETLS where a forged MX evades DANE",
+                |c| {
+                    c.mta_sts_records(&[]);
+                    c.mta_sts().policy = PolicyEvidence::NotAsked;
+                    c.mx().security = insecure();
+                    requiretls(session(c.host()).ehlo_in_tls.as_mut());
+                },
+                C::SmtpRequiretlsUnusable,
+                S::Info,
+            ),
+            (
                 "REQUIRETLS before TLS",
                 |c| requiretls(session(c.host()).ehlo.as_mut()),
                 C::SmtpRequiretlsUnusable,
@@ -586,6 +648,37 @@ mod tests {
                 S::Info,
             ),
         ]);
+    }
+
+    #[derive(Clone, Copy)]
+    enum Second {
+        Issued,
+        SelfSigned,
+    }
+
+    /// Two addresses with one certificate of their choice, and another one each for those who ask for its kind of key; that
+    /// of the first address is so.
+    fn second_keys(case: &mut Case, first: Second) {
+        nothing_published(case);
+        let root = Authority::root("root");
+        case.roots = TrustRoots::from_ders([&root.der]);
+        let choice = root.issue(&Server::named(&[HOST]));
+        session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![choice]);
+        let mut second = Server::named(&[HOST]);
+        second.key = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        let show = |case: &mut Case, leaf| {
+            let mut session = completed(HOST, &[]);
+            session.tls.as_mut().unwrap().chain = Chain(vec![leaf]);
+            observation(case.host()).sessions[1] = session;
+        };
+        show(case, root.issue(&second));
+        add_address(case.host());
+        second.not_after = in_days(100);
+        let leaf = match first {
+            Second::Issued => root.issue(&second),
+            Second::SelfSigned => second.self_signed(),
+        };
+        show(case, leaf);
     }
 
     fn requiretls(ehlo: Option<&mut crate::evidence::smtp::Ehlo>) {
@@ -625,6 +718,52 @@ mod tests {
             ] {
                 assert!(!codes.contains_key(&code), "{why}: {code}");
             }
+        }
+    }
+
+    #[test]
+    fn old_suites_are_not_an_old_version() {
+        for (why, version, words) in [
+            ("TLS 1.0", "TLS 1.0", "only obsolete TLS: TLS 1.0"),
+            (
+                "TLS 1.2 and CBC",
+                "TLS 1.2",
+                "only obsolete cipher suites: TLS 1.2",
+            ),
+        ] {
+            let mut case = Case::good();
+            case.ends(SessionEnd::TlsLegacy(LegacyTls {
+                version: version.to_owned(),
+                cipher_suite: "TLS_RSA_WITH_AES_128_CBC_SHA".to_owned(),
+            }));
+            let findings = case.assess().findings;
+            let found = findings
+                .iter()
+                .find(|finding| finding.code == Code::SmtpTlsLegacyOnly);
+            assert!(found.unwrap().detail.starts_with(words), "{why}: {found:?}");
+        }
+    }
+
+    /// Evidence may be older than what is known of our own network.
+    #[test]
+    fn without_a_route_no_ipv6_address_is_blamed() {
+        for (why, address, ipv6_route, said) in [
+            ("global", "2001:db8::1", Some(false), false),
+            ("there is a route", "2001:db8::1", Some(true), true),
+            ("needs no route", "fd00::1", Some(false), true),
+            ("IPv4", "192.0.2.2", Some(false), true),
+        ] {
+            let mut case = Case::good();
+            add_address(case.host());
+            case.ends(SessionEnd::Unreachable("no route to host".to_owned()));
+            case.host().addresses[0].address = address.parse().unwrap();
+            case.evidence.monitor.surroundings.ipv6_route = ipv6_route;
+            let codes = case.codes();
+            assert_eq!(
+                codes.contains_key(&Code::SmtpAddressUnreachable),
+                said,
+                "{why}: {codes:?}"
+            );
         }
     }
 

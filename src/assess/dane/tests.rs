@@ -201,6 +201,69 @@ fn above(what: Answer<TlsaRecord>) -> Lookup<TlsaRecord> {
 }
 
 #[test]
+fn what_does_not_count_is_no_reason() {
+    let world = World::with(
+        &Server::named(&["www.example.net"]),
+        LeafIssuer::Intermediate,
+    );
+    let mut case = Case::good();
+    session(case.host()).tls.as_mut().unwrap().chain = Chain(world.chain(&["L", "I", "R"]));
+    lookup(&mut case).answer = Answer::Data(vec![
+        world.record("2 1 1 sha256(spki(R))"),
+        world.record("2 1 2 sha512(spki(X))"),
+    ]);
+    let codes = case.codes();
+    assert!(codes.contains_key(&Code::DaneTlsaMismatch), "{codes:?}");
+    assert!(!codes.contains_key(&Code::DaneNameMismatch), "{codes:?}");
+}
+
+#[test]
+fn a_weaker_digest_that_matches_is_told_from_none() {
+    let case = Case::with(|c| c.tlsa(&["3 1 1 sha256(spki(L))", "3 1 2 sha512(spki(X))"]));
+    let findings = case.assess().findings;
+    let finding = findings
+        .iter()
+        .find(|finding| finding.code == Code::DaneTlsaMismatch)
+        .unwrap();
+    assert!(
+        finding.detail.contains("does not count beside the 3 1 2"),
+        "{}",
+        finding.detail
+    );
+    let record = crate::assess::testing::WORLD.record("3 1 2 sha512(spki(L))");
+    assert!(
+        finding.advice().contains(&record.to_string()),
+        "{}",
+        finding.advice()
+    );
+}
+
+/// RFC 7672 §2.2.3: the expanded name, then the original. What is published in vain is said of either.
+#[test]
+fn unsigned_records_at_the_first_of_two_names() {
+    let mut case = Case::good();
+    let mut expanded = case.host().tlsa.asked[0].clone();
+    expanded.base = MxHost::from_dns("end.example.net");
+    expanded.lookup.name = "_25._tcp.end.example.net".to_owned();
+    expanded.lookup.security = insecure();
+    case.host().tlsa.asked.insert(0, expanded);
+    let findings = case.assess().findings;
+    let found = findings
+        .iter()
+        .find(|finding| finding.code == Code::DaneTlsaInsecure);
+    assert_eq!(found.unwrap().about, "_25._tcp.end.example.net/TLSA");
+    assert!(!case.codes().contains_key(&Code::DaneTlsaMismatch));
+}
+
+#[test]
+fn a_question_beside_that_fails_means_nothing() {
+    let mut case = Case::with(unsigned_host);
+    let unsigned = case.host().tlsa.unsigned.as_mut().unwrap();
+    unsigned.security = Security::Bogus("expired".to_owned());
+    assert!(!case.codes().contains_key(&Code::DaneTlsaInsecure));
+}
+
+#[test]
 fn only_nxdomain_breaks_the_denial() {
     for (why, what, aliased) in [
         ("as it should be", Answer::NoData, false),
