@@ -31,7 +31,7 @@ pub struct Validity {
     pub expiration: UnixTime,
 }
 
-/// The signature that vouches for an RRset: of the good ones that which lives longest, a weak one only where no other does.
+/// The signature that vouches for an RRset: of the good ones that which lives longest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
     /// When it counts.
@@ -98,11 +98,10 @@ pub fn verify(
             Err(this) => fault = fault.or_more_telling(this),
         }
     }
-    // Strong ones are tried first: beside one of these, nobody minds a weak one (RFC 6840 §5.11). Then the one that lives
-    // longest; those out of time last, for the message only.
+    // The one that lives longest is tried first, the stronger one of two; those out of time last, for the message only.
     candidates.sort_by_key(|c| {
         let weak = c.keys.iter().all(|k| k.strength().weakness().is_some());
-        (c.age != Age::Good, weak, Reverse(c.validity.expiration))
+        (c.age != Age::Good, Reverse(c.validity.expiration), weak)
     });
     let mut attempts: usize = 0;
     for candidate in &candidates {
