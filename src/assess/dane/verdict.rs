@@ -9,6 +9,7 @@ use crate::assess::delivery::DaneFact;
 use crate::assess::delivery::Fact;
 use crate::assess::delivery::MxFact;
 use crate::assess::smtp::connection;
+use crate::clock::UnixTime;
 use crate::closed_set::closed_set;
 use crate::domain_name::MxHost;
 use crate::evidence::dns::Answer;
@@ -164,6 +165,21 @@ impl ChainVerdict {
         })
     }
 
+    /// When the last path ends on which a usage 2 record rests; none where a usage 3 record matches, which asks for none.
+    fn path_until(&self) -> Option<UnixTime> {
+        let records = self.evaluation.records.iter();
+        let matching: Vec<Option<UnixTime>> = records
+            .filter(|verdict| verdict.counts == Counts::Counts && verdict.matches.is_match())
+            .map(|verdict| verdict.path_until)
+            .collect();
+        matching
+            .iter()
+            .copied()
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .max()
+    }
+
     fn fingerprint(&self) -> Option<String> {
         let leaf = Certificate::parse(&self.leaf).ok()?;
         Some(leaf.fingerprint_sha256)
@@ -220,6 +236,20 @@ impl DaneVerdict {
                 }
                 _ => false,
             })
+    }
+
+    /// When the path ends on which usage 2 records rest for the certificate with this fingerprint.
+    pub(in crate::assess) fn path_until(
+        &self,
+        address: IpAddr,
+        fingerprint: Option<&str>,
+    ) -> Option<UnixTime> {
+        self.chains
+            .iter()
+            .find(|chain| {
+                chain.address == address && chain.fingerprint().as_deref() == fingerprint
+            })?
+            .path_until()
     }
 
     /// How far a DANE sender's connection comes, which sends the base domain as SNI; none where nothing was seen.
