@@ -465,20 +465,7 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
     )
     .ok();
     let (detail, advice) = if problems.is_empty() {
-        let none = match host.dane.usable {
-            1 => "the certificate does not match the one usable TLSA record".to_owned(),
-            many => format!("the certificate matches none of the {many} usable TLSA records"),
-        };
-        // RFC 7671 §9: senders pass over the weaker digest.
-        let detail = match chain.outranked() {
-            Some(record) => format!(
-                "the certificate matches {}, which does not count beside the {} {} 2 records, and none of these",
-                record_excerpt(record),
-                record.usage,
-                record.selector
-            ),
-            None => none,
-        };
+        let detail = mismatch_words(&host.dane, chain);
         let advice = record.map(|record| {
             format!(
                 "If this certificate is the right one, publish {} and remove what is stale; else bring back the certificate that was.",
@@ -500,6 +487,29 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
         detail,
         advice,
     );
+}
+
+/// Which of the ways not to match it is.
+fn mismatch_words(dane: &DaneVerdict, chain: &ChainVerdict) -> String {
+    // RFC 7671 §9: senders pass over the weaker digest.
+    if let Some(record) = chain.outranked() {
+        format!(
+            "the certificate matches {}, which does not count beside the {} {} 2 records, and none of these",
+            record_excerpt(record),
+            record.usage,
+            record.selector
+        )
+    } else if chain.reasons().any(|why| *why == NoMatch::LeafIsNotAnchor) {
+        "a usage 2 record names the server's own certificate, which is no authority: that takes usage 3"
+            .to_owned()
+    } else if dane.usable == 1 {
+        "the certificate does not match the one usable TLSA record".to_owned()
+    } else {
+        format!(
+            "the certificate matches none of the {} usable TLSA records",
+            dane.usable
+        )
+    }
 }
 
 /// Advice that ends in the records of the keys seen; none where none was.

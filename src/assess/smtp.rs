@@ -24,6 +24,7 @@ use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpEvidence;
 use crate::evidence::smtp::SmtpObservation;
 use crate::evidence::smtp::SmtpOutcome;
+use crate::evidence::smtp::SmtpPhase;
 use crate::evidence::smtp::SmtpSession;
 use crate::finding::Check;
 use crate::finding::Code;
@@ -187,13 +188,9 @@ pub(super) fn of_surroundings(known: Surroundings) -> impl Iterator<Item = Findi
     blocked.into_iter().chain(no_route)
 }
 
-/// Whether somebody is there, be it to say no.
-fn is_answering(address: &AddressVerdict) -> bool {
-    address.reachable == Some(true)
-        || matches!(
-            address.outcome,
-            SmtpOutcome::Throttled | SmtpOutcome::Rejected
-        )
+/// Whether somebody is there, be it to say no, or may be: of a host nobody says that it is down while that is not known.
+const fn may_answer(address: &AddressVerdict) -> bool {
+    !matches!(address.connection(), ConnectionFact::Unreachable)
 }
 
 /// Whether an address reached a verdict; a bad one is one too.
@@ -219,7 +216,7 @@ pub(super) fn assess(
     findings: &mut Findings,
 ) {
     for host in hosts {
-        let answers = host.addresses.iter().any(is_answering);
+        let answers = host.addresses.iter().any(may_answer);
         for address in &host.addresses {
             assess_address(domain, host, address, answers, findings);
         }
@@ -268,6 +265,11 @@ fn assess_address(
         SessionEnd::Unreachable(detail) => {
             (Code::SmtpConnectFailed, Severity::Warning, detail.clone())
         }
+        SessionEnd::Timeout(SmtpPhase::Connect) => (
+            Code::SmtpTimeout,
+            Severity::Warning,
+            "no connection before the time of the session was over".to_owned(),
+        ),
         SessionEnd::Timeout(phase) => (
             Code::SmtpTimeout,
             Severity::Warning,

@@ -218,24 +218,43 @@ fn what_does_not_count_is_no_reason() {
 }
 
 #[test]
-fn a_weaker_digest_that_matches_is_told_from_none() {
-    let case = Case::with(|c| c.tlsa(&["3 1 1 sha256(spki(L))", "3 1 2 sha512(spki(X))"]));
-    let findings = case.assess().findings;
-    let finding = findings
-        .iter()
-        .find(|finding| finding.code == Code::DaneTlsaMismatch)
-        .unwrap();
-    assert!(
-        finding.detail.contains("does not count beside the 3 1 2"),
-        "{}",
-        finding.detail
-    );
-    let record = crate::assess::testing::WORLD.record("3 1 2 sha512(spki(L))");
-    assert!(
-        finding.advice().contains(&record.to_string()),
-        "{}",
-        finding.advice()
-    );
+fn ways_not_to_match() {
+    let world = &crate::assess::testing::WORLD;
+    let rows: [(&str, &[&str], &str, &str); 3] = [
+        (
+            "a weaker digest",
+            &["3 1 1 sha256(spki(L))", "3 1 2 sha512(spki(X))"],
+            "does not count beside the 3 1 2",
+            "3 1 2 sha512(spki(L))",
+        ),
+        (
+            "the server's own certificate as authority",
+            &["2 1 1 sha256(spki(L))"],
+            "takes usage 3",
+            "3 1 1 sha256(spki(L))",
+        ),
+        (
+            "another's",
+            &["3 1 1 sha256(spki(X))"],
+            "the one usable",
+            "3 1 1 sha256(spki(L))",
+        ),
+    ];
+    for (why, set, detail, advised) in rows {
+        let mut case = Case::good();
+        case.tlsa(set);
+        let findings = case.assess().findings;
+        let mut findings = findings.iter();
+        let found = findings.find(|finding| finding.code == Code::DaneTlsaMismatch);
+        let finding = found.expect(why);
+        assert!(finding.detail.contains(detail), "{why}: {}", finding.detail);
+        let advised = world.record(advised).to_string();
+        assert!(
+            finding.advice().contains(&advised),
+            "{why}: {}",
+            finding.advice()
+        );
+    }
 }
 
 /// RFC 7672 §2.2.3: the expanded name, then the original. What is published in vain is said of either.

@@ -11,7 +11,7 @@ use crate::assess::testing::observation;
 use crate::assess::testing::session;
 use crate::evidence::mta_sts::PolicyEvidence;
 use crate::evidence::smtp::LegacyTls;
-use crate::evidence::smtp::SmtpPhase;
+use crate::evidence::smtp::NotAttempted;
 use crate::evidence::tls::Chain;
 use crate::protocol::pkix::TrustRoots;
 use crate::protocol::pkix::testing::Authority;
@@ -81,6 +81,36 @@ fn says_how_sessions_end() {
                 c.ends(E::Unreachable("refused".into()));
             },
             C::SmtpAddressUnreachable,
+            S::Warning,
+        ),
+        (
+            "one of two refused, the other silent",
+            |c| {
+                add_address(c.host());
+                c.ends(E::Timeout(SmtpPhase::Greeting));
+                c.host().addresses.reverse();
+                session(c.host()).end = E::Unreachable("refused".into());
+            },
+            C::SmtpAddressUnreachable,
+            S::Warning,
+        ),
+        (
+            "one of two refused, the other not looked at",
+            |c| {
+                add_address(c.host());
+                c.host().addresses[1].smtp = SmtpEvidence::NotAttempted(NotAttempted::OwnTrouble);
+                c.ends(E::Unreachable("refused".into()));
+            },
+            C::SmtpAddressUnreachable,
+            S::Warning,
+        ),
+        (
+            "both refused",
+            |c| {
+                c.ends(E::Unreachable("refused".into()));
+                add_address(c.host());
+            },
+            C::SmtpConnectFailed,
             S::Warning,
         ),
         (
