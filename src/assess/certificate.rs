@@ -29,6 +29,9 @@ use crate::protocol::x509::KeyAlgorithm;
 /// RSA keys below this are weak (RFC 9325 §4.5 asks for 2048).
 const MIN_RSA_BITS: u32 = 2048;
 
+/// For an authority that DANE senders go by.
+const RENEW_AUTHORITY: &str = "Renew that CA certificate and present the new one; while its key stays, a 2 1 x record still matches, but for a 2 0 x record publish that of the new certificate first.";
+
 /// What can be wrong with a certificate for those who must trust it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CertificateFault<'a> {
@@ -174,41 +177,22 @@ fn assess_one(
     let severity = |fault: CertificateFault<'_>| {
         host.certificate_severity(address.address, certificate, fault)
     };
-    let thresholds = &context.criteria.thresholds;
     assess_path(context, certificate, severity, &about, findings);
     let Some(leaf) = &certificate.leaf else {
         return;
     };
-    let left = context.now.until(leaf.not_after);
-    let is_dated = !context.is_clock_wrong();
-    if is_dated
-        && left >= 0
-        && left < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after)
-    {
-        let detail = format!("it ends at {}, in {}", leaf.not_after, words(left));
-        findings.add(Code::CertExpiring, Severity::Warning, about.clone(), detail);
-    }
-    let to_root = match certificate.path {
-        PathVerdict::Trusted { earliest_not_after } => Some(earliest_not_after),
-        PathVerdict::Refused(_) => None,
-    };
-    let to_anchor = host
-        .dane
-        .path_until(address.address, certificate.fingerprint());
-    let first = to_root
-        .map(|end| (end, "an issuer on its path"))
-        .into_iter()
-        .chain(to_anchor.map(|end| (end, "an authority on the path that its TLSA record names")))
-        .min_by_key(|&(end, _)| end);
-    // The leaf's own end has its own code.
-    if is_dated
-        && let Some((end, who)) = first.filter(|&(end, _)| end < leaf.not_after)
-        && context.now.until(end) < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after)
-    {
-        let left = words(context.now.until(end));
-        let detail = format!("{who} ends at {end}, in {left}");
-        let (code, severity) = (Code::CertChainExpiring, Severity::Warning);
-        findings.add(code, severity, about.clone(), detail);
+    if !context.is_clock_wrong() {
+        let to_anchor = host
+            .dane
+            .path_until(address.address, certificate.fingerprint());
+        assess_ends(
+            context,
+            &certificate.path,
+            leaf,
+            to_anchor,
+            &about,
+            findings,
+        );
     }
     if certificate.name == NameVerdict::Mismatch {
         let detail = if leaf.dns_names.is_empty() {
@@ -263,6 +247,46 @@ fn assess_one(
             about,
             "it has no DNS name in subjectAltName",
         );
+    }
+}
+
+/// What ends soon: the leaf, or what it needs on its path to a root and on that which a usage 2 record names.
+fn assess_ends(
+    context: &Context<'_>,
+    path: &PathVerdict,
+    leaf: &Certificate,
+    to_anchor: Option<UnixTime>,
+    about: &str,
+    findings: &mut Findings,
+) {
+    let margin = margin(
+        context.criteria.thresholds.cert_expiry,
+        leaf.not_before,
+        leaf.not_after,
+    );
+    let left = context.now.until(leaf.not_after);
+    if left >= 0 && left < margin {
+        let detail = format!("it ends at {}, in {}", leaf.not_after, words(left));
+        findings.add(Code::CertExpiring, Severity::Warning, about, detail);
+    }
+    let to_root = match path {
+        PathVerdict::Trusted { earliest_not_after } => Some(*earliest_not_after),
+        PathVerdict::Refused(_) => None,
+    };
+    let to_root = to_root.map(|end| (end, "an issuer on its path", None));
+    let who = "an authority on the path that a TLSA record names";
+    let to_anchor = to_anchor.map(|end| (end, who, Some(RENEW_AUTHORITY.to_owned())));
+    let both = to_root.into_iter().chain(to_anchor);
+    let first = both.min_by_key(|&(end, ..)| end);
+    // The leaf's own end has its own code.
+    if let Some((end, who, advice)) = first
+        && end < leaf.not_after
+        && context.now.until(end) < margin
+    {
+        let left = words(context.now.until(end));
+        let detail = format!("{who} ends at {end}, in {left}");
+        let (code, severity) = (Code::CertChainExpiring, Severity::Warning);
+        findings.add_maybe_advised(code, severity, about, detail, advice);
     }
 }
 
