@@ -123,13 +123,13 @@ fn assess_unmatched(context: &Context<'_>, set: &Set<'_>, findings: &mut Finding
 /// RFC 7671 §8.1: a record for the next key, before that key is presented.
 fn assess_forecast(context: &Context<'_>, set: &Set<'_>, findings: &mut Findings) {
     let dane = &set.host.dane;
-    if set.current().next().is_none() || set.usable().any(|it| it.matches == Some(false)) {
+    let matched = || dane.chains.iter().filter(|chain| chain.matches);
+    if matched().next().is_none() || set.usable().any(|it| it.matches == Some(false)) {
         // What matches nothing may be the next key's.
         return;
     }
     let (code, severity) = (Code::DaneSingleRecord, Severity::Info);
     // Of a chain below such an authority fresh keys match, too.
-    let matched = || dane.chains.iter().filter(|chain| chain.matches);
     if matched().all(ChainVerdict::is_below_authority) {
         if dane.usable == 1 {
             let detail = "one TLSA record: a certificate of another authority would break DANE";
@@ -301,6 +301,7 @@ mod tests {
     use crate::assess::testing::observation;
     use crate::evidence::dns::Answer;
     use crate::evidence::tls::Chain;
+    use crate::evidence::tls::KeyProof;
     use crate::finding::Finding;
     use crate::protocol::pkix::testing::Authority;
     use crate::protocol::pkix::testing::HOST;
@@ -335,7 +336,7 @@ mod tests {
     /// Which of the three codes are said.
     #[test]
     fn current_next_and_left_over() {
-        let rows: [(&str, Change, &[Code]); 15] = [
+        let rows: [(&str, Change, &[Code]); 16] = [
             ("current and next, or left over", |_| {}, &[Stale]),
             (
                 "current alone",
@@ -400,6 +401,15 @@ mod tests {
             (
                 "none matches: nothing left to break",
                 |c| c.tlsa(&["3 1 1 sha256(spki(X))"]),
+                &[],
+            ),
+            (
+                "a match whose key was not proven to be there: nothing left to break",
+                |c| {
+                    c.tlsa(&["3 1 1 sha256(spki(L))"]);
+                    let tls = observation(c.host()).sessions[0].tls.as_mut().unwrap();
+                    tls.proof = KeyProof::Failed("bad signature".to_owned());
+                },
                 &[],
             ),
             (
