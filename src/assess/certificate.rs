@@ -29,6 +29,9 @@ use crate::protocol::x509::KeyAlgorithm;
 /// RSA keys below this are weak (RFC 9325 §4.5 asks for 2048).
 const MIN_RSA_BITS: u32 = 2048;
 
+/// For an authority that DANE senders go by.
+const RENEW_AUTHORITY: &str = "Renew that CA certificate and present the new one; while its key stays, a 2 1 x record still matches, but for a 2 0 x record publish that of the new certificate first.";
+
 /// What can be wrong with a certificate for those who must trust it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CertificateFault<'a> {
@@ -172,40 +175,24 @@ fn assess_one(
         host.name, address.address, certificate.key_algorithm
     );
     let severity = |fault: CertificateFault<'_>| {
-        host.certificate_severity(address.address, certificate.key_algorithm, fault)
+        host.certificate_severity(address.address, certificate, fault)
     };
-    let thresholds = &context.criteria.thresholds;
     assess_path(context, certificate, severity, &about, findings);
     let Some(leaf) = &certificate.leaf else {
         return;
     };
-    let left = context.now.until(leaf.not_after);
-    let is_dated = !context.is_clock_wrong();
-    if is_dated
-        && left >= 0
-        && left < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after)
-    {
-        let detail = format!("it ends at {}, in {}", leaf.not_after, words(left));
-        findings.add(Code::CertExpiring, Severity::Warning, about.clone(), detail);
-    }
-    if let PathVerdict::Trusted { earliest_not_after } = certificate.path {
-        let left = context.now.until(earliest_not_after);
-        // The leaf's own end has its own code.
-        if is_dated
-            && earliest_not_after < leaf.not_after
-            && left < margin(thresholds.cert_expiry, leaf.not_before, leaf.not_after)
-        {
-            let detail = format!(
-                "an issuer on its path ends at {earliest_not_after}, in {}",
-                words(left)
-            );
-            findings.add(
-                Code::CertChainExpiring,
-                Severity::Warning,
-                about.clone(),
-                detail,
-            );
-        }
+    if !context.is_clock_wrong() {
+        let to_anchor = host
+            .dane
+            .path_until(address.address, certificate.fingerprint());
+        assess_ends(
+            context,
+            &certificate.path,
+            leaf,
+            to_anchor,
+            &about,
+            findings,
+        );
     }
     if certificate.name == NameVerdict::Mismatch {
         let detail = if leaf.dns_names.is_empty() {
@@ -263,6 +250,46 @@ fn assess_one(
     }
 }
 
+/// What ends soon: the leaf, or what it needs on its path to a root and on that which a usage 2 record names.
+fn assess_ends(
+    context: &Context<'_>,
+    path: &PathVerdict,
+    leaf: &Certificate,
+    to_anchor: Option<UnixTime>,
+    about: &str,
+    findings: &mut Findings,
+) {
+    let margin = margin(
+        context.criteria.thresholds.cert_expiry,
+        leaf.not_before,
+        leaf.not_after,
+    );
+    let left = context.now.until(leaf.not_after);
+    if left >= 0 && left < margin {
+        let detail = format!("it ends at {}, in {}", leaf.not_after, words(left));
+        findings.add(Code::CertExpiring, Severity::Warning, about, detail);
+    }
+    let to_root = match path {
+        PathVerdict::Trusted { earliest_not_after } => Some(*earliest_not_after),
+        PathVerdict::Refused(_) => None,
+    };
+    let to_root = to_root.map(|end| (end, "an issuer on its path", None));
+    let who = "an authority on the path that a TLSA record names";
+    let to_anchor = to_anchor.map(|end| (end, who, Some(RENEW_AUTHORITY.to_owned())));
+    let both = to_root.into_iter().chain(to_anchor);
+    let first = both.min_by_key(|&(end, ..)| end);
+    // The leaf's own end has its own code.
+    if let Some((end, who, advice)) = first
+        && end < leaf.not_after
+        && context.now.until(end) < margin
+    {
+        let left = words(context.now.until(end));
+        let detail = format!("{who} ends at {end}, in {left}");
+        let (code, severity) = (Code::CertChainExpiring, Severity::Warning);
+        findings.add_maybe_advised(code, severity, about, detail, advice);
+    }
+}
+
 /// What keeps the chain from leading to a root.
 fn assess_path(
     context: &Context<'_>,
@@ -309,238 +336,4 @@ fn assess_path(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::assess::testing::Case;
-    use crate::assess::testing::check_rows;
-    use crate::assess::testing::session;
-    use crate::evidence::mta_sts::PolicyEvidence;
-    use crate::evidence::tls::Chain;
-    use crate::protocol::pkix::TrustRoots;
-    use crate::protocol::pkix::testing::Authority;
-    use crate::protocol::pkix::testing::HOST;
-    use crate::protocol::pkix::testing::Server;
-    use crate::protocol::pkix::testing::in_days;
-    use rcgen::ExtendedKeyUsagePurpose;
-
-    #[test]
-    #[expect(clippy::too_many_lines, reason = "a table")]
-    fn says_what_is_wrong_with_certificates() {
-        use Code as C;
-        use Severity as S;
-        check_rows(&[
-            (
-                "expired",
-                |c| serve(c, |s| s.not_after = in_days(-1)),
-                C::CertExpired,
-                S::Critical,
-            ),
-            (
-                "not yet",
-                |c| serve(c, |s| s.not_before = in_days(1)),
-                C::CertNotYetValid,
-                S::Critical,
-            ),
-            (
-                "ends soon",
-                |c| serve(c, |s| s.not_after = in_days(5)),
-                C::CertExpiring,
-                S::Warning,
-            ),
-            (
-                "nobody knows it",
-                |c| serve(c, |_| {}),
-                C::CertUntrusted,
-                S::Critical,
-            ),
-            (
-                "nobody minds",
-                |c| without_policy(c, |_| {}),
-                C::CertUntrusted,
-                S::Info,
-            ),
-            (
-                "expired, testing",
-                |c| in_testing(c, |s| s.not_after = in_days(-1)),
-                C::CertExpired,
-                S::Warning,
-            ),
-            (
-                "expired, nobody minds",
-                |c| without_policy(c, |s| s.not_after = in_days(-1)),
-                C::CertExpired,
-                S::Info,
-            ),
-            (
-                "not yet, testing",
-                |c| in_testing(c, |s| s.not_before = in_days(1)),
-                C::CertNotYetValid,
-                S::Warning,
-            ),
-            (
-                "not yet, nobody minds",
-                |c| without_policy(c, |s| s.not_before = in_days(1)),
-                C::CertNotYetValid,
-                S::Info,
-            ),
-            (
-                "nobody knows it, testing",
-                |c| in_testing(c, |_| {}),
-                C::CertUntrusted,
-                S::Warning,
-            ),
-            (
-                "without issuer, testing",
-                |c| {
-                    c.policy(TESTING);
-                    c.presents(&["L"]);
-                },
-                C::CertChainIncomplete,
-                S::Warning,
-            ),
-            (
-                "without issuer, nobody minds",
-                |c| {
-                    nothing_published(c);
-                    c.presents(&["L"]);
-                },
-                C::CertChainIncomplete,
-                S::Info,
-            ),
-            (
-                "other name, testing",
-                |c| in_testing(c, |s| s.dns_names = vec!["www.example.com".into()]),
-                C::CertNameMismatch,
-                S::Warning,
-            ),
-            (
-                "other name, nobody minds",
-                |c| without_policy(c, |s| s.dns_names = vec!["www.example.com".into()]),
-                C::CertNameMismatch,
-                S::Info,
-            ),
-            (
-                "for clients, testing",
-                |c| in_testing(c, for_clients),
-                C::CertWrongPurpose,
-                S::Warning,
-            ),
-            (
-                "for clients, nobody minds",
-                |c| without_policy(c, for_clients),
-                C::CertWrongPurpose,
-                S::Info,
-            ),
-            (
-                "without issuer",
-                |c| c.presents(&["L"]),
-                C::CertChainIncomplete,
-                S::Critical,
-            ),
-            (
-                "other name",
-                |c| serve(c, |s| s.dns_names = vec!["www.example.com".into()]),
-                C::CertNameMismatch,
-                S::Critical,
-            ),
-            (
-                "for clients",
-                |c| serve(c, for_clients),
-                C::CertWrongPurpose,
-                S::Critical,
-            ),
-            (
-                "an issuer ends soon",
-                issuer_ends_soon,
-                C::CertChainExpiring,
-                S::Warning,
-            ),
-            ("RSA 1024", old_fashioned, C::CertWeakKey, S::Warning),
-            ("SHA-1", old_fashioned, C::CertWeakSignature, S::Warning),
-            (
-                "a CA",
-                |c| serve(c, |s| s.is_ca = true),
-                C::CertIsCa,
-                S::Info,
-            ),
-            (
-                "no name",
-                |c| serve(c, |s| s.dns_names.clear()),
-                C::CertNoSan,
-                S::Info,
-            ),
-            (
-                "no name below usage 2",
-                |c| {
-                    serve(c, |s| s.dns_names.clear());
-                    c.tlsa(&["2 1 1 sha256(spki(I))"]);
-                },
-                C::CertNoSan,
-                S::Warning,
-            ),
-        ]);
-    }
-
-    fn issuer_ends_soon(case: &mut Case) {
-        let root = Authority::root("root");
-        let issuer = root.intermediate_until("issuer", in_days(5));
-        let leaf = issuer.issue(&Server::named(&[HOST]));
-        case.roots = TrustRoots::from_ders([&root.der]);
-        session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![leaf, issuer.der]);
-    }
-
-    fn old_fashioned(case: &mut Case) {
-        let der = include_bytes!("../../tests/fixtures/certificates/rsa1024-sha1.der");
-        session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![der.to_vec()]);
-    }
-
-    /// A certificate of its own making at the first address.
-    fn serve(case: &mut Case, change: fn(&mut Server)) {
-        let mut server = Server::named(&[HOST]);
-        change(&mut server);
-        session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![server.self_signed()]);
-    }
-
-    fn for_clients(server: &mut Server) {
-        server.purposes = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    }
-
-    const TESTING: &str = "version: STSv1\nmode: testing\nmx: mx.example.com\nmax_age: 1209600\n";
-
-    fn in_testing(case: &mut Case, change: fn(&mut Server)) {
-        serve(case, change);
-        case.policy(TESTING);
-    }
-
-    fn without_policy(case: &mut Case, change: fn(&mut Server)) {
-        serve(case, change);
-        nothing_published(case);
-    }
-
-    fn nothing_published(case: &mut Case) {
-        case.mta_sts_records(&[]);
-        case.mta_sts().policy = PolicyEvidence::NotAsked;
-        case.no_tlsa();
-    }
-
-    #[test]
-    fn short_lived_certificates_have_a_shorter_margin() {
-        for (why, life, left, expected) in [
-            ("six days, two left", 6, 2, false),
-            ("six days, one left", 6, 1, true),
-            ("ninety days, fifteen left", 90, 15, false),
-            ("ninety days, thirteen left", 90, 13, true),
-        ] {
-            let mut case = Case::good();
-            let mut server = Server::named(&[HOST]);
-            server.not_before = in_days(left - life);
-            server.not_after = in_days(left);
-            session(case.host()).tls.as_mut().unwrap().chain = Chain(vec![server.self_signed()]);
-            assert_eq!(
-                case.codes().contains_key(&Code::CertExpiring),
-                expected,
-                "{why}"
-            );
-        }
-    }
-}
+mod tests;

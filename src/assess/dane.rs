@@ -146,7 +146,7 @@ fn assess_lookups(
     seen: &HostEvidence,
     findings: &mut Findings,
 ) {
-    if let Some(question) = seen.tlsa.decisive() {
+    for question in &seen.tlsa.asked {
         let lookup = &question.lookup;
         let owner = owner(lookup);
         match lookup.status() {
@@ -195,7 +195,8 @@ fn assess_lookups(
         .tlsa
         .unsigned
         .as_ref()
-        .filter(|lookup| !lookup.records().is_empty())
+        // A failure of that question means nothing (checks.md), and one kind of it is bogus.
+        .filter(|lookup| lookup.status() != DnssecStatus::Bogus && !lookup.records().is_empty())
     {
         findings.add(
             Code::DaneTlsaInsecure,
@@ -405,14 +406,7 @@ const fn unusable_words(why: Unusable) -> &'static str {
 
 fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, findings: &mut Findings) {
     let about = format!("{}/{}/{}", host.name, chain.address, chain.key_algorithm);
-    let reason = |wanted: fn(&NoMatch) -> bool| {
-        chain
-            .evaluation
-            .records
-            .iter()
-            .any(|verdict| matches!(&verdict.matches, RecordMatch::NoMatch(why) if wanted(why)))
-    };
-    if reason(|why| matches!(why, NoMatch::NameMismatch)) {
+    if chain.reasons().any(|why| *why == NoMatch::NameMismatch) {
         let detail = "the chain leads to the trust anchor of a TLSA record, but the certificate names another host";
         let advice = instead(
             &host.dane,
@@ -428,7 +422,7 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
         );
         return;
     }
-    if reason(|why| matches!(why, NoMatch::AnchorNotInChain)) {
+    if chain.reasons().any(|why| *why == NoMatch::AnchorNotInChain) {
         let detail = "the authority of the 2 1 0 record is not in the chain that the server sends: some senders refuse";
         let advice = instead(
             &host.dane,
@@ -444,12 +438,10 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
         );
         return;
     }
-    let problems: Vec<String> = chain
-        .evaluation
-        .records
-        .iter()
-        .filter_map(|verdict| match &verdict.matches {
-            RecordMatch::NoMatch(NoMatch::PathInvalid(problems)) => Some(problems),
+    let problems: BTreeSet<String> = chain
+        .reasons()
+        .filter_map(|reason| match reason {
+            NoMatch::PathInvalid(problems) => Some(problems),
             _ => None,
         })
         .flatten()
@@ -465,12 +457,15 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
         );
         return;
     }
-    let record = tlsa::record_for(3, Selector::PublicKey, MatchingType::Sha256, &chain.leaf).ok();
+    let record = tlsa::record_for(
+        3,
+        Selector::PublicKey,
+        digest_to_publish(&host.dane),
+        &chain.leaf,
+    )
+    .ok();
     let (detail, advice) = if problems.is_empty() {
-        let detail = format!(
-            "the certificate matches none of the {} usable TLSA records",
-            host.dane.usable
-        );
+        let detail = mismatch_words(&host.dane, chain);
         let advice = record.map(|record| {
             format!(
                 "If this certificate is the right one, publish {} and remove what is stale; else bring back the certificate that was.",
@@ -481,7 +476,7 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
     } else {
         let detail = format!(
             "the trust anchor of a TLSA record is there, but the path to it is not valid: {}",
-            problems.join(", ")
+            problems.into_iter().collect::<Vec<_>>().join(", ")
         );
         (detail, Some("Renew or repair the certificates of the chain; the TLSA records are not the problem.".to_owned()))
     };
@@ -494,22 +489,58 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
     );
 }
 
+/// Which of the ways not to match it is.
+fn mismatch_words(dane: &DaneVerdict, chain: &ChainVerdict) -> String {
+    // RFC 7671 §9: senders pass over the weaker digest.
+    if let Some(record) = chain.outranked() {
+        format!(
+            "the certificate matches {}, which does not count beside the {} {} 2 records, and none of these",
+            record_excerpt(record),
+            record.usage,
+            record.selector
+        )
+    } else if chain.reasons().any(|why| *why == NoMatch::LeafIsNotAnchor) {
+        "a usage 2 record names the server's own certificate, which is no authority: that takes usage 3"
+            .to_owned()
+    } else if dane.usable == 1 {
+        "the certificate does not match the one usable TLSA record".to_owned()
+    } else {
+        format!(
+            "the certificate matches none of the {} usable TLSA records",
+            dane.usable
+        )
+    }
+}
+
 /// Advice that ends in the records of the keys seen; none where none was.
 fn instead(dane: &DaneVerdict, base: &str, what: &str) -> Option<String> {
-    let lines: Vec<String> = key_lines(&dane.chains, base).into_iter().collect();
+    let lines: Vec<String> = key_lines(dane, base).into_iter().collect();
     (!lines.is_empty()).then(|| format!("{what} {}", lines.join("; ")))
 }
 
-/// `3 1 1` of every key that the server proved to hold, as lines of a zone.
-fn key_lines(chains: &[ChainVerdict], base: &str) -> BTreeSet<String> {
-    chains
+/// `3 1 1` (or `3 1 2`) of every key that the server proved to hold, as lines of a zone.
+fn key_lines(dane: &DaneVerdict, base: &str) -> BTreeSet<String> {
+    let digest = digest_to_publish(dane);
+    dane.chains
         .iter()
         .filter(|chain| !matches!(chain.proof, KeyProof::Failed(_)))
-        .filter_map(|chain| {
-            tlsa::record_for(3, Selector::PublicKey, MatchingType::Sha256, &chain.leaf).ok()
-        })
+        .filter_map(|chain| tlsa::record_for(3, Selector::PublicKey, digest, &chain.leaf).ok())
         .map(|record| tlsa_line(base, &record))
         .collect()
+}
+
+/// RFC 7671 §9: beside a `3 1 2` record no `3 1 1` record counts.
+fn digest_to_publish(dane: &DaneVerdict) -> MatchingType {
+    let outranks = |it: &RecordVerdict| {
+        let record = &it.record;
+        it.usability == Usability::Usable
+            && (record.usage, record.selector, record.matching_type) == (3, 1, 2)
+    };
+    if dane.records.iter().any(outranks) {
+        MatchingType::Sha512
+    } else {
+        MatchingType::Sha256
+    }
 }
 
 #[cfg(test)]

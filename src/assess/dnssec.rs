@@ -9,6 +9,7 @@ use crate::assess::Findings;
 use crate::clock::UnixTime;
 use crate::evidence::dns::Lookup;
 use crate::evidence::dns::Security;
+use crate::evidence::dns::SignatureLife;
 use crate::evidence::dns::Weakness;
 use crate::finding::Check;
 use crate::finding::Code;
@@ -63,31 +64,8 @@ fn look<T>(context: &Context<'_>, lookup: &Lookup<T>, known: &mut Known, finding
             }
         }
     }
-    // Where an alias leads to another zone, that zone is not the domain's own.
-    if let Some(life) = lookup
-        .own_signature
-        .filter(|_| lookup.aliases.is_empty() && !context.is_clock_wrong())
-    {
-        let left = context.now.until(life.expiration);
-        if left
-            < margin(
-                context.criteria.thresholds.dnssec_signature_expiry,
-                life.inception,
-                life.expiration,
-            )
-        {
-            let detail = format!(
-                "the signature ends at {}, in {}",
-                life.expiration,
-                words(left)
-            );
-            findings.add(
-                Code::DnssecSignatureExpiring,
-                Severity::Warning,
-                about,
-                detail,
-            );
-        }
+    if !context.is_clock_wrong() {
+        assess_lives(context, lookup, &about, findings);
     }
     for weakness in &lookup.weaknesses {
         let (code, severity, zone, rtype, detail) = match weakness {
@@ -132,6 +110,47 @@ fn look<T>(context: &Context<'_>, lookup: &Lookup<T>, known: &mut Known, finding
     }
 }
 
+/// Signatures of the zone that holds the answer: the one that ends first, and that over the keys, which may be made
+/// elsewhere and for much longer, so that it ends soon while the other does not.
+fn assess_lives<T>(
+    context: &Context<'_>,
+    lookup: &Lookup<T>,
+    about: &str,
+    findings: &mut Findings,
+) {
+    let Some(first) = lookup.own_signature else {
+        return;
+    };
+    let zone = lookup.chain.last();
+    // Where an alias leads to another zone, that zone is not the domain's own.
+    let is_own = zone.is_some_and(|link| is_below(&lookup.name, &link.zone));
+    if !lookup.aliases.is_empty() && !is_own {
+        return;
+    }
+    let threshold = context.criteria.thresholds.dnssec_signature_expiry;
+    let ends_soon = |life: &SignatureLife| {
+        context.now.until(life.expiration) < margin(threshold, life.inception, life.expiration)
+    };
+    let of_keys = || {
+        let link = zone?;
+        let life = link.signature.filter(ends_soon)?;
+        Some((format!("{}/DNSKEY", link.zone), life))
+    };
+    let found = Some((about.to_owned(), first)).filter(|(_, life)| ends_soon(life));
+    if let Some((about, life)) = found.or_else(of_keys) {
+        let left = words(context.now.until(life.expiration));
+        let detail = format!("the signature ends at {}, in {left}", life.expiration);
+        let (code, severity) = (Code::DnssecSignatureExpiring, Severity::Warning);
+        findings.add(code, severity, about, detail);
+    }
+}
+
+/// Whether `name` is `zone` or stands below it.
+fn is_below(name: &str, zone: &str) -> bool {
+    let above = name.strip_suffix(zone);
+    zone == "." || above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+}
+
 /// The finding about our own upstream, which stands with no domain: said once, wherever it is said.
 pub(super) fn of_upstream(hands_dnssec_on: Option<bool>) -> Option<Finding> {
     (hands_dnssec_on == Some(false)).then(|| Finding {
@@ -166,15 +185,17 @@ pub fn words(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::assess::testing::Case;
     use crate::assess::testing::check_rows;
     use crate::assess::testing::fail;
     use crate::evidence::dns::Alias;
+    use crate::evidence::dns::ChainLink;
     use crate::evidence::dns::DnssecStatus;
     use crate::evidence::dns::Doubt;
     use crate::evidence::dns::FailureKind;
-    use crate::evidence::dns::SignatureLife;
     use crate::protocol::pkix::testing::NOW;
 
     const HOUR: i64 = 3_600;
@@ -239,6 +260,18 @@ mod tests {
                 Severity::Info,
             ),
             (
+                "fifty iterations",
+                |c| iterations(c, 50),
+                Code::DnssecNsec3Iterations,
+                Severity::Info,
+            ),
+            (
+                "fifty-one iterations",
+                |c| iterations(c, 51),
+                Code::DnssecNsec3Iterations,
+                Severity::Warning,
+            ),
+            (
                 "hundred iterations",
                 |c| iterations(c, 100),
                 Code::DnssecNsec3Iterations,
@@ -265,6 +298,7 @@ mod tests {
     fn short_lived_signatures_have_a_shorter_margin() {
         for (why, life, left, expected) in [
             ("a month, four days left", 30 * 24, 96, false),
+            ("a month, three days to the second", 30 * 24, 72, false),
             ("a month, three days left", 30 * 24, 71, true),
             ("live signer, two days: half of it left", 48, 24, false),
             ("live signer, two days: a tenth left", 48, 5, true),
@@ -294,6 +328,50 @@ mod tests {
             status: DnssecStatus::Secure,
         }];
         assert!(!case.codes().contains_key(&Code::DnssecSignatureExpiring));
+        for (why, zone, expected) in [
+            ("another zone", "provider.example", false),
+            ("a name of the same ending", "ts.example.com", false),
+            ("an alias within the zone", "example.com", true),
+        ] {
+            case.mta_sts().record.chain = vec![link(zone, None)];
+            let said = case.codes().contains_key(&Code::DnssecSignatureExpiring);
+            assert_eq!(said, expected, "{why}");
+        }
+    }
+
+    fn link(zone: &str, signature: Option<SignatureLife>) -> Arc<ChainLink> {
+        Arc::new(ChainLink {
+            zone: zone.to_owned(),
+            status: DnssecStatus::Secure,
+            detail: String::new(),
+            ds: Vec::new(),
+            keys: Vec::new(),
+            signature,
+            out_of_time: false,
+        })
+    }
+
+    /// Answers signed live, for two days, and keys signed once a month by hand.
+    #[test]
+    fn keys_are_signed_for_longer_than_answers() {
+        for (why, left, expected) in [
+            ("a month, four days left", 96, None),
+            ("a month, three days left", 71, Some("example.com/DNSKEY")),
+        ] {
+            let mut case = Case::good();
+            signature(&mut case, 48, 24);
+            let of_keys = SignatureLife {
+                inception: NOW.plus((left - 30 * 24) * HOUR),
+                expiration: NOW.plus(left * HOUR),
+            };
+            case.mx().chain = vec![link("example.com", Some(of_keys))];
+            let findings = case.assess().findings;
+            let mut found = findings
+                .iter()
+                .filter(|finding| finding.code == Code::DnssecSignatureExpiring);
+            let about = found.next().map(|finding| finding.about.as_str());
+            assert_eq!(about, expected, "{why}");
+        }
     }
 
     /// A bare name would read as that of a host.

@@ -25,7 +25,6 @@ use crate::finding::Code;
 use crate::finding::Finding;
 use crate::finding::Severity;
 use crate::protocol::pkix::TrustRoots;
-use crate::protocol::x509::KeyAlgorithm;
 
 mod advice;
 pub mod certificate;
@@ -44,6 +43,7 @@ mod testing;
 pub mod tlsrpt;
 
 use crate::assess::certificate::CertificateFault;
+use crate::assess::certificate::CertificateVerdict;
 use crate::assess::dane::DaneDomainStatus;
 use crate::assess::dane::DaneVerdict;
 use crate::assess::delivery::AddressFact;
@@ -134,13 +134,13 @@ impl HostVerdict {
     fn certificate_severity(
         &self,
         address: IpAddr,
-        key_algorithm: KeyAlgorithm,
+        certificate: &CertificateVerdict,
         fault: CertificateFault<'_>,
     ) -> Severity {
-        let mta_sts = Refusal::severity_at(&self.refusals, address, key_algorithm);
+        let mta_sts = Refusal::severity_at(&self.refusals, address, certificate.key_algorithm);
         let dane = self
             .dane
-            .fails_by(address, key_algorithm, fault)
+            .fails_by(address, certificate.fingerprint(), fault)
             .then_some(Severity::Critical);
         mta_sts.max(dane).unwrap_or(Severity::Info)
     }
@@ -164,7 +164,7 @@ impl HostVerdict {
                         address
                             .certificates
                             .first()
-                            .map(certificate::CertificateVerdict::is_valid),
+                            .map(CertificateVerdict::is_valid),
                     ),
                     matches: dane::match_fact(&self.dane, address.address),
                 })
@@ -205,9 +205,12 @@ impl Context<'_> {
         self.evidence.monitor.surroundings.port25_egress == Some(false)
     }
 
-    /// Whether it is by our own blocked port that a session ended so: then nothing is known of theirs.
-    fn is_our_doing(&self, outcome: SmtpOutcome) -> bool {
-        self.is_egress_blocked()
+    /// Whether it is by our own blocked port or missing route that a session with `address` ended so: then nothing is known
+    /// of theirs.
+    fn is_our_doing(&self, address: IpAddr, outcome: SmtpOutcome) -> bool {
+        let no_route =
+            is_global_v6(address) && self.evidence.monitor.surroundings.ipv6_route == Some(false);
+        (self.is_egress_blocked() || no_route)
             && matches!(outcome, SmtpOutcome::Unreachable | SmtpOutcome::Timeout)
     }
 
@@ -218,6 +221,14 @@ impl Context<'_> {
 
     fn runs(&self, stage: Stage) -> bool {
         self.evidence.stages.contains(&stage)
+    }
+}
+
+/// An IPv6 address that takes a route to the Internet, other than the loopback's, private and link-local ones.
+const fn is_global_v6(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unique_local() && !v6.is_unicast_link_local(),
     }
 }
 
@@ -433,8 +444,12 @@ fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &
     }
     // Without its stage nothing is known of MTA-STS; without a record there is none.
     let policy_fact = mta_sts.map_or(PolicyFact::Unknown, MtaStsVerdict::fact);
+    let domain = DomainFacts {
+        mx: mx_fact,
+        policy: policy_fact,
+    };
     if context.runs(Stage::Smtp) {
-        smtp::assess(context, policy_fact, &hosts, findings);
+        smtp::assess(context, domain, &hosts, findings);
         certificate::assess(context, &hosts, findings);
     }
     if context.runs(Stage::Dane) {
@@ -456,10 +471,6 @@ fn assess_domain(context: &Context<'_>, assessment: &mut Assessment, findings: &
             connections: Vec::new(),
         });
     }
-    let domain = DomainFacts {
-        mx: mx_fact,
-        policy: policy_fact,
-    };
     let delivery = delivery::deliver(domain, &facts);
     coordination::assess(
         context,

@@ -13,6 +13,8 @@ use crate::assess::certificate::CertificateVerdict;
 use crate::assess::dane::DaneStatus;
 use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
+use crate::assess::delivery::DomainFacts;
+use crate::assess::delivery::MxFact;
 use crate::assess::delivery::PolicyFact;
 use crate::assess::mx;
 use crate::evidence::mail_routing::HostEvidence;
@@ -22,6 +24,7 @@ use crate::evidence::smtp::SessionEnd;
 use crate::evidence::smtp::SmtpEvidence;
 use crate::evidence::smtp::SmtpObservation;
 use crate::evidence::smtp::SmtpOutcome;
+use crate::evidence::smtp::SmtpPhase;
 use crate::evidence::smtp::SmtpSession;
 use crate::finding::Check;
 use crate::finding::Code;
@@ -86,7 +89,9 @@ pub(super) fn addresses(context: &Context<'_>, host: &HostEvidence) -> Vec<Addre
                 observed(context, host, seen.address, observation)
             }
             SmtpEvidence::NotAttempted(_) => unseen(seen.address, SmtpOutcome::NotAttempted),
-            SmtpEvidence::Unfinished if context.is_our_doing(SmtpOutcome::Timeout) => {
+            SmtpEvidence::Unfinished
+                if context.is_our_doing(seen.address, SmtpOutcome::Timeout) =>
+            {
                 unseen(seen.address, SmtpOutcome::NotAttempted)
             }
             SmtpEvidence::Unfinished => unseen(seen.address, SmtpOutcome::Timeout),
@@ -117,7 +122,7 @@ fn observed(
         return unseen(address, SmtpOutcome::NotAttempted);
     };
     let outcome = session.end.outcome();
-    if context.is_our_doing(outcome) {
+    if context.is_our_doing(address, outcome) {
         return unseen(address, SmtpOutcome::NotAttempted);
     }
     AddressVerdict {
@@ -183,13 +188,9 @@ pub(super) fn of_surroundings(known: Surroundings) -> impl Iterator<Item = Findi
     blocked.into_iter().chain(no_route)
 }
 
-/// Whether somebody is there, be it to say no.
-fn is_answering(address: &AddressVerdict) -> bool {
-    address.reachable == Some(true)
-        || matches!(
-            address.outcome,
-            SmtpOutcome::Throttled | SmtpOutcome::Rejected
-        )
+/// Whether somebody is there, be it to say no, or may be: of a host nobody says that it is down while that is not known.
+const fn may_answer(address: &AddressVerdict) -> bool {
+    !matches!(address.connection(), ConnectionFact::Unreachable)
 }
 
 /// Whether an address reached a verdict; a bad one is one too.
@@ -210,14 +211,14 @@ pub(super) fn is_reached(host: &HostVerdict) -> bool {
 /// Says what is wrong with the addresses.
 pub(super) fn assess(
     context: &Context<'_>,
-    policy: PolicyFact,
+    domain: DomainFacts,
     hosts: &[HostVerdict],
     findings: &mut Findings,
 ) {
     for host in hosts {
-        let answers = host.addresses.iter().any(is_answering);
+        let answers = host.addresses.iter().any(may_answer);
         for address in &host.addresses {
-            assess_address(policy, host, address, answers, findings);
+            assess_address(domain, host, address, answers, findings);
         }
         assess_agreement(host, findings);
     }
@@ -228,7 +229,7 @@ pub(super) fn assess(
 }
 
 fn assess_address(
-    policy: PolicyFact,
+    domain: DomainFacts,
     host: &HostVerdict,
     address: &AddressVerdict,
     answers: bool,
@@ -236,6 +237,10 @@ fn assess_address(
 ) {
     let about = format!("{}/{}", host.name, address.address);
     let Some(session) = address.session() else {
+        if address.outcome == SmtpOutcome::Timeout {
+            let detail = "not done when the time of this probe was over: what it still shows is there for the next one";
+            findings.add(Code::SmtpTimeout, Severity::Warning, about, detail);
+        }
         return;
     };
     let turned_away = address.observation.iter().find_map(|seen| {
@@ -249,11 +254,9 @@ fn assess_address(
         let code = Code::SmtpThrottled;
         findings.add(code, Severity::Info, about.clone(), detail);
     }
+    assess_requiretls(host, session, &about, domain, findings);
     let (code, severity, detail) = match &session.end {
-        SessionEnd::Completed | SessionEnd::NoSuchKey => {
-            assess_requiretls(host, session, &about, policy, findings);
-            return;
-        }
+        SessionEnd::Completed | SessionEnd::NoSuchKey => return,
         SessionEnd::Unreachable(detail) if answers => (
             Code::SmtpAddressUnreachable,
             Severity::Warning,
@@ -262,6 +265,11 @@ fn assess_address(
         SessionEnd::Unreachable(detail) => {
             (Code::SmtpConnectFailed, Severity::Warning, detail.clone())
         }
+        SessionEnd::Timeout(SmtpPhase::Connect) => (
+            Code::SmtpTimeout,
+            Severity::Warning,
+            "no connection before the time of the session was over".to_owned(),
+        ),
         SessionEnd::Timeout(phase) => (
             Code::SmtpTimeout,
             Severity::Warning,
@@ -299,28 +307,32 @@ fn assess_address(
         ),
         SessionEnd::TlsFailed(detail) => (Code::SmtpTlsFailed, Severity::Warning, detail.clone()),
         SessionEnd::TlsLegacy(legacy) => {
-            let demanded = policy == PolicyFact::Enforce || host.dane.usable > 0;
+            let demanded = domain.policy == PolicyFact::Enforce || host.dane.usable > 0;
             let severity = if demanded {
                 Severity::Critical
             } else {
                 Severity::Warning
             };
-            let detail = format!(
-                "only obsolete TLS: {} with {}",
-                legacy.version, legacy.cipher_suite
-            );
+            // A server of TLS 1.2 is not as old as its suites: most senders still talk to it.
+            let what = if legacy.version == "TLS 1.2" {
+                "only obsolete cipher suites"
+            } else {
+                "only obsolete TLS"
+            };
+            let detail = format!("{what}: {} with {}", legacy.version, legacy.cipher_suite);
             (Code::SmtpTlsLegacyOnly, severity, detail)
         }
     };
     findings.add(code, severity, about, detail);
 }
 
-/// RFC 8689 §4.2.1: REQUIRETLS needs an authenticated next hop, and counts only inside TLS.
+/// RFC 8689 §4.2.1: REQUIRETLS needs an authenticated next hop, which it is by no record of an unsigned MX RRset, and counts
+/// only inside TLS.
 fn assess_requiretls(
     host: &HostVerdict,
     session: &SmtpSession,
     about: &str,
-    policy: PolicyFact,
+    domain: DomainFacts,
     findings: &mut Findings,
 ) {
     let before = session
@@ -331,28 +343,19 @@ fn assess_requiretls(
         .ehlo_in_tls
         .as_ref()
         .is_some_and(|ehlo| ehlo.offers("REQUIRETLS"));
+    let without_dane = match host.dane.status {
+        DaneStatus::Absent | DaneStatus::Insecure | DaneStatus::Unusable => true,
+        DaneStatus::Match => domain.mx == MxFact::Insecure,
+        DaneStatus::Mismatch | DaneStatus::Bogus | DaneStatus::Unknown => false,
+    };
     let detail = if before {
         "REQUIRETLS is listed before TLS"
-    } else if inside
-        && policy == PolicyFact::NotEnforced
-        && matches!(
-            host.dane.status,
-            DaneStatus::Absent | DaneStatus::Insecure | DaneStatus::Unusable
-        )
-    {
+    } else if inside && domain.policy == PolicyFact::NotEnforced && without_dane {
         "REQUIRETLS is listed, but neither DANE nor an enforced policy lets a sender use it"
     } else {
         return;
     };
     findings.add(Code::SmtpRequiretlsUnusable, Severity::Info, about, detail);
-}
-
-/// Which certificate the server chooses to present.
-fn choice(address: &AddressVerdict) -> Option<&str> {
-    address
-        .certificates
-        .first()
-        .and_then(CertificateVerdict::fingerprint)
 }
 
 /// One host, several addresses, several answers.
@@ -364,284 +367,60 @@ fn assess_agreement(host: &HostVerdict, findings: &mut Findings) {
         .collect();
     // DNS lists them in another order each time.
     answering.sort_by_key(|address| address.address);
-    let Some((first, rest)) = answering.split_first() else {
+    let pair = |differ: fn(&HostVerdict, &AddressVerdict, &AddressVerdict) -> bool| {
+        answering.iter().enumerate().find_map(|(at, one)| {
+            let mut others = answering.iter().skip(at + 1);
+            let other = others.find(|other| differ(host, one, other))?;
+            Some(format!("{} and {}", one.address, other.address))
+        })
+    };
+    let (severity, detail) = if let Some(pair) = pair(differ_in_verdict) {
+        let detail = format!(
+            "{pair} differ in what a sender can do there: it depends on which one it meets"
+        );
+        (Severity::Warning, detail)
+    } else if let Some(pair) = pair(differ_in_certificate) {
+        let detail = format!("{pair} present different certificates");
+        (Severity::Info, detail)
+    } else {
         return;
     };
-    let verdict = |address: &AddressVerdict| {
-        let choice = address.certificates.first();
-        let valid = choice.map(CertificateVerdict::is_valid);
-        (
-            address.outcome,
-            valid,
-            host.dane.choice_matches(address.address),
-        )
-    };
-    if let Some(other) = rest
-        .iter()
-        .find(|address| verdict(address) != verdict(first))
-    {
-        let detail = format!(
-            "{} and {} differ in what a sender can do there: it depends on which one it meets",
-            first.address, other.address
-        );
-        findings.add(
-            Code::SmtpAddressesDisagree,
-            Severity::Warning,
-            host.name.as_str(),
-            detail,
-        );
-    } else if let Some(other) = rest.iter().find(|address| choice(address) != choice(first)) {
-        let detail = format!(
-            "{} and {} present different certificates",
-            first.address, other.address
-        );
-        findings.add(
-            Code::SmtpAddressesDisagree,
-            Severity::Info,
-            host.name.as_str(),
-            detail,
-        );
-    }
+    let name = host.name.as_str();
+    findings.add(Code::SmtpAddressesDisagree, severity, name, detail);
+}
+
+/// Whether it depends on the address what a sender can do, or a sender that knows one kind of key alone.
+fn differ_in_verdict(host: &HostVerdict, one: &AddressVerdict, other: &AddressVerdict) -> bool {
+    let dane = |address: &AddressVerdict| host.dane.choice_matches(address.address);
+    let dane_of = |address: &AddressVerdict, key| host.dane.key_matches(address.address, key);
+    one.outcome != other.outcome
+        || dane(one) != dane(other)
+        || presented_pairs(one, other).any(|(one_shows, other_shows)| {
+            one_shows.is_valid() != other_shows.is_valid()
+                || (one_shows.key_algorithm == other_shows.key_algorithm
+                    && dane_of(one, one_shows.key_algorithm)
+                        != dane_of(other, other_shows.key_algorithm))
+        })
+}
+
+fn differ_in_certificate(_: &HostVerdict, one: &AddressVerdict, other: &AddressVerdict) -> bool {
+    one.certificates.is_empty() != other.certificates.is_empty()
+        || presented_pairs(one, other).any(|(one, other)| one.fingerprint() != other.fingerprint())
+}
+
+/// What two addresses present of their own choice, and for each kind of key that both have.
+fn presented_pairs<'a>(
+    one: &'a AddressVerdict,
+    other: &'a AddressVerdict,
+) -> impl Iterator<Item = (&'a CertificateVerdict, &'a CertificateVerdict)> {
+    let choice = one.certificates.first().zip(other.certificates.first());
+    let same_key = one.certificates.iter().filter_map(|one| {
+        let mut others = other.certificates.iter();
+        let same = others.find(|other| other.key_algorithm == one.key_algorithm)?;
+        Some((one, same))
+    });
+    choice.into_iter().chain(same_key)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::assess::testing::Case;
-    use crate::assess::testing::WORLD;
-    use crate::assess::testing::add_address;
-    use crate::assess::testing::check_rows;
-    use crate::assess::testing::observation;
-    use crate::assess::testing::session;
-    use crate::evidence::mta_sts::PolicyEvidence;
-    use crate::evidence::smtp::LegacyTls;
-    use crate::evidence::smtp::SmtpPhase;
-    use crate::evidence::tls::Chain;
-    use crate::protocol::smtp::Reply;
-
-    fn reply(code: u16) -> Reply {
-        Reply {
-            code,
-            lines: vec!["no".to_owned()],
-        }
-    }
-
-    fn legacy() -> SessionEnd {
-        SessionEnd::TlsLegacy(LegacyTls {
-            version: "TLS 1.0".to_owned(),
-            cipher_suite: "TLS_RSA_WITH_AES_128_CBC_SHA".to_owned(),
-        })
-    }
-
-    #[test]
-    fn our_own_network_is_nobody_elses_fault() {
-        let surroundings = |port25_egress, ipv6_route| Surroundings {
-            port25_egress,
-            ipv6_route,
-            ..Surroundings::default()
-        };
-        for (known, expected) in [
-            (surroundings(None, None), vec![]),
-            (surroundings(Some(true), Some(true)), vec![]),
-            (
-                surroundings(Some(false), None),
-                vec![(Code::SmtpEgressBlocked, Severity::Critical)],
-            ),
-            (
-                surroundings(None, Some(false)),
-                vec![(Code::SmtpNoIpv6Route, Severity::Info)],
-            ),
-        ] {
-            let said: Vec<(Code, Severity)> = of_surroundings(known)
-                .map(|finding| (finding.code, finding.severity))
-                .collect();
-            assert_eq!(said, expected, "{known:?}");
-        }
-    }
-
-    #[test]
-    #[expect(clippy::too_many_lines, reason = "a table")]
-    fn says_how_sessions_end() {
-        use Code as C;
-        use SessionEnd as E;
-        use Severity as S;
-        check_rows(&[
-            (
-                "refused",
-                |c| c.ends(E::Unreachable("refused".into())),
-                C::SmtpConnectFailed,
-                S::Warning,
-            ),
-            (
-                "one of two refused",
-                |c| {
-                    add_address(c.host());
-                    c.ends(E::Unreachable("refused".into()));
-                },
-                C::SmtpAddressUnreachable,
-                S::Warning,
-            ),
-            (
-                "silent",
-                |c| c.ends(E::Timeout(SmtpPhase::Greeting)),
-                C::SmtpTimeout,
-                S::Warning,
-            ),
-            (
-                "554",
-                |c| c.ends(E::Rejected(reply(554))),
-                C::SmtpGreetingRejected,
-                S::Warning,
-            ),
-            (
-                "421",
-                |c| c.ends(E::Throttled(reply(421))),
-                C::SmtpThrottled,
-                S::Info,
-            ),
-            (
-                "421 after all was seen",
-                |c| observation(c.host()).turned_away = Some(reply(421)),
-                C::SmtpThrottled,
-                S::Info,
-            ),
-            (
-                "garbage",
-                |c| c.ends(E::ProtocolError(ProtocolError::Endless)),
-                C::SmtpProtocolError,
-                S::Warning,
-            ),
-            (
-                "injection",
-                |c| c.ends(E::ProtocolError(ProtocolError::Injection)),
-                C::SmtpStarttlsInjection,
-                S::Critical,
-            ),
-            (
-                "no STARTTLS",
-                |c| c.ends(E::NoStartTls),
-                C::SmtpStarttlsNotOffered,
-                S::Warning,
-            ),
-            (
-                "454",
-                |c| c.ends(E::StartTlsRefused(reply(454))),
-                C::SmtpStarttlsRefused,
-                S::Warning,
-            ),
-            (
-                "alert",
-                |c| c.ends(E::TlsFailed("alert".into())),
-                C::SmtpTlsFailed,
-                S::Warning,
-            ),
-            (
-                "old, and nobody minds",
-                |c| {
-                    nothing_published(c);
-                    c.ends(legacy());
-                },
-                C::SmtpTlsLegacyOnly,
-                S::Warning,
-            ),
-            (
-                "old under enforce",
-                |c| c.ends(legacy()),
-                C::SmtpTlsLegacyOnly,
-                S::Critical,
-            ),
-            (
-                "one of two without TLS",
-                |c| {
-                    add_address(c.host());
-                    c.ends(E::NoStartTls);
-                },
-                C::SmtpAddressesDisagree,
-                S::Warning,
-            ),
-            (
-                "two certificates, both fine",
-                |c| {
-                    nothing_published(c);
-                    add_address(c.host());
-                    session(c.host()).tls.as_mut().unwrap().chain =
-                        Chain(WORLD.chain(&["Lold", "I"]));
-                },
-                C::SmtpAddressesDisagree,
-                S::Info,
-            ),
-            (
-                "REQUIRETLS before TLS",
-                |c| requiretls(session(c.host()).ehlo.as_mut()),
-                C::SmtpRequiretlsUnusable,
-                S::Info,
-            ),
-            (
-                "REQUIRETLS for nobody",
-                |c| {
-                    nothing_published(c);
-                    requiretls(session(c.host()).ehlo_in_tls.as_mut());
-                },
-                C::SmtpRequiretlsUnusable,
-                S::Info,
-            ),
-        ]);
-    }
-
-    fn requiretls(ehlo: Option<&mut crate::evidence::smtp::Ehlo>) {
-        ehlo.unwrap().keywords.push("REQUIRETLS".to_owned());
-    }
-
-    fn nothing_published(case: &mut Case) {
-        case.mta_sts_records(&[]);
-        case.mta_sts().policy = PolicyEvidence::NotAsked;
-        case.no_tlsa();
-    }
-
-    #[test]
-    fn a_refusal_of_us_says_nothing_of_them() {
-        use SessionEnd as E;
-        for (why, end) in [
-            ("421", E::Throttled(reply(421))),
-            ("554", E::Rejected(reply(554))),
-            ("silent", E::Timeout(SmtpPhase::Greeting)),
-        ] {
-            let mut case = Case::good();
-            case.ends(end);
-            let assessment = case.assess();
-            let address = &assessment.hosts[0].addresses[0];
-            assert_eq!(
-                (address.reachable, address.tls_established),
-                (None, None),
-                "{why}"
-            );
-            assert_ne!(address.starttls_offered, Some(false), "{why}");
-            assert!(assessment.complete.contains(&(Check::Smtp, false)), "{why}");
-            let codes = case.codes();
-            for code in [
-                Code::SmtpStarttlsNotOffered,
-                Code::DaneStarttlsMissing,
-                Code::DeliveryBlocked,
-            ] {
-                assert!(!codes.contains_key(&code), "{why}: {code}");
-            }
-        }
-    }
-
-    #[test]
-    fn addresses_that_disagree_are_named_in_one_order() {
-        let mut case = Case::good();
-        add_address(case.host());
-        case.ends(SessionEnd::NoStartTls);
-        let detail = |case: &Case| {
-            let findings = case.assess().findings;
-            let found = findings
-                .into_iter()
-                .find(|finding| finding.code == Code::SmtpAddressesDisagree);
-            found.unwrap().detail
-        };
-        let before = detail(&case);
-        case.host().addresses.reverse();
-        assert_eq!(detail(&case), before);
-    }
-}
+mod tests;

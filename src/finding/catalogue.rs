@@ -737,7 +737,7 @@ catalogue! {
         check: Smtp,
         severity: Warning,
         rule: "RFC 5321 §4.5.3.2",
-        explanation: "The server took the connection and then fell silent.",
+        explanation: "The server took the connection and then fell silent, or was not done when the time of the probe was over.",
         advice: "Look for a greeting delay, an overloaded server, or a firewall that takes connections and drops their content.",
         diagnose: SMTP_DIALOGUE,
     }
@@ -810,7 +810,7 @@ catalogue! {
         check: Smtp,
         severity: Warning,
         rule: "RFC 5321 §5.1",
-        explanation: "One address of this host does not answer while another does: senders lose time there or fail.",
+        explanation: "One address of this host does not answer while another does or may: senders lose time there or fail.",
         advice: "Repair the service on that address, or remove its A or AAAA record.",
         diagnose: SMTP_DIALOGUE,
     }

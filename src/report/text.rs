@@ -395,6 +395,10 @@ fn seen(report: &Report, out: &mut String) {
         table(out, &hosts);
     }
     let cost = &evidence.cost;
+    let queries = match cost.dns_queries {
+        1 => "query",
+        _ => "queries",
+    };
     let cut = if cost.timed_out {
         ", cut by the deadline"
     } else {
@@ -403,7 +407,7 @@ fn seen(report: &Report, out: &mut String) {
     line(
         out,
         format_args!(
-            "\n  {DIM}{:.1} s, {} DNS queries{cut}{DIM:#}",
+            "\n  {DIM}{:.1} s, {} DNS {queries}{cut}{DIM:#}",
             cost.seconds, cost.dns_queries
         ),
     );

@@ -132,6 +132,40 @@ async fn greetings() {
     .await;
 }
 
+/// Connected, then silent: until the time of the session is up, or that of the probe.
+#[tokio::test(flavor = "multi_thread")]
+async fn silence() {
+    let second = Duration::from_secs(1);
+    for (why, session, probe) in [
+        ("longer than a session", second, PATIENCE),
+        ("longer than a probe", PATIENCE, 3 * second),
+    ] {
+        let silent = Domain::new("silent.example")
+            .unsigned()
+            .tlsrpt_default()
+            .mx(Mx::new("mx1").smtp(Smtp::silent()));
+        let monitor = Monitor::configured(World::builder().domain(silent), |config| {
+            config.smtp.session_timeout = session;
+        })
+        .await;
+        let samples = monitor.probe_within("silent.example", probe).await;
+        assert_eq!(
+            samples.findings(),
+            ["info mta_sts_record_absent", "warning smtp_timeout"]
+                .map(str::to_owned)
+                .into(),
+            "{why}"
+        );
+        for line in [
+            "mailtls_smtp_outcome{outcome=\"timeout\"} 1",
+            "mailtls_delivery_expected{level=\"unknown\"} 1",
+            "mailtls_check_complete{check=\"smtp\"} 0",
+        ] {
+            assert_eq!(samples.misses(line), None, "{why}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn starttls() {
     let cleartext = "mailtls_delivery_expected{sender=\"opportunistic\",level=\"cleartext\"} 1";
@@ -200,6 +234,20 @@ async fn starttls() {
                 "mailtls_smtp_tls_established 0",
                 cleartext,
             ]),
+        domain("an old server's old certificate", "example.com", |domain| {
+            let smtp = Smtp::tls_legacy();
+            domain.mx(Mx::new("mx").smtp(smtp).cert(Cert::antique()))
+        })
+        .finds([
+            "warning smtp_tls_legacy_only",
+            "warning cert_weak_key",
+            "warning cert_weak_signature",
+            "info cert_untrusted",
+            "info cert_is_ca",
+        ])
+        .exports([
+            "mailtls_smtp_cert_info{public_key=\"RSA 1024\",signature=\"sha1WithRSAEncryption\"} 1",
+        ]),
         server("TLS 1.2", "tls12.example", Smtp::tls12_only())
             .exports([TLS, "mailtls_smtp_tls_info{version=\"TLS 1.2\"} 1"]),
         server("TLS 1.3", "tls13.example", Smtp::tls13_only())

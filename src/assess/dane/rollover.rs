@@ -123,14 +123,15 @@ fn assess_unmatched(context: &Context<'_>, set: &Set<'_>, findings: &mut Finding
 /// RFC 7671 §8.1: a record for the next key, before that key is presented.
 fn assess_forecast(context: &Context<'_>, set: &Set<'_>, findings: &mut Findings) {
     let dane = &set.host.dane;
-    if set.current().next().is_none() || set.usable().any(|it| it.matches == Some(false)) {
+    let matched = || dane.chains.iter().filter(|chain| chain.matches);
+    if matched().next().is_none() || set.usable().any(|it| it.matches == Some(false)) {
         // What matches nothing may be the next key's.
         return;
     }
     let (code, severity) = (Code::DaneSingleRecord, Severity::Info);
-    if set.current().any(|it| it.record.usage == 2) {
-        // Fresh keys of the same authority match, too.
-        if dane.records.len() == 1 {
+    // Of a chain below such an authority fresh keys match, too.
+    if matched().all(ChainVerdict::is_below_authority) {
+        if dane.usable == 1 {
             let detail = "one TLSA record: a certificate of another authority would break DANE";
             let advice = format!(
                 "Before you change to another authority, or it to another CA certificate, publish beside it {} (the public key of that CA certificate).",
@@ -140,7 +141,8 @@ fn assess_forecast(context: &Context<'_>, set: &Set<'_>, findings: &mut Findings
         }
         return;
     }
-    let whole = set.current().all(|it| it.record.selector == 0);
+    let of_keys = || set.current().filter(|it| it.record.usage == 3);
+    let whole = of_keys().all(|it| it.record.selector == 0);
     let (what, keep) = if whole {
         ("any renewal", "")
     } else {
@@ -149,17 +151,15 @@ fn assess_forecast(context: &Context<'_>, set: &Set<'_>, findings: &mut Findings
             " With a re-used key nothing breaks.",
         )
     };
-    let due = dane
-        .chains
-        .iter()
-        .filter(|chain| chain.matches)
+    let due = matched()
+        .filter(|chain| !chain.is_below_authority())
         .filter_map(|chain| Due::of(chain, context.now))
         .min_by_key(|due| due.at);
     let when = due.map_or_else(String::new, |due| due.words(context.now));
     let detail = format!("no record is for the next key: {what} would break DANE{when}");
     let mut ways = Vec::new();
     if whole {
-        let lines = join(key_lines(&dane.chains, set.base));
+        let lines = join(key_lines(dane, set.base));
         ways.push(format!("{lines} and keep the key at renewals"));
     }
     let issuers = set.issuer_lines(context);
@@ -301,6 +301,7 @@ mod tests {
     use crate::assess::testing::observation;
     use crate::evidence::dns::Answer;
     use crate::evidence::tls::Chain;
+    use crate::evidence::tls::KeyProof;
     use crate::finding::Finding;
     use crate::protocol::pkix::testing::Authority;
     use crate::protocol::pkix::testing::HOST;
@@ -335,7 +336,7 @@ mod tests {
     /// Which of the three codes are said.
     #[test]
     fn current_next_and_left_over() {
-        let rows: [(&str, Change, &[Code]); 13] = [
+        let rows: [(&str, Change, &[Code]); 16] = [
             ("current and next, or left over", |_| {}, &[Stale]),
             (
                 "current alone",
@@ -373,6 +374,16 @@ mod tests {
                 &[Single],
             ),
             (
+                "one record of the issuing authority beside an unusable one",
+                |c| c.tlsa(&["2 1 1 sha256(spki(I))", "1 1 1 sha256(spki(X))"]),
+                &[Single],
+            ),
+            (
+                "the authority of one key, and the other key's own record",
+                |c| with_rsa(c, &["2 1 1 sha256(spki(I))"]),
+                &[Single],
+            ),
+            (
                 "of another authority than the one in use",
                 |c| c.tlsa(&["3 1 1 sha256(spki(L))", "2 1 1 sha256(spki(X))"]),
                 &[Unmatched],
@@ -390,6 +401,15 @@ mod tests {
             (
                 "none matches: nothing left to break",
                 |c| c.tlsa(&["3 1 1 sha256(spki(X))"]),
+                &[],
+            ),
+            (
+                "a match whose key was not proven to be there: nothing left to break",
+                |c| {
+                    c.tlsa(&["3 1 1 sha256(spki(L))"]);
+                    let tls = observation(c.host()).sessions[0].tls.as_mut().unwrap();
+                    tls.proof = KeyProof::Failed("bad signature".to_owned());
+                },
                 &[],
             ),
             (

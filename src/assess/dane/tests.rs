@@ -201,6 +201,88 @@ fn above(what: Answer<TlsaRecord>) -> Lookup<TlsaRecord> {
 }
 
 #[test]
+fn what_does_not_count_is_no_reason() {
+    let world = World::with(
+        &Server::named(&["www.example.net"]),
+        LeafIssuer::Intermediate,
+    );
+    let mut case = Case::good();
+    session(case.host()).tls.as_mut().unwrap().chain = Chain(world.chain(&["L", "I", "R"]));
+    lookup(&mut case).answer = Answer::Data(vec![
+        world.record("2 1 1 sha256(spki(R))"),
+        world.record("2 1 2 sha512(spki(X))"),
+    ]);
+    let codes = case.codes();
+    assert!(codes.contains_key(&Code::DaneTlsaMismatch), "{codes:?}");
+    assert!(!codes.contains_key(&Code::DaneNameMismatch), "{codes:?}");
+}
+
+#[test]
+fn ways_not_to_match() {
+    let world = &crate::assess::testing::WORLD;
+    let rows: [(&str, &[&str], &str, &str); 3] = [
+        (
+            "a weaker digest",
+            &["3 1 1 sha256(spki(L))", "3 1 2 sha512(spki(X))"],
+            "does not count beside the 3 1 2",
+            "3 1 2 sha512(spki(L))",
+        ),
+        (
+            "the server's own certificate as authority",
+            &["2 1 1 sha256(spki(L))"],
+            "takes usage 3",
+            "3 1 1 sha256(spki(L))",
+        ),
+        (
+            "another's",
+            &["3 1 1 sha256(spki(X))"],
+            "the one usable",
+            "3 1 1 sha256(spki(L))",
+        ),
+    ];
+    for (why, set, detail, advised) in rows {
+        let mut case = Case::good();
+        case.tlsa(set);
+        let findings = case.assess().findings;
+        let mut findings = findings.iter();
+        let found = findings.find(|finding| finding.code == Code::DaneTlsaMismatch);
+        let finding = found.expect(why);
+        assert!(finding.detail.contains(detail), "{why}: {}", finding.detail);
+        let advised = world.record(advised).to_string();
+        assert!(
+            finding.advice().contains(&advised),
+            "{why}: {}",
+            finding.advice()
+        );
+    }
+}
+
+/// RFC 7672 §2.2.3: the expanded name, then the original. What is published in vain is said of either.
+#[test]
+fn unsigned_records_at_the_first_of_two_names() {
+    let mut case = Case::good();
+    let mut expanded = case.host().tlsa.asked[0].clone();
+    expanded.base = MxHost::from_dns("end.example.net");
+    expanded.lookup.name = "_25._tcp.end.example.net".to_owned();
+    expanded.lookup.security = insecure();
+    case.host().tlsa.asked.insert(0, expanded);
+    let findings = case.assess().findings;
+    let found = findings
+        .iter()
+        .find(|finding| finding.code == Code::DaneTlsaInsecure);
+    assert_eq!(found.unwrap().about, "_25._tcp.end.example.net/TLSA");
+    assert!(!case.codes().contains_key(&Code::DaneTlsaMismatch));
+}
+
+#[test]
+fn a_question_beside_that_fails_means_nothing() {
+    let mut case = Case::with(unsigned_host);
+    let unsigned = case.host().tlsa.unsigned.as_mut().unwrap();
+    unsigned.security = Security::Bogus("expired".to_owned());
+    assert!(!case.codes().contains_key(&Code::DaneTlsaInsecure));
+}
+
+#[test]
 fn only_nxdomain_breaks_the_denial() {
     for (why, what, aliased) in [
         ("as it should be", Answer::NoData, false),

@@ -9,6 +9,7 @@ use crate::assess::delivery::DaneFact;
 use crate::assess::delivery::Fact;
 use crate::assess::delivery::MxFact;
 use crate::assess::smtp::connection;
+use crate::clock::UnixTime;
 use crate::closed_set::closed_set;
 use crate::domain_name::MxHost;
 use crate::evidence::dns::Answer;
@@ -24,6 +25,7 @@ use crate::evidence::smtp::SmtpSession;
 use crate::evidence::tls::KeyProof;
 use crate::protocol::pkix::PathProblem;
 use crate::protocol::tlsa;
+use crate::protocol::tlsa::Counts;
 use crate::protocol::tlsa::MatchingType;
 use crate::protocol::tlsa::NoMatch;
 use crate::protocol::tlsa::RecordMatch;
@@ -131,11 +133,76 @@ pub struct ChainVerdict {
     pub(super) leaf: Vec<u8>,
 }
 
+impl ChainVerdict {
+    /// Why the records that have a say do not match (RFC 7671 §9).
+    pub(super) fn reasons(&self) -> impl Iterator<Item = &NoMatch> {
+        let counting = self
+            .evaluation
+            .records
+            .iter()
+            .filter(|verdict| verdict.counts == Counts::Counts);
+        counting.filter_map(|verdict| match &verdict.matches {
+            RecordMatch::NoMatch(reason) => Some(reason),
+            RecordMatch::Matches | RecordMatch::MatchesWithoutAnchorInChain => None,
+        })
+    }
+
+    /// The record that matches and has no say, for a stronger digest of its kind is published (RFC 7671 §9).
+    pub(super) fn outranked(&self) -> Option<&TlsaRecord> {
+        let mut records = self.evaluation.records.iter();
+        records
+            .find(|verdict| verdict.counts == Counts::Outranked && verdict.matches.is_match())
+            .map(|verdict| &verdict.record)
+    }
+
+    /// Whether a usage 2 record matches it, as it would the chain of the next key.
+    pub(super) fn is_below_authority(&self) -> bool {
+        let mut records = self.evaluation.records.iter();
+        records.any(|verdict| {
+            verdict.counts == Counts::Counts
+                && verdict.record.usage == 2
+                && verdict.matches.is_match()
+        })
+    }
+
+    /// When the last path ends on which a usage 2 record rests; none where a usage 3 record matches, which asks for none.
+    fn path_until(&self) -> Option<UnixTime> {
+        let records = self.evaluation.records.iter();
+        let matching: Vec<Option<UnixTime>> = records
+            .filter(|verdict| verdict.counts == Counts::Counts && verdict.matches.is_match())
+            .map(|verdict| verdict.path_until)
+            .collect();
+        matching
+            .iter()
+            .copied()
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .max()
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        let leaf = Certificate::parse(&self.leaf).ok()?;
+        Some(leaf.fingerprint_sha256)
+    }
+}
+
 impl DaneVerdict {
     /// Whether the chain of the server's choice at `address` satisfies the set; none when none was seen.
     pub fn choice_matches(&self, address: IpAddr) -> Option<bool> {
         let chain = self.chains.iter().find(|chain| chain.address == address);
         chain.map(|chain| chain.matches)
+    }
+
+    /// Whether the chain below a leaf with such a key at `address` satisfies the set; none when none was seen.
+    pub(in crate::assess) fn key_matches(
+        &self,
+        address: IpAddr,
+        key_algorithm: KeyAlgorithm,
+    ) -> Option<bool> {
+        let mut chains = self.chains.iter();
+        let chain = chains
+            .find(|chain| chain.address == address && chain.key_algorithm == key_algorithm)?;
+        Some(chain.matches)
     }
 
     /// Whether a usable record names a trust anchor.
@@ -145,28 +212,44 @@ impl DaneVerdict {
             .any(|verdict| verdict.record.usage == 2 && verdict.usability == Usability::Usable)
     }
 
-    /// Whether it is by this fault that the certificate fails a usage 2 record here. Lack of trust never is: the
-    /// record is the anchor.
+    /// Whether it is by this fault that the certificate with this fingerprint fails a usage 2 record here. That no root
+    /// vouches for it never is: the record is the anchor.
     pub(in crate::assess) fn fails_by(
         &self,
         address: IpAddr,
-        key_algorithm: KeyAlgorithm,
+        fingerprint: Option<&str>,
         fault: CertificateFault<'_>,
     ) -> bool {
         self.chains
             .iter()
             .filter(|chain| {
-                !chain.matches && chain.address == address && chain.key_algorithm == key_algorithm
+                !chain.matches
+                    && chain.address == address
+                    && chain.fingerprint().as_deref() == fingerprint
             })
-            .flat_map(|chain| &chain.evaluation.records)
-            .any(|verdict| match (&verdict.matches, fault) {
-                (RecordMatch::NoMatch(NoMatch::NameMismatch), CertificateFault::Name) => true,
-                (
-                    RecordMatch::NoMatch(NoMatch::PathInvalid(problems)),
-                    CertificateFault::Path(fault),
-                ) => !fault.is_lack_of_trust() && problems.contains(fault),
+            .flat_map(ChainVerdict::reasons)
+            .any(|reason| match (reason, fault) {
+                (NoMatch::NameMismatch, CertificateFault::Name) => true,
+                (NoMatch::PathInvalid(problems), CertificateFault::Path(fault)) => {
+                    !matches!(fault, PathProblem::SelfSigned | PathProblem::Untrusted)
+                        && problems.contains(fault)
+                }
                 _ => false,
             })
+    }
+
+    /// When the path ends on which usage 2 records rest for the certificate with this fingerprint.
+    pub(in crate::assess) fn path_until(
+        &self,
+        address: IpAddr,
+        fingerprint: Option<&str>,
+    ) -> Option<UnixTime> {
+        self.chains
+            .iter()
+            .find(|chain| {
+                chain.address == address && chain.fingerprint().as_deref() == fingerprint
+            })?
+            .path_until()
     }
 
     /// How far a DANE sender's connection comes, which sends the base domain as SNI; none where nothing was seen.
@@ -264,7 +347,7 @@ fn judge_set(
         // Without TLS no SNI is ever sent: then the one session tells for both names.
         if let Some(first) = sessions.first().or(observation.sessions.first()) {
             let outcome = first.end.outcome();
-            if context.is_our_doing(outcome) {
+            if context.is_our_doing(seen.address, outcome) {
                 seen_all = Seen::NotEverything;
                 continue;
             }

@@ -35,6 +35,8 @@ pub struct RecordVerdict {
     pub counts: Counts,
     /// Whether it matches, also when it does not count.
     pub matches: RecordMatch,
+    /// Usage 2 that matches: when the path ends, the authority itself included; of several paths the longest-lived.
+    pub path_until: Option<UnixTime>,
 }
 
 closed_set! {
@@ -144,13 +146,18 @@ pub fn evaluate(
                 usability: Usability::Unusable(reason),
                 counts: Counts::Unusable,
                 matches: RecordMatch::NoMatch(NoMatch::Unusable),
+                path_until: None,
             },
-            Ok(meaning) => RecordVerdict {
-                record: record.clone(),
-                usability: Usability::Usable,
-                counts: counts(meaning, &meanings),
-                matches: presented.compare(meaning, &record.data),
-            },
+            Ok(meaning) => {
+                let compared = presented.compare(meaning, &record.data);
+                RecordVerdict {
+                    record: record.clone(),
+                    usability: Usability::Usable,
+                    counts: counts(meaning, &meanings),
+                    matches: compared.matches,
+                    path_until: compared.path_until,
+                }
+            }
         })
         .collect();
     TlsaEvaluation {

@@ -37,6 +37,22 @@ pub(super) struct Presented<'a> {
     effort: Effort,
 }
 
+/// One record against the chain.
+pub(super) struct Compared {
+    pub(super) matches: RecordMatch,
+    /// When the path to the anchor ends; none without a match, and where no path is asked for.
+    pub(super) path_until: Option<UnixTime>,
+}
+
+impl From<NoMatch> for Compared {
+    fn from(reason: NoMatch) -> Self {
+        Self {
+            matches: RecordMatch::NoMatch(reason),
+            path_until: None,
+        }
+    }
+}
+
 /// What records may be about, in one certificate.
 struct Parts<'a> {
     der: &'a [u8],
@@ -103,14 +119,17 @@ impl<'a> Presented<'a> {
     }
 
     /// Whether a record of that meaning and data matches.
-    pub(super) fn compare(&self, meaning: Meaning, data: &[u8]) -> RecordMatch {
+    pub(super) fn compare(&self, meaning: Meaning, data: &[u8]) -> Compared {
         let Some(leaf) = &self.leaf else {
-            return RecordMatch::NoMatch(NoMatch::NoChain);
+            return NoMatch::NoChain.into();
         };
         match (meaning.usage, leaf.is(meaning, data)) {
             // RFC 7672 §3.1.1: the leaf alone, whatever its names, dates, purpose and issuer.
-            (Usage::EndEntity, true) => RecordMatch::Matches,
-            (Usage::EndEntity, false) => RecordMatch::NoMatch(NoMatch::DoesNotMatch),
+            (Usage::EndEntity, true) => Compared {
+                matches: RecordMatch::Matches,
+                path_until: None,
+            },
+            (Usage::EndEntity, false) => NoMatch::DoesNotMatch.into(),
             (Usage::TrustAnchor, of_leaf) => {
                 let anchors: Vec<&Parts<'_>> = self
                     .issuers
@@ -121,7 +140,7 @@ impl<'a> Presented<'a> {
                     self.below_any(&anchors)
                 } else if of_leaf {
                     // RFC 7671 §5.2: an authority issues the leaf, it is not the leaf.
-                    RecordMatch::NoMatch(NoMatch::LeafIsNotAnchor)
+                    NoMatch::LeafIsNotAnchor.into()
                 } else {
                     self.without_anchor_in_chain(meaning, data)
                 }
@@ -130,19 +149,27 @@ impl<'a> Presented<'a> {
     }
 
     /// Several certificates may bear one key: any of them will do.
-    fn below_any(&self, anchors: &[&Parts<'_>]) -> RecordMatch {
+    fn below_any(&self, anchors: &[&Parts<'_>]) -> Compared {
         let mut first = None;
+        let mut longest = None;
         for anchor in anchors {
             match self.below(anchor.der) {
-                Ok(()) => return RecordMatch::Matches,
+                Ok(until) => longest = longest.max(Some(until)),
                 Err(reason) => first = first.or(Some(reason)),
             }
         }
-        RecordMatch::NoMatch(first.unwrap_or(NoMatch::DoesNotMatch))
+        if longest.is_some() {
+            return Compared {
+                matches: RecordMatch::Matches,
+                path_until: longest,
+            };
+        }
+        first.unwrap_or(NoMatch::DoesNotMatch).into()
     }
 
-    /// RFC 7671 §5.2: PKIX validation with this certificate as the trust anchor, then the names.
-    fn below(&self, anchor_der: &[u8]) -> Result<(), NoMatch> {
+    /// RFC 7671 §5.2: PKIX validation with this certificate as the trust anchor, then the names. When the path ends, anchor
+    /// included.
+    fn below(&self, anchor_der: &[u8]) -> Result<UnixTime, NoMatch> {
         let malformed = |reason: String| NoMatch::PathInvalid(vec![PathProblem::Malformed(reason)]);
         let facts = Certificate::parse(anchor_der).map_err(|error| malformed(error.0))?;
         let der = CertificateDer::from(anchor_der);
@@ -153,8 +180,10 @@ impl<'a> Presented<'a> {
             anchors: &[anchor],
             path_length: facts.path_length,
         };
-        if let PathVerdict::Refused(path) = self.judge(anchors) {
-            problems.extend(path);
+        let mut until = facts.not_after;
+        match self.judge(anchors) {
+            PathVerdict::Trusted { earliest_not_after } => until = until.min(earliest_not_after),
+            PathVerdict::Refused(path) => problems.extend(path),
         }
         if !problems.is_empty() {
             problems.sort();
@@ -162,7 +191,7 @@ impl<'a> Presented<'a> {
             return Err(NoMatch::PathInvalid(problems));
         }
         if self.is_named() {
-            Ok(())
+            Ok(until)
         } else {
             Err(NoMatch::NameMismatch)
         }
@@ -204,23 +233,26 @@ impl<'a> Presented<'a> {
     }
 
     /// RFC 7672 §3.1.2: the server must send the authority's certificate. A full record can still make up for it.
-    fn without_anchor_in_chain(&self, meaning: Meaning, data: &[u8]) -> RecordMatch {
+    fn without_anchor_in_chain(&self, meaning: Meaning, data: &[u8]) -> Compared {
         match (meaning.selector, meaning.matching_type) {
             (Selector::Certificate, MatchingType::Full) => match self.below(data) {
-                Ok(()) => RecordMatch::MatchesWithoutAnchorInChain,
+                Ok(until) => Compared {
+                    matches: RecordMatch::MatchesWithoutAnchorInChain,
+                    path_until: Some(until),
+                },
                 Err(NoMatch::PathInvalid(problems))
                     if problems.iter().any(PathProblem::is_lack_of_trust) =>
                 {
-                    RecordMatch::NoMatch(NoMatch::DoesNotMatch)
+                    NoMatch::DoesNotMatch.into()
                 }
-                Err(reason) => RecordMatch::NoMatch(reason),
+                Err(reason) => reason.into(),
             },
             // RFC 7671 §5.2.3 recommends to try the key on the top of the chain. Not every client does, so that the
             // strictest refuses mail; yet "not in the chain" tells the operator more than "does not match".
             (Selector::PublicKey, MatchingType::Full) if self.is_signed_by(data) => {
-                RecordMatch::NoMatch(NoMatch::AnchorNotInChain)
+                NoMatch::AnchorNotInChain.into()
             }
-            _ => RecordMatch::NoMatch(NoMatch::DoesNotMatch),
+            _ => NoMatch::DoesNotMatch.into(),
         }
     }
 

@@ -170,7 +170,7 @@ families! {
         ["mx", "usage", "selector", "matching_type", "association"]);
     DANE_ADDRESS_MATCHES: Gauge<3> = (
         "mailtls_dane_address_matches",
-        "1 when the chain that this address presents satisfies the TLSA set. Absent when none was seen.",
+        "1 when the chain that this address presents satisfies the TLSA set. Absent when none was seen, and where no record is usable.",
         ["mx", "address", "key_algorithm"]);
 
     DELIVERY_POSSIBLE: Gauge<1> = (

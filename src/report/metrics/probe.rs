@@ -364,7 +364,8 @@ fn dane(report: &Report, samples: &mut Samples) {
             ];
             samples.set(&f::DANE_TLSA_RECORD_MATCHES, labels, verdict.matches);
         }
-        for chain in &dane.chains {
+        // A set with nothing usable is neither satisfied nor failed (RFC 7672 §2.2).
+        for chain in dane.chains.iter().filter(|_| dane.usable > 0) {
             samples.set(
                 &f::DANE_ADDRESS_MATCHES,
                 [&host.name, &chain.address, &chain.key_algorithm],

@@ -22,7 +22,9 @@ use crate::protocol::tlsa::usability::meaning;
 /// What one record says.
 fn verdict(record: &TlsaRecord, chain: &[Vec<u8>], reference_name: &str) -> RecordMatch {
     let names = [reference_name.to_owned()];
-    Presented::new(chain, &names, NOW).compare(meaning(record).unwrap(), &record.data)
+    Presented::new(chain, &names, NOW)
+        .compare(meaning(record).unwrap(), &record.data)
+        .matches
 }
 
 fn invalid(problem: PathProblem) -> RecordMatch {
@@ -326,8 +328,11 @@ fn usage_2_takes_any_reference_name_and_a_lonely_common_name() {
     let record = world.record("2 0 1 sha256(cert(R))");
     let chain = world.chain(&["L", "I", "R"]);
     let meaning = meaning(&record).unwrap();
-    let verdict_with =
-        |names: &[String]| Presented::new(&chain, names, NOW).compare(meaning, &record.data);
+    let verdict_with = |names: &[String]| {
+        Presented::new(&chain, names, NOW)
+            .compare(meaning, &record.data)
+            .matches
+    };
     let second = ["mx1.example.net".to_owned(), HOST.to_uppercase()];
     assert_eq!(
         verdict_with(&second),

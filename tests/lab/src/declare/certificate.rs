@@ -45,6 +45,8 @@ pub(crate) enum IssuedBy {
     World,
     Stranger,
     Itself,
+    /// Nobody here: see [`Cert::antique`].
+    History,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +111,19 @@ impl Cert {
     pub fn untrusted() -> Self {
         Self {
             issuer: IssuedBy::Stranger,
+            ..Self::valid()
+        }
+    }
+
+    /// RSA with 1024 bits, signed by itself with SHA-1, for `mx.example.com`: the one certificate that is not made here,
+    /// since today's libraries make no such. A server cannot prove to hold its key: for [`Smtp::tls_legacy`], where
+    /// nobody asks.
+    ///
+    /// [`Smtp::tls_legacy`]: crate::Smtp::tls_legacy
+    pub fn antique() -> Self {
+        Self {
+            key: KeyKind::Rsa,
+            issuer: IssuedBy::History,
             ..Self::valid()
         }
     }
