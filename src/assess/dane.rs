@@ -28,6 +28,7 @@ use crate::finding::Check;
 use crate::finding::Code;
 use crate::finding::Severity;
 use crate::protocol::tlsa;
+use crate::protocol::tlsa::Counts;
 use crate::protocol::tlsa::MatchingType;
 use crate::protocol::tlsa::NoMatch;
 use crate::protocol::tlsa::RecordMatch;
@@ -131,7 +132,7 @@ pub(super) fn assess(
             || host.dane.fact == DaneFact::LookupFailed
             || host.address == AddressFact::LookupFailed
             // A refused connection is a verdict, too, and without its stage nobody connects.
-            || (host.dane.usable > 0 && unreached())
+            || (host.dane.usable > 0 && unreached() && host.address != AddressFact::OneFamily)
     };
     findings.complete(
         Check::Dane,
@@ -403,6 +404,24 @@ const fn unusable_words(why: Unusable) -> &'static str {
     }
 }
 
+/// RFC 7671 §9: a record would match, were it not for a stronger digest of the same usage and selector.
+fn outranked_words(base: &str, record: &TlsaRecord, leaf: &[u8]) -> (String, Option<String>) {
+    let kind = format!("{} {} 2", record.usage, record.selector);
+    let detail = format!(
+        "{} matches, but does not count: senders go by the stronger digest of the {kind} records, and none of these matches",
+        record_excerpt(record)
+    );
+    let mut advice = format!("Remove the {kind} records, or let one match");
+    let selector = Selector::of_number(record.selector).filter(|_| record.usage == 3);
+    let line = selector
+        .and_then(|selector| tlsa::record_for(3, selector, MatchingType::Sha512, leaf).ok())
+        .map(|record| tlsa_line(base, &record));
+    if let Some(line) = line {
+        advice = format!("{advice}: {line}");
+    }
+    (detail, Some(format!("{advice}.")))
+}
+
 fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, findings: &mut Findings) {
     let about = format!("{}/{}/{}", host.name, chain.address, chain.key_algorithm);
     let reason = |wanted: fn(&NoMatch) -> bool| {
@@ -465,17 +484,28 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
         );
         return;
     }
+    let outranked = chain
+        .evaluation
+        .records
+        .iter()
+        .find(|verdict| verdict.counts == Counts::Outranked && verdict.matches.is_match());
     let record = tlsa::record_for(3, Selector::PublicKey, MatchingType::Sha256, &chain.leaf).ok();
-    let (detail, advice) = if problems.is_empty() {
-        let detail = format!(
-            "the certificate matches none of the {} usable TLSA records",
-            host.dane.usable
-        );
+    let (detail, advice) = if let Some(verdict) = outranked {
+        outranked_words(base, &verdict.record, &chain.leaf)
+    } else if problems.is_empty() {
+        let detail = match host.dane.usable {
+            1 => "the certificate does not match the one usable TLSA record".to_owned(),
+            several => format!("the certificate matches none of the {several} usable TLSA records"),
+        };
         let advice = record.map(|record| {
-            format!(
+            let mut advice = format!(
                 "If this certificate is the right one, publish {} and remove what is stale; else bring back the certificate that was.",
                 tlsa_line(base, &record)
-            )
+            );
+            if host.dane.has_usage_2() {
+                advice.push_str(" A record of usage 2 matches only a CA certificate that the server sends: see that it sends its whole chain.");
+            }
+            advice
         });
         (detail, advice)
     } else {
@@ -514,3 +544,5 @@ fn key_lines(chains: &[ChainVerdict], base: &str) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unknown;
