@@ -72,23 +72,38 @@ pub(super) fn quoted(lines: impl IntoIterator<Item = String>) -> String {
 
 /// What the catalogue advises for any domain, said for this one.
 pub(super) fn for_domain(advice: &str, domain: &DomainName) -> Option<String> {
-    advice
-        .contains("DOMAIN")
-        .then(|| advice.replace("DOMAIN", domain.as_str()))
+    let said: String = advice
+        .split_inclusive("DOMAIN")
+        .map(|part| match part.strip_suffix("DOMAIN") {
+            // Not in the middle of another word: NXDOMAIN is one.
+            Some(before) if !before.ends_with(char::is_alphanumeric) => format!("{before}{domain}"),
+            _ => part.to_owned(),
+        })
+        .collect();
+    (said != advice).then_some(said)
 }
 
 #[cfg(test)]
 mod tests {
     use crate::assess::testing::Case;
     use crate::assess::testing::Change;
+    use crate::assess::testing::answer;
     use crate::assess::testing::mx;
+    use crate::assess::testing::session;
     use crate::domain_name::MxHost;
     use crate::evidence::dns::Alias;
     use crate::evidence::dns::Answer;
     use crate::evidence::dns::DnssecStatus;
+    use crate::evidence::dns::RecordType;
     use crate::evidence::mta_sts::PolicyEvidence;
     use crate::evidence::mta_sts::PolicyFetchFailure;
+    use crate::evidence::tls::Chain;
     use crate::finding::Code;
+    use crate::protocol::pkix::TrustRoots;
+    use crate::protocol::pkix::testing::Authority;
+    use crate::protocol::pkix::testing::HOST;
+    use crate::protocol::pkix::testing::Server;
+    use crate::protocol::pkix::testing::in_days;
     use crate::protocol::tlsa::TlsaRecord;
 
     /// What can be computed is said as it is to be published.
@@ -97,7 +112,7 @@ mod tests {
     fn advice_holds_the_very_line() {
         let id = "v=STSv1; id=20260528T202640Z;";
         let sts = format!("_mta-sts.example.com. IN TXT \"{id}\"");
-        let rows: [(&str, Change, Code, &str); 20] = [
+        let rows: [(&str, Change, Code, &str); 27] = [
             (
                 "nothing yet",
                 |c| {
@@ -227,6 +242,72 @@ mod tests {
                 "_25._tcp.mx2.example.com. IN TLSA 3 1 1 ",
             ),
             (
+                "a word of the catalogue that holds another",
+                |c| {
+                    let name = "_tcp.mx.example.com";
+                    let above = answer(name, RecordType::Tlsa, Answer::NxDomain);
+                    c.host().tlsa.above = Some(above);
+                },
+                Code::DaneDenialBroken,
+                "not NXDOMAIN",
+            ),
+            (
+                "a record matches, and a stronger digest stands before it",
+                |c| c.tlsa(&["3 1 1 sha256(spki(L))", "3 1 2 sha512(spki(X))"]),
+                Code::DaneTlsaMismatch,
+                "publish _25._tcp.mx.example.com. IN TLSA 3 1 2 ",
+            ),
+            (
+                "a CA that the server may not send",
+                |c| c.tlsa(&["2 1 1 sha256(spki(X))"]),
+                Code::DaneTlsaMismatch,
+                "usage 2 matches only a CA certificate that the server sends",
+            ),
+            (
+                "several left over",
+                |c| {
+                    let left = ["3 1 1 sha256(spki(X))", "3 1 1 sha256(spki(I))"];
+                    c.tlsa(&["3 1 1 sha256(spki(L))", left[0], left[1]]);
+                },
+                Code::DaneRecordStale,
+                "Leave those of the next keys; remove the others at _25._tcp.mx.example.com: 3 1 1 ",
+            ),
+            (
+                "an issuer's certificate is over",
+                |c| {
+                    let root = Authority::root("root");
+                    let issuer = root.intermediate_until("issuer", in_days(-1));
+                    let leaf = issuer.issue(&Server::named(&[HOST]));
+                    let chain = Chain(vec![leaf, issuer.der]);
+                    session(c.host()).tls.as_mut().unwrap().chain = chain;
+                    c.roots = TrustRoots::from_ders([&root.der]);
+                },
+                Code::CertExpired,
+                "the CA certificates that",
+            ),
+            (
+                "a policy names a host at least",
+                |c| {
+                    c.mta_sts_records(&[]);
+                    c.mta_sts().policy = PolicyEvidence::NotAsked;
+                    c.mx().answer = Answer::Data(vec![mx(5, "192.0.2.1")]);
+                    c.evidence.routing.hosts.clear();
+                },
+                Code::MtaStsRecordAbsent,
+                "begin with mode testing",
+            ),
+            (
+                "a host that has no address and no MX record is not for a policy",
+                |c| {
+                    c.mta_sts_records(&[]);
+                    c.mta_sts().policy = PolicyEvidence::NotAsked;
+                    implicit(c);
+                    c.host().a.answer = Answer::NoData;
+                },
+                Code::MtaStsRecordAbsent,
+                "begin with mode testing",
+            ),
+            (
                 "what the catalogue says of any domain",
                 |c| c.policy_fails(PolicyFetchFailure::NoAddress),
                 Code::MtaStsHostNoAddress,
@@ -238,6 +319,7 @@ mod tests {
             let finding = findings.iter().find(|finding| finding.code == code);
             let advice = finding.expect(why).advice();
             assert!(advice.contains(line), "{why}: {line} is not in {advice}");
+            let advice = advice.replace("NXDOMAIN", "");
             assert!(!advice.contains("DOMAIN"), "{why}: {advice}");
         }
     }

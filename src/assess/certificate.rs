@@ -325,11 +325,18 @@ fn assess_path(
                 }
                 _ => problem.to_string(),
             };
-            findings.add(
+            // What the catalogue advises is about the server's own certificate.
+            let advice = matches!(
+                problem,
+                PathProblem::IssuerExpired | PathProblem::IssuerNotYetValid
+            )
+            .then(|| "Let the server send the CA certificates that its CA hands out now, in the place of those it sends, and reload it.".to_owned());
+            findings.add_maybe_advised(
                 code,
                 severity(CertificateFault::Path(problem)),
                 about,
                 detail,
+                advice,
             );
         }
     }

@@ -130,7 +130,7 @@ fn skip_reason(sender: Sender, policy: PolicyFact, host: &HostVerdict) -> String
     match host.address {
         AddressFact::None | AddressFact::NoneInsecure => return "it has no address".to_owned(),
         AddressFact::LookupFailed => return "its addresses cannot be looked up".to_owned(),
-        AddressFact::Bogus | AddressFact::Ok | AddressFact::Unknown => {}
+        AddressFact::Bogus | AddressFact::Ok | AddressFact::OneFamily | AddressFact::Unknown => {}
     }
     let mut reasons = Vec::new();
     if matches!(sender, Sender::Dane | Sender::DaneAndMtaSts) {

@@ -131,7 +131,7 @@ pub(super) fn assess(
             || host.dane.fact == DaneFact::LookupFailed
             || host.address == AddressFact::LookupFailed
             // A refused connection is a verdict, too, and without its stage nobody connects.
-            || (host.dane.usable > 0 && unreached())
+            || (host.dane.usable > 0 && unreached() && host.address != AddressFact::OneFamily)
     };
     findings.complete(
         Check::Dane,
@@ -467,10 +467,14 @@ fn assess_mismatch(host: &HostVerdict, base: &str, chain: &ChainVerdict, finding
     let (detail, advice) = if problems.is_empty() {
         let detail = mismatch_words(&host.dane, chain);
         let advice = record.map(|record| {
-            format!(
+            let mut advice = format!(
                 "If this certificate is the right one, publish {} and remove what is stale; else bring back the certificate that was.",
                 tlsa_line(base, &record)
-            )
+            );
+            if host.dane.has_usage_2() {
+                advice.push_str(" A record of usage 2 matches only a CA certificate that the server sends: see that it sends its whole chain.");
+            }
+            advice
         });
         (detail, advice)
     } else {
@@ -545,3 +549,5 @@ fn digest_to_publish(dane: &DaneVerdict) -> MatchingType {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unknown;

@@ -155,6 +155,8 @@ impl From<Option<bool>> for Fact {
 pub enum AddressFact {
     /// At least one.
     Ok,
+    /// At least one of one family, while the other is not known: there may be more.
+    OneFamily,
     /// Bogus: DANE senders skip the host, the others do not validate.
     Bogus,
     /// Denied, securely.
@@ -369,6 +371,7 @@ fn domain_worlds(domain: DomainFacts) -> Vec<DomainFacts> {
 /// Everything a sender may do at a host: what it does at the best address, in every way the unknown may turn out.
 fn verdicts_in(sender: Sender, domain: DomainFacts, host: &HostFacts) -> BTreeSet<HostVerdict> {
     let addresses = match host.address {
+        AddressFact::OneFamily => vec![AddressFact::Ok],
         AddressFact::Unknown => vec![AddressFact::Ok, AddressFact::LookupFailed],
         known => vec![known],
     };
@@ -381,19 +384,16 @@ fn verdicts_in(sender: Sender, domain: DomainFacts, host: &HostFacts) -> BTreeSe
         ],
         known => vec![known],
     };
-    let unseen = [ConnectionFacts::UNKNOWN];
-    let connections = if host.connections.is_empty() {
-        &unseen[..]
-    } else {
-        &host.connections[..]
-    };
+    let is_more = host.connections.is_empty() || host.address == AddressFact::OneFamily;
+    let unseen = is_more.then_some(&ConnectionFacts::UNKNOWN);
+    let connections: Vec<&ConnectionFacts> = host.connections.iter().chain(unseen).collect();
     let mut found = BTreeSet::new();
     for &address in &addresses {
         for &dane in &danes {
             for authorized in both(host.authorized) {
                 let mut best = BTreeSet::from([HostVerdict::Skip]);
-                for facts in connections {
-                    let here = verdicts_at(sender, domain, address, dane, authorized, *facts);
+                for facts in &connections {
+                    let here = verdicts_at(sender, domain, address, dane, authorized, **facts);
                     best = best
                         .iter()
                         .flat_map(|&so_far| here.iter().map(move |&verdict| so_far.max(verdict)))
@@ -471,7 +471,7 @@ enum Demand {
 
 fn verdict(sender: Sender, domain: DomainFacts, host: &KnownHost) -> HostVerdict {
     match host.address {
-        AddressFact::Ok => {}
+        AddressFact::Ok | AddressFact::OneFamily => {}
         AddressFact::Bogus if matches!(sender, Sender::Opportunistic | Sender::MtaSts) => {}
         AddressFact::Bogus
         | AddressFact::None

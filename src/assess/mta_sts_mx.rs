@@ -151,8 +151,8 @@ enum Standing {
 
 impl Standing {
     fn of(host: &HostVerdict) -> Self {
-        let may_be =
-            host.address == AddressFact::Unknown || host.addresses.iter().any(may_be_usable);
+        let unseen = matches!(host.address, AddressFact::Unknown | AddressFact::OneFamily);
+        let may_be = unseen || host.addresses.iter().any(may_be_usable);
         if host.authorized == Some(true) && may_be {
             Self::MayBeUsable
         } else {

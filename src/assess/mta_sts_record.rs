@@ -7,6 +7,7 @@ use crate::assess::advice::policy_mx_line;
 use crate::assess::advice::quoted;
 use crate::closed_set::closed_set;
 use crate::evidence::dns::Answer;
+use crate::evidence::mail_routing::HostEvidence;
 use crate::evidence::mta_sts::MtaStsEvidence;
 use crate::finding::Check;
 use crate::finding::Code;
@@ -132,12 +133,12 @@ pub(super) fn judge(
                     Some(_) => "no MTA-STS record is published",
                     None => "senders see no MTA-STS record here: none begins with \"v=STSv1;\"",
                 },
-                context.map(|context| match served {
+                context.and_then(|context| match served {
                     // Whoever serves a policy is past the first steps, and would lower its mode by them.
-                    Some(_) => format!(
+                    Some(_) => Some(format!(
                         "The policy is served already: publish {}",
                         mta_sts_line(context)
-                    ),
+                    )),
                     None => first_steps(context),
                 }),
             );
@@ -179,20 +180,29 @@ pub(super) fn judge(
     }
 }
 
-/// A policy for the MX hosts as they are, to begin with, and the record.
-fn first_steps(context: &Context<'_>) -> String {
+/// A policy for the MX hosts as they are, to begin with, and the record; none where there is no host that it could name.
+fn first_steps(context: &Context<'_>) -> Option<String> {
     let domain = &context.evidence.domain;
-    let hosts = &context.evidence.routing.hosts;
-    let mx = hosts.iter().filter_map(|host| policy_mx_line(&host.name));
+    let hosts = context.evidence.routing.hosts.iter();
+    let takes_mail = |host: &&HostEvidence| {
+        host.preference.is_some() || !host.a.is_denied() || !host.aaaa.is_denied()
+    };
+    let mx: Vec<String> = hosts
+        .filter(takes_mail)
+        .filter_map(|host| policy_mx_line(&host.name))
+        .collect();
+    if mx.is_empty() {
+        return None;
+    }
     let lines = ["version: STSv1".to_owned(), "mode: testing".to_owned()]
         .into_iter()
         .chain(mx)
         .chain(["max_age: 604800".to_owned()]);
-    format!(
+    Some(format!(
         "Serve at https://mta-sts.{domain}/.well-known/mta-sts.txt, as text/plain, the lines {}; then publish {}",
         quoted(lines),
         mta_sts_line(context)
-    )
+    ))
 }
 
 /// A record that is about to be published at `owner`, where no sender asks for it.

@@ -122,7 +122,10 @@ pub(super) fn assess(context: &Context<'_>, findings: &mut Findings) -> MxStatus
         .filter(|host| {
             matches!(
                 address_fact(context, host),
-                AddressFact::Ok | AddressFact::Bogus | AddressFact::Unknown
+                AddressFact::Ok
+                    | AddressFact::OneFamily
+                    | AddressFact::Bogus
+                    | AddressFact::Unknown
             )
         })
         .count()
@@ -288,12 +291,14 @@ pub(super) fn address_fact(context: &Context<'_>, host: &HostEvidence) -> Addres
         Family::of(context, &host.aaaa),
     ];
     let any = |family| families.contains(&family);
-    if any(Family::Data) {
+    if any(Family::Data) && any(Family::Unknown) {
+        AddressFact::OneFamily
+    } else if any(Family::Data) {
         AddressFact::Ok
-    } else if any(Family::BogusData) {
-        AddressFact::Bogus
     } else if any(Family::Unknown) {
         AddressFact::Unknown
+    } else if any(Family::BogusData) {
+        AddressFact::Bogus
     } else if any(Family::Failed) {
         AddressFact::LookupFailed
     } else if any(Family::DeniedInsecure) {

@@ -357,7 +357,11 @@ fn seen(report: &Report, out: &mut String) {
                 .iter()
                 .map(super::super::protocol::mta_sts::pattern::Pattern::as_str)
                 .collect();
-            format!(", max_age {} s, mx {}", policy.max_age, patterns.join(" "))
+            let mx = match patterns.as_slice() {
+                [] => String::new(),
+                patterns => format!(", mx {}", patterns.join(" ")),
+            };
+            format!(", max_age {} s{mx}", policy.max_age)
         });
         facts.add_row(["MTA-STS".to_owned(), format!("{}{policy}", verdict.status)]);
     }
@@ -436,7 +440,10 @@ fn host_rows(host: &HostVerdict, table: &mut Table) {
             AddressFact::LookupFailed => "look-up failed",
             AddressFact::Unknown => "unknown",
             AddressFact::Bogus => "bogus",
-            AddressFact::Ok | AddressFact::None | AddressFact::NoneInsecure => "none",
+            AddressFact::Ok
+            | AddressFact::OneFamily
+            | AddressFact::None
+            | AddressFact::NoneInsecure => "none",
         };
         table.add_row([&name, address, "", "", host.dane.status.as_str(), policy]);
     }

@@ -1,4 +1,4 @@
-//! Each output over each recorded domain of the demo, byte for byte. What changes a golden file on purpose, writes it anew:
+//! Each output over each recorded domain of the demo and of `tests/peers`, byte for byte. What changes a golden file on purpose, writes it anew:
 //!
 //! ```text
 //! UPDATE_GOLDEN=1 cargo test --test contract golden
@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::path::PathBuf;
 
 use mailtls_exporter::domain_name::MxHost;
 use mailtls_exporter::evidence::Evidence;
@@ -20,7 +19,9 @@ use mailtls_exporter::report::metrics::exposition::Format;
 use mailtls_exporter::report::metrics::probe;
 use mailtls_exporter::report::text;
 
+use crate::corpus::COLLECTIONS;
 use crate::corpus::CORPUS;
+use crate::corpus::Collection;
 use crate::corpus::report;
 
 /// An output: the ending of its files, and how it is made.
@@ -40,31 +41,43 @@ const OUTPUTS: [Output; 4] = [
     }),
 ];
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract/snapshots")
-}
-
 #[test]
 fn golden() {
     let is_update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    let folder = folder();
+    let wrong: Vec<String> = COLLECTIONS
+        .iter()
+        .flat_map(|collection| differences(collection, is_update))
+        .collect();
+    assert!(
+        is_update || wrong.is_empty(),
+        "\n{}\nIf that is as it should be: UPDATE_GOLDEN=1 cargo test --test contract golden\n",
+        wrong.join("\n")
+    );
+}
+
+fn differences(collection: &Collection, is_update: bool) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/contract")
+        .join(collection.snapshots);
     if is_update {
         fs::create_dir_all(&folder).unwrap();
     }
     let mut expected = BTreeSet::new();
     let mut wrong = Vec::new();
-    for evidence in CORPUS.iter() {
+    for evidence in &collection.evidence {
         let report = report(evidence.clone());
-        for (ending, render) in OUTPUTS {
+        let outputs = OUTPUTS.iter();
+        for (ending, render) in outputs.filter(|(ending, _)| collection.outputs.contains(ending)) {
             let name = format!("{}.{ending}", evidence.domain);
             let file = folder.join(&name);
             let now = render(&report);
             let then = fs::read_to_string(&file).unwrap_or_default();
             expected.insert(name.clone());
             if now != then {
-                wrong.push(difference(&name, &then, &now));
+                let file = format!("{}/{name}", collection.snapshots);
+                wrong.push(difference(&file, &then, &now));
                 if is_update {
-                    fs::write(file, now).unwrap();
+                    fs::write(folder.join(name), now).unwrap();
                 }
             }
         }
@@ -79,11 +92,7 @@ fn golden() {
             }
         }
     }
-    assert!(
-        is_update || wrong.is_empty(),
-        "\n{}\nIf that is as it should be: UPDATE_GOLDEN=1 cargo test --test contract golden\n",
-        wrong.join("\n")
-    );
+    wrong
 }
 
 /// The first line that differs.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use mailtls_exporter::domain_name::MxHost;
 use mailtls_exporter::evidence::Evidence;
+use mailtls_exporter::evidence::dns::Alias;
 use mailtls_exporter::evidence::dns::DnssecStatus;
 use mailtls_exporter::evidence::dns::Failure;
 use mailtls_exporter::evidence::dns::FailureKind;
@@ -130,16 +131,28 @@ fn host<'a>(hosts: &'a mut [HostEvidence], name: &MxHost) -> &'a mut HostEvidenc
     hosts.iter_mut().find(|host| host.name == *name).unwrap()
 }
 
-/// TLSA is asked for by the family that is left (RFC 7672 §2.2.2).
+/// TLSA is asked for by the family that is left (RFC 7672 §2.2.2): of an alias, by its first step.
 fn without_family(host: &mut HostEvidence) {
-    let a = (host.a.records().len(), host.a.status());
-    let aaaa = (host.aaaa.records().len(), host.aaaa.status());
+    let family = |count: usize, status, aliases: &[Alias]| {
+        let first = aliases.first().map(|alias| alias.status);
+        (count, status, first == Some(DnssecStatus::Secure))
+    };
+    let (a, aaaa) = (&host.a, &host.aaaa);
+    let a = family(a.records().len(), a.status(), &a.aliases);
+    let aaaa = family(aaaa.records().len(), aaaa.status(), &aaaa.aliases);
     let has = |wanted: DnssecStatus| {
         [a, aaaa]
             .iter()
-            .any(|&(count, status)| count > 0 && status == wanted)
+            .any(|&(count, status, _)| count > 0 && status == wanted)
     };
-    let reason = if has(DnssecStatus::Secure) || host.tlsa.not_asked.is_some() {
+    let by_first_step = [a, aaaa]
+        .iter()
+        .any(|&(count, _, first)| count > 0 && first);
+    let was_asked = matches!(
+        host.tlsa.not_asked,
+        None | Some(TlsaNotAsked::NoAddress | TlsaNotAsked::AddressBogus)
+    );
+    let reason = if has(DnssecStatus::Secure) || by_first_step || !was_asked {
         return;
     } else if has(DnssecStatus::Insecure) {
         TlsaNotAsked::AddressInsecure
@@ -178,13 +191,14 @@ fn a_lost_answer_is_neither_absent_nor_fine() {
                 hide(&mut less, &hidden, tried);
                 let alone = less.clone();
                 take_away(&mut less, &hidden);
-                for less in [alone, less] {
+                let hangs_on_it = (less != alone).then_some(less);
+                for less in [alone].into_iter().chain(hangs_on_it) {
                     let report = report(less);
                     let text = render(&report, Format::Text);
                     let after = facts(&text);
                     let said = after
                         .difference(&before)
-                        .filter(|fact| says_too_much(fact, tried))
+                        .filter(|fact| says_too_much(fact, &after, &hidden, tried))
                         .map(|&fact| fact.to_owned())
                         .chain(incoherent(&text))
                         .chain(outside_of_the_catalogue(report.findings()))
@@ -205,10 +219,22 @@ fn facts(text: &str) -> BTreeSet<&str> {
 }
 
 /// What nobody may say for want of an answer.
-fn says_too_much(fact: &str, tried: Tried) -> bool {
+fn says_too_much(fact: &str, all: &BTreeSet<&str>, hidden: &Hidden, tried: Tried) -> bool {
     let is_so = |state: &str| fact.ends_with(" 1") && fact.contains(&format!("=\"{state}\""));
-    // Whoever checks nothing is at an attacker's mercy, whatever else is known.
-    if fact == "mailtls_delivery_protection{sender=\"opportunistic\",level=\"none\"} 1" {
+    let protects_nothing = |sender| {
+        fact == format!("mailtls_delivery_protection{{sender=\"{sender}\",level=\"none\"}} 1")
+    };
+    // Whoever checks nothing is at an attacker's mercy, whatever else is known; so are MTA-STS senders where no policy is.
+    if protects_nothing("opportunistic")
+        || protects_nothing("mta_sts")
+            && all.contains("mailtls_mta_sts_status{status=\"absent\"} 1")
+    {
+        return false;
+    }
+    // Addresses that nobody can look up are no sender's concern (RFC 7672 §2.2.2): the others decide.
+    let is_address = matches!(hidden, Hidden::A(_) | Hidden::Aaaa(_));
+    if is_address && tried == Tried::Twice && fact.contains("mailtls_dane_status") && is_so("match")
+    {
         return false;
     }
     let stops_mail = fact.starts_with("mailtls_delivery_possible") && fact.ends_with(" 0");

@@ -33,6 +33,8 @@ mod mta_sts;
 mod own_trouble;
 mod politeness;
 mod record;
+#[path = "../recordings.rs"]
+mod recordings;
 mod reload;
 mod replay;
 mod resolve;

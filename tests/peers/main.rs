@@ -7,7 +7,8 @@
 //! network that all this runs in, `domains` what is set up, `certificates`, `zones`, `servers` and `world` set it up,
 //! `tools` and `facts` ask the witnesses, `scrape` asks the exporter, `claim` and `claims` hold the two against each
 //! other. `limits` asks an exporter that was told nothing, `surroundings` breaks what is around the exporter itself;
-//! `exposition` and `prometheus` let others read what the exporter prints.
+//! `exposition` and `prometheus` let others read what the exporter prints; `record` keeps what it saw for tests without a
+//! network.
 //!
 //! Needs root and the packages that `tests/run` installs. Where a tool and the exporter may rightly differ, the claim
 //! in question says so and names the RFC.
@@ -33,6 +34,9 @@ mod limits;
 mod namespace;
 mod parallel;
 mod prometheus;
+mod record;
+#[path = "../recordings.rs"]
+mod recordings;
 mod scrape;
 mod servers;
 mod surroundings;

@@ -65,6 +65,11 @@ impl World {
         &self.root_certificate
     }
 
+    /// The configuration of whoever looks at this world.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.folder().join("exporter.yaml")
+    }
+
     /// The exporter that looks at this world.
     pub(crate) fn exporter(&self) -> Exporter<'_> {
         Exporter {
@@ -134,7 +139,7 @@ impl World {
             self.anchor.display(),
             self.root_certificate.display(),
         );
-        let file = self.folder().join("exporter.yaml");
+        let file = self.configuration();
         fs::write(&file, configuration).expect("the folder is ours");
         let mut command = self
             .namespace

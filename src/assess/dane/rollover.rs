@@ -6,6 +6,7 @@
 //! either the next key's or to be removed. Where every record matches, a fresh key matches none of them; RFC 7671 §8.1
 //! wants its record published beforehand, and §5.1 knows another way, a `2 1 1` record of the authority that issues.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::assess::Context;
@@ -80,13 +81,20 @@ fn assess_unmatched(context: &Context<'_>, set: &Set<'_>, findings: &mut Finding
     if dane.status != DaneStatus::Match || dane.seen == Seen::NotEverything {
         return;
     }
-    let unmatched = set.usable().filter(|it| it.matches == Some(false));
+    let mut unmatched: BTreeMap<Kind, Vec<&TlsaRecord>> = BTreeMap::new();
+    let usable = set.usable().filter(|it| it.matches == Some(false));
     // A hostile set does not decide how long a report is.
-    for verdict in unmatched.take(MANY_RECORDS) {
-        let record = &verdict.record;
+    for verdict in usable.take(MANY_RECORDS) {
+        let alike = unmatched.entry(kind(&verdict.record)).or_default();
+        alike.push(&verdict.record);
+    }
+    for (kind_of_these, records) in unmatched {
+        let Some((&record, others)) = records.split_first() else {
+            continue;
+        };
         let of_its_kind: Vec<&RecordVerdict> = set
             .current()
-            .filter(|other| kind(&other.record) == kind(record))
+            .filter(|other| kind(&other.record) == kind_of_these)
             .collect();
         if of_its_kind.is_empty() {
             let detail = format!(
@@ -104,16 +112,25 @@ fn assess_unmatched(context: &Context<'_>, set: &Set<'_>, findings: &mut Finding
             let (code, severity) = (Code::DaneCombinationUnmatched, Severity::Warning);
             findings.add_advised(code, severity, set.owner, detail, format!("{advice}."));
         } else {
-            let detail = format!(
-                "{} matches nothing that the host presents; {}",
-                record_excerpt(record),
-                current_words(set, &of_its_kind)
-            );
-            let advice = format!(
-                "Leave it if the next key is its key; else remove {} at _25._tcp.{}.",
-                record_excerpt(record),
-                set.base
-            );
+            let excerpts: Vec<String> = records.iter().map(|it| record_excerpt(it)).collect();
+            let excerpts = excerpts.join(", ");
+            let current = current_words(set, &of_its_kind);
+            let base = set.base;
+            let (detail, advice) = if others.is_empty() {
+                (
+                    format!("{excerpts} matches nothing that the host presents; {current}"),
+                    format!(
+                        "Leave it if the next key is its key; else remove {excerpts} at _25._tcp.{base}."
+                    ),
+                )
+            } else {
+                (
+                    format!("{excerpts} match nothing that the host presents; {current}"),
+                    format!(
+                        "Leave those of the next keys; remove the others at _25._tcp.{base}: {excerpts}."
+                    ),
+                )
+            };
             let (code, severity) = (Code::DaneRecordStale, Severity::Info);
             findings.add_advised(code, severity, set.owner, detail, advice);
         }

@@ -4,10 +4,12 @@ use std::net::IpAddr;
 
 use crate::assess::Context;
 use crate::assess::certificate::CertificateFault;
+use crate::assess::delivery::AddressFact;
 use crate::assess::delivery::ConnectionFact;
 use crate::assess::delivery::DaneFact;
 use crate::assess::delivery::Fact;
 use crate::assess::delivery::MxFact;
+use crate::assess::mx::address_fact;
 use crate::assess::smtp::connection;
 use crate::clock::UnixTime;
 use crate::closed_set::closed_set;
@@ -52,7 +54,7 @@ closed_set! {
         Insecure = "insecure",
         /// Wrongly signed.
         Bogus = "bogus",
-        /// Not reached, or DNS failed.
+        /// Not reached, or DNS failed: also where what was reached matches, and there may be more addresses.
         Unknown = "unknown",
     }
 }
@@ -290,13 +292,19 @@ pub(in crate::assess) fn judge(
     let tlsa = &host.tlsa;
     let Some(question) = tlsa.decisive() else {
         let (status, fact) = match tlsa.not_asked {
+            // The family that is not known may be a good one.
+            Some(TlsaNotAsked::AddressBogus)
+                if address_fact(context, host) == AddressFact::Unknown =>
+            {
+                (DaneStatus::Unknown, DaneFact::Unknown)
+            }
             Some(TlsaNotAsked::AddressBogus) => (DaneStatus::Bogus, DaneFact::LookupFailed),
-            Some(TlsaNotAsked::NoAddress) if host.a.status() == DnssecStatus::Secure => {
-                (DaneStatus::Absent, DaneFact::Absent)
-            }
-            Some(TlsaNotAsked::NoAddress | TlsaNotAsked::AddressInsecure) => {
-                (DaneStatus::Insecure, DaneFact::Insecure)
-            }
+            Some(TlsaNotAsked::NoAddress) => match address_fact(context, host) {
+                AddressFact::None => (DaneStatus::Absent, DaneFact::Absent),
+                AddressFact::NoneInsecure => (DaneStatus::Insecure, DaneFact::Insecure),
+                _ => (DaneStatus::Unknown, DaneFact::Unknown),
+            },
+            Some(TlsaNotAsked::AddressInsecure) => (DaneStatus::Insecure, DaneFact::Insecure),
             Some(TlsaNotAsked::AddressFailed | TlsaNotAsked::Disabled | TlsaNotAsked::Deadline)
             | None => (DaneStatus::Unknown, DaneFact::Unknown),
         };
@@ -334,7 +342,9 @@ fn judge_set(
     base: &MxHost,
     set: &[TlsaRecord],
 ) -> DaneVerdict {
-    let names = reference_names(context, mx, host, base);
+    // A server lists them in any order, and on another day in another one.
+    let mut set = set.to_vec();
+    set.sort();
     let mut chains = Vec::new();
     let mut outcomes = Vec::new();
     let mut seen_all = Seen::Everything;
@@ -376,8 +386,14 @@ fn judge_set(
             }) {
                 continue;
             }
-            let evaluation = tlsa::evaluate(set, &handshake.chain.0, &names, context.now);
-            if context.is_clock_wrong() && fails_by_dates(&evaluation) {
+            let evaluate = |mx| {
+                let names = reference_names(context, mx, host, base);
+                tlsa::evaluate(&set, &handshake.chain.0, &names, context.now)
+            };
+            let evaluation = evaluate(mx);
+            let hangs_on_mx =
+                mx == MxFact::Unknown && evaluation.outcome != evaluate(MxFact::Secure).outcome;
+            if hangs_on_mx || context.is_clock_wrong() && fails_by_dates(&evaluation) {
                 seen_all = Seen::NotEverything;
                 continue;
             }
@@ -392,19 +408,7 @@ fn judge_set(
             });
         }
     }
-    let records: Vec<RecordVerdict> = set
-        .iter()
-        .enumerate()
-        .map(|(at, record)| RecordVerdict {
-            record: record.clone(),
-            usability: tlsa::usability(record),
-            matches: chains
-                .iter()
-                .filter_map(|chain| chain.evaluation.records.get(at))
-                .map(|verdict| verdict.matches.is_match())
-                .reduce(|some, this| some || this),
-        })
-        .collect();
+    let records = record_verdicts(&set, &chains);
     let usable = records
         .iter()
         .filter(|verdict| verdict.usability == Usability::Usable)
@@ -416,7 +420,7 @@ fn judge_set(
         DaneStatus::Unusable
     } else if without_tls || chains.iter().any(|chain| !chain.matches) {
         DaneStatus::Mismatch
-    } else if chains.is_empty() {
+    } else if chains.is_empty() || address_fact(context, host) == AddressFact::OneFamily {
         DaneStatus::Unknown
     } else {
         DaneStatus::Match
@@ -435,6 +439,21 @@ fn judge_set(
         outcomes,
         seen: seen_all,
     }
+}
+
+fn record_verdicts(set: &[TlsaRecord], chains: &[ChainVerdict]) -> Vec<RecordVerdict> {
+    set.iter()
+        .enumerate()
+        .map(|(at, record)| RecordVerdict {
+            record: record.clone(),
+            usability: tlsa::usability(record),
+            matches: chains
+                .iter()
+                .filter_map(|chain| chain.evaluation.records.get(at))
+                .map(|verdict| verdict.matches.is_match())
+                .reduce(|some, this| some || this),
+        })
+        .collect()
 }
 
 /// Whether the chain would perhaps satisfy the set at another time.

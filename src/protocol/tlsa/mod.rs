@@ -42,7 +42,7 @@ use crate::protocol::x509::Malformed;
 use crate::protocol::x509::RawFields;
 
 /// One TLSA record as published.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TlsaRecord {
     /// Certificate usage.
     pub usage: u8,
