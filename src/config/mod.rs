@@ -29,12 +29,14 @@ use crate::protocol::pkix::TrustRoots;
 use crate::protocol::pkix::TrustRootsError;
 
 mod dns_server;
+mod document;
 mod expect;
 mod file;
 mod lists;
 mod load;
-mod passing;
+mod mistakes;
 mod place;
+mod reading;
 mod resolve;
 mod sources;
 pub mod web;
@@ -80,6 +82,15 @@ struct Origin {
     path: Option<PathBuf>,
     overrides: Overrides,
     sources: Sources,
+}
+
+/// Two configurations that are read together, or all that is wrong with either.
+pub fn both<A, B>(one: Result<A, Error>, other: Result<B, Error>) -> Result<(A, B), Error> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(one), Err(other)) => Err(Error::Several(vec![one, other])),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+    }
 }
 
 impl Config {
@@ -155,6 +166,20 @@ pub enum Error {
     /// All of these: a line for each.
     #[error("{}", lines(.0))]
     Several(Vec<Error>),
+}
+
+impl Error {
+    /// All of these, if there is any.
+    pub fn all(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut errors: Vec<Self> = errors.into_iter().collect();
+        match errors.pop() {
+            Some(only) if errors.is_empty() => Some(only),
+            last => {
+                errors.extend(last);
+                (!errors.is_empty()).then_some(Self::Several(errors))
+            }
+        }
+    }
 }
 
 fn lines(errors: &[Error]) -> String {
@@ -241,8 +266,8 @@ pub enum Problem {
         lines: Vec<(usize, Problem)>,
     },
     /// There is more of it than anybody reads.
-    #[error("there are more mistakes: mend these first")]
-    More,
+    #[error("and {0} more: mend these first")]
+    More(usize),
     /// A value that cannot be.
     #[error("{0}")]
     Value(String),
