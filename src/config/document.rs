@@ -46,7 +46,7 @@ pub(super) enum Value {
 }
 
 /// What YAML takes a scalar for.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Null,
     Bool(bool),
@@ -54,7 +54,7 @@ pub(super) enum Kind {
     Signed(i64),
     /// A whole number beyond both.
     Huge,
-    Float(f64),
+    Fraction,
     Text,
 }
 
@@ -135,6 +135,9 @@ fn not_yaml(error: &serde_yaml::Error) -> Refusal {
     let mut text = error.to_string();
     if text.contains("more than one document") {
         "a second document begins with its ---; one file is one document".clone_into(&mut text);
+    }
+    if text.contains("expected a string") {
+        "a key is text, neither a list nor a mapping".clone_into(&mut text);
     }
     if text.contains("cannot start any token") {
         text.push_str("; YAML is indented with blanks, never with tabs");
@@ -243,8 +246,8 @@ impl<'de> Visitor<'de> for &Room {
         self.scalar("", Kind::Huge)
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Node, E> {
-        self.scalar("", Kind::Float(value))
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Node, E> {
+        self.scalar("", Kind::Fraction)
     }
 
     fn visit_unit<E: Error>(self) -> Result<Node, E> {
@@ -379,7 +382,7 @@ mod tests {
             ("a number as text", "\"5\"", "5", Kind::Text),
             ("a number", "0x10", "0x10", Kind::Unsigned(16)),
             ("below zero", "-1", "-1", Kind::Signed(-1)),
-            ("a fraction", "1.20", "1.20", Kind::Float(1.2)),
+            ("a fraction", "1.20", "1.20", Kind::Fraction),
             (
                 "more than there is",
                 "99999999999999999999",

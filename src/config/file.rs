@@ -267,7 +267,11 @@ impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(InText {
             expected: "a duration with its unit: 10s, 5m, 14d",
-            read: |text| humantime::parse_duration(text).ok().map(Self),
+            // M, a month to those who wrote the parser, is a minute to those who write it here.
+            read: |text| {
+                let time = humantime::parse_duration(text).ok();
+                time.filter(|_| !text.contains('M')).map(Self)
+            },
         })
     }
 }

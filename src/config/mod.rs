@@ -49,6 +49,7 @@ pub use expect::Expectations;
 pub use expect::Requirement;
 pub use expect::TlsVersion;
 pub use lists::names as listed_names;
+pub use resolve::RESERVED_LABELS;
 
 /// Everything the operator can decide.
 #[derive(Debug, Clone)]
@@ -107,6 +108,18 @@ impl Config {
     /// The same again, from where this one came from.
     pub fn reload(&self) -> Result<Self, Error> {
         load::load(self.origin.path.as_deref(), &self.origin.overrides)
+    }
+
+    /// The same for a process that stays, where a reload must find everything again.
+    pub fn to_stay(self) -> Result<Self, Error> {
+        let Some(pipe) = self.origin.sources.pipe() else {
+            return Ok(self);
+        };
+        let text = "it is a pipe, which a reload would find empty: write a file";
+        Err(Error::Read {
+            file: pipe.to_owned(),
+            source: io::Error::new(io::ErrorKind::InvalidInput, text),
+        })
     }
 
     /// Whether any of the files that this was read from has other content now, or is gone.
@@ -322,9 +335,10 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 fn nearest(mistyped: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
     // Below it, suggestions are noise.
     const ALIKE: f64 = 0.7;
+    let mistyped = mistyped.to_lowercase();
     known
         .into_iter()
-        .map(|word| (strsim::jaro_winkler(mistyped, &word), word))
+        .map(|word| (strsim::jaro_winkler(&mistyped, &word.to_lowercase()), word))
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, word)| word)

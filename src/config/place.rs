@@ -50,11 +50,31 @@ impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, step) in self.0.iter().enumerate() {
             match step {
-                Step::Key(key) if at == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Key(key) if at == 0 => key_on_one_line(key, f)?,
+                Step::Key(key) => {
+                    f.write_str(".")?;
+                    key_on_one_line(key, f)?;
+                }
                 Step::Item(index) => write!(f, "[{index}]")?,
             }
         }
         Ok(())
     }
+}
+
+/// Characters of a key that are shown.
+const SHOWN: usize = 100;
+
+/// In quotes where it would not be seen for what it is.
+fn key_on_one_line(key: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let shown: String = key.chars().take(SHOWN).collect();
+    if shown.is_empty() || shown.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        write!(f, "{shown:?}")?;
+    } else {
+        f.write_str(&shown)?;
+    }
+    if shown.len() < key.len() {
+        f.write_str("…")?;
+    }
+    Ok(())
 }

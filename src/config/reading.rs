@@ -289,9 +289,9 @@ impl<'de> Reader<'de, '_> {
                 Kind::Bool(value) => visitor.visit_bool(value),
                 Kind::Unsigned(value) => visitor.visit_u64(value),
                 Kind::Signed(value) => visitor.visit_i64(value),
-                Kind::Float(value) => visitor.visit_f64(value),
-                Kind::Huge => Err(Error::invalid_value(
-                    Unexpected::Other(&format!("integer {text}")),
+                // Nothing here is either of them.
+                Kind::Fraction | Kind::Huge => Err(Error::invalid_value(
+                    Unexpected::Other(&format!("number {text}")),
                     &visitor,
                 )),
                 Kind::Text => visitor.visit_borrowed_str(text),
@@ -312,6 +312,10 @@ macro_rules! as_text {
     ($($method:ident)+) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
             self.noted(match &self.node.value {
+                // Left empty it is an empty text, but null is none.
+                Value::Scalar { text, kind: Kind::Null } if !text.is_empty() => {
+                    Err(Error::invalid_type(Unexpected::Unit, &visitor))
+                }
                 Value::Scalar { text, .. } => visitor.visit_borrowed_str(text),
                 Value::List(_) => Err(Error::invalid_type(Unexpected::Seq, &visitor)),
                 Value::Map(_) => Err(Error::invalid_type(Unexpected::Map, &visitor)),
@@ -505,6 +509,9 @@ impl<'de> MapAccess<'de> for Keys<'de, '_> {
             let is_known = |known: &[&str]| known.contains(&entry.key.as_str());
             if entry.is_repeated {
                 let _ = reader.noted::<()>(Err(Error::New(Problem::RepeatedKey)));
+            } else if entry.key == "<<" {
+                let reason = Some("keys are not merged: write them out, or an alias for the whole");
+                let _ = reader.noted::<()>(Err(Error::New(Problem::NotSupported { reason })));
             } else if let Some(known) = self.known.filter(|known| !is_known(known)) {
                 let known = known.iter().map(|&key| key.to_owned());
                 let nearest = nearest(&entry.key, known);

@@ -15,6 +15,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytesize::ByteSize;
+
 use crate::config::Config;
 use crate::config::Dns;
 use crate::config::DnsServer;
@@ -100,9 +102,19 @@ fn dns(
         trust_anchors: Arc::new(trust_anchors(anchors, overrides, sources, mistakes)),
         timeout: above_zero(&at.key("timeout"), written.timeout, mistakes),
         attempts: within(&at.key("attempts"), written.attempts, 1..=10, mistakes),
-        cache_size: written.cache_size.0,
+        cache_size: cache_size(&at.key("cache_size"), written.cache_size, mistakes),
         cache_max_ttl: bounded(&at.key("cache_max_ttl"), written.cache_max_ttl, mistakes),
     }
+}
+
+/// Beyond it the unit is a slip of the pen.
+const LARGEST_CACHE: u64 = ByteSize::tib(1).as_u64();
+
+fn cache_size(at: &Path, written: file::Size, mistakes: &mut Mistakes<'_>) -> u64 {
+    mistakes.require(at, written.0 <= LARGEST_CACHE, || {
+        Problem::Value("it must not be larger than 1TiB".to_owned())
+    });
+    written.0
 }
 
 fn trust_anchors(
@@ -361,6 +373,10 @@ fn modules(
 
 fn module(name: &str, written: &file::Module, mistakes: &mut Mistakes<'_>) -> Module {
     let at = Path::of("modules").key(name);
+    mistakes.require(&at, is_module_name(name), || {
+        let text = "the name of a module has 1 to 64 letters, digits, _, - and .";
+        Problem::Value(text.to_owned())
+    });
     mistakes.require(
         &at.key("fail_on"),
         written.fail_on != Severity::Info,
@@ -375,6 +391,12 @@ fn module(name: &str, written: &file::Module, mistakes: &mut Mistakes<'_>) -> Mo
         thresholds: thresholds(&at.key("thresholds"), &written.thresholds, mistakes),
         severity: severity(&at.key("severity"), &written.severity, mistakes),
     }
+}
+
+/// It stands in URLs and is the value of a label.
+fn is_module_name(name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    (1..=64).contains(&name.chars().count()) && name.chars().all(is_part)
 }
 
 fn severity(
@@ -396,6 +418,9 @@ fn severity(
 
 /// In the order of a probe; `mx` is always among them, for everything hangs on it.
 fn stages(at: &Path, written: &List<Stage>, mistakes: &mut Mistakes<'_>) -> Vec<Stage> {
+    mistakes.require(at, !written.0.is_empty(), || {
+        Problem::Value("it is empty: write [mx] to look at nothing else".to_owned())
+    });
     let mut wanted = vec![Stage::Mx];
     for (number, (index, stage)) in written.0.iter().enumerate() {
         let mut earlier = written.0.iter().take(number);
@@ -468,9 +493,16 @@ fn domain(
         }
     });
     for name in listed.labels.keys() {
-        mistakes.require(&at.key("labels").key(name), is_label_name(name), || {
+        let at = at.key("labels").key(name);
+        mistakes.require(&at, is_label_name(name), || {
             Problem::Value(
                 "the name of a label has letters, digits and _, and begins with neither a digit nor __"
+                    .to_owned(),
+            )
+        });
+        mistakes.require(&at, !RESERVED_LABELS.contains(&name.as_str()), || {
+            Problem::Value(
+                "metrics of a probe have a label of this name, which Prometheus would rename: choose another one"
                     .to_owned(),
             )
         });
@@ -484,6 +516,34 @@ fn domain(
         expect: Arc::new(expect),
     })
 }
+
+/// The labels of what `/probe` exports: one of a target with the same name takes its place, and Prometheus calls that of the
+/// metric `exported_…`, which no dashboard and no alert asks for.
+pub const RESERVED_LABELS: &[&str] = &[
+    "about",
+    "address",
+    "association",
+    "check",
+    "cipher_suite",
+    "code",
+    "key_algorithm",
+    "key_exchange",
+    "level",
+    "matching_type",
+    "mode",
+    "mx",
+    "outcome",
+    "phase",
+    "rrset",
+    "scheme",
+    "selector",
+    "sender",
+    "severity",
+    "status",
+    "usability",
+    "usage",
+    "version",
+];
 
 /// As Prometheus wants it; those that begin with `__` are its own.
 fn is_label_name(name: &str) -> bool {

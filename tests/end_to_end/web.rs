@@ -470,9 +470,9 @@ fn files_that_change() {
     assert_eq!((status("old"), status("new")), (401, 200));
 
     for (text, lost) in [
-        (String::new(), "tls_server_config is gone"),
-        (TLS.to_owned(), "basic_auth_users is gone"),
-        (users(&[("alice", "x")]), "tls_server_config is gone"),
+        (String::new(), "tls_server_config: it is gone"),
+        (TLS.to_owned(), "basic_auth_users: it is gone"),
+        (users(&[("alice", "x")]), "tls_server_config: it is gone"),
         ("tls_server_config: [".to_owned(), "web.yaml:1"),
     ] {
         desk.configure(&text);
