@@ -415,11 +415,13 @@ mod tests {
             matches!(&aliased[0].node.value, Value::Scalar { text, .. } if text == "1.10"),
             "{document:?}"
         );
-        let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..9 {
-            let below = vec![format!("*a{}", level - 1); 9].join(", ");
-            laughs.push_str(&format!("a{level}: &a{level} [{below}]\n"));
-        }
+        let laughs: Vec<String> = (1..9)
+            .map(|level| {
+                let below = vec![format!("*a{}", level - 1); 9].join(", ");
+                format!("a{level}: &a{level} [{below}]\n")
+            })
+            .collect();
+        let laughs = format!("a0: &a0 [x, x, x, x]\n{}", laughs.concat());
         let refusal = Document::parse(&laughs).unwrap_err();
         assert!(
             refusal.problem.to_string().contains("aliases"),

@@ -30,11 +30,13 @@ use crate::protocol::pkix::TrustRootsError;
 
 mod dns_server;
 mod document;
+mod domains;
 mod expect;
 mod file;
 mod lists;
 mod load;
 mod mistakes;
+mod modules;
 mod place;
 mod reading;
 mod resolve;
@@ -44,12 +46,12 @@ pub mod web;
 use sources::Sources;
 
 pub use dns_server::DnsServerError;
+pub use domains::RESERVED_LABELS;
 pub use expect::Expect;
 pub use expect::Expectations;
 pub use expect::Requirement;
 pub use expect::TlsVersion;
 pub use lists::names as listed_names;
-pub use resolve::RESERVED_LABELS;
 
 /// Everything the operator can decide.
 #[derive(Debug, Clone)]

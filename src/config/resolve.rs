@@ -3,8 +3,6 @@
 //! Of what is mistaken something is made all the same, so that the rest is looked at, too: with a mistake noted, nobody uses
 //! what comes out.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io;
 use std::net::IpAddr;
@@ -20,36 +18,26 @@ use bytesize::ByteSize;
 use crate::config::Config;
 use crate::config::Dns;
 use crate::config::DnsServer;
-use crate::config::Domain;
 use crate::config::IpVersion;
 use crate::config::Limits;
-use crate::config::Module;
 use crate::config::MtaSts;
 use crate::config::Origin;
 use crate::config::Overrides;
 use crate::config::Problem;
 use crate::config::SelfCheck;
-use crate::config::SeverityChange;
 use crate::config::Smtp;
 use crate::config::SmtpHost;
-use crate::config::Thresholds;
-use crate::config::expect;
+use crate::config::domains;
 use crate::config::file;
 use crate::config::lists;
 use crate::config::mistakes::Mistakes;
-use crate::config::nearest;
+use crate::config::modules;
 use crate::config::place::Path;
 use crate::config::reading::List;
 use crate::config::sources::Sources;
 use crate::domain_name::DomainName;
-use crate::evidence::Stage;
-use crate::finding::Code;
-use crate::finding::Severity;
 use crate::protocol::dnssec::TrustAnchors;
 use crate::protocol::pkix::TrustRoots;
-
-/// The module that is always there.
-pub(super) const DEFAULT_MODULE: &str = "default";
 
 pub(super) const TRUST_ANCHOR_FLAG: &str = "--dns.trust-anchor-file";
 pub(super) const CA_FILE_FLAG: &str = "--tls.ca-file";
@@ -61,8 +49,8 @@ pub(super) fn resolve(
     sources: &mut Sources,
     mistakes: &mut Mistakes<'_>,
 ) -> Config {
-    let modules = modules(written.modules, mistakes);
-    let mut domains = domains(&written.domains, &modules, mistakes);
+    let modules = modules::resolve(written.modules, mistakes);
+    let mut domains = domains::resolve(&written.domains, &modules, mistakes);
     let by_name = lists::add(&mut domains, &written.domain_files, sources, mistakes);
     Config {
         dns: dns(&written.dns, overrides, sources, mistakes),
@@ -282,7 +270,7 @@ fn ehlo_name(name: String) -> Result<String, Problem> {
     domain_name(&name).map(|name| name.as_str().to_owned())
 }
 
-fn domain_name(text: &str) -> Result<DomainName, Problem> {
+pub(super) fn domain_name(text: &str) -> Result<DomainName, Problem> {
     DomainName::parse(text).map_err(|error| Problem::Value(error.to_string()))
 }
 
@@ -360,203 +348,10 @@ fn smtp_host(text: &str) -> Result<SmtpHost, Problem> {
     domain_name(text).map(|name| SmtpHost::Name(name.as_mx_host()))
 }
 
-fn modules(
-    mut written: BTreeMap<String, file::Module>,
-    mistakes: &mut Mistakes<'_>,
-) -> BTreeMap<String, Arc<Module>> {
-    written.entry(DEFAULT_MODULE.to_owned()).or_default();
-    written
-        .iter()
-        .map(|(name, written)| (name.clone(), Arc::new(module(name, written, mistakes))))
-        .collect()
-}
-
-fn module(name: &str, written: &file::Module, mistakes: &mut Mistakes<'_>) -> Module {
-    let at = Path::of("modules").key(name);
-    mistakes.require(&at, is_module_name(name), || {
-        let text = "the name of a module has 1 to 64 letters, digits, _, - and .";
-        Problem::Value(text.to_owned())
-    });
-    mistakes.require(
-        &at.key("fail_on"),
-        written.fail_on != Severity::Info,
-        || Problem::Value("write critical or warning: an info is advice, not a failure".to_owned()),
-    );
-    Module {
-        name: name.to_owned(),
-        timeout: above_zero(&at.key("timeout"), written.timeout, mistakes),
-        fail_on: written.fail_on,
-        stages: stages(&at.key("checks"), &written.checks, mistakes),
-        detail: written.detail,
-        thresholds: thresholds(&at.key("thresholds"), &written.thresholds, mistakes),
-        severity: severity(&at.key("severity"), &written.severity, mistakes),
-    }
-}
-
-/// It stands in URLs and is the value of a label.
-fn is_module_name(name: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-    (1..=64).contains(&name.chars().count()) && name.chars().all(is_part)
-}
-
-fn severity(
-    at: &Path,
-    written: &BTreeMap<String, SeverityChange>,
-    mistakes: &mut Mistakes<'_>,
-) -> BTreeMap<Code, SeverityChange> {
-    let mut changes = BTreeMap::new();
-    for (text, change) in written {
-        let known = Code::ALL.iter().map(ToString::to_string);
-        let code = Code::parse(text).ok_or_else(|| Problem::UnknownCode {
-            nearest: nearest(text, known),
-        });
-        let code = mistakes.take(&at.key(text), code);
-        changes.extend(code.map(|code| (code, *change)));
-    }
-    changes
-}
-
-/// In the order of a probe; `mx` is always among them, for everything hangs on it.
-fn stages(at: &Path, written: &List<Stage>, mistakes: &mut Mistakes<'_>) -> Vec<Stage> {
-    mistakes.require(at, !written.0.is_empty(), || {
-        Problem::Value("it is empty: write [mx] to look at nothing else".to_owned())
-    });
-    let mut wanted = vec![Stage::Mx];
-    for (number, (index, stage)) in written.0.iter().enumerate() {
-        let mut earlier = written.0.iter().take(number);
-        let is_first = !earlier.any(|(_, earlier)| earlier == stage);
-        mistakes.require(&at.item(*index), is_first, || {
-            Problem::Value(format!("{stage} stands there twice"))
-        });
-        wanted.push(*stage);
-    }
-    let runs = |stage: &&Stage| wanted.contains(stage);
-    Stage::ALL.iter().filter(runs).copied().collect()
-}
-
-fn thresholds(at: &Path, written: &file::Thresholds, mistakes: &mut Mistakes<'_>) -> Thresholds {
-    let mut before = |key: &str, written| above_zero(&at.key(key), written, mistakes);
-    Thresholds {
-        cert_expiry: before("cert_expiry", written.cert_expiry),
-        policy_host_cert_expiry: before("policy_host_cert_expiry", written.policy_host_cert_expiry),
-        dnssec_signature_expiry: before("dnssec_signature_expiry", written.dnssec_signature_expiry),
-        min_max_age: max_age(&at.key("min_max_age"), written.min_max_age, mistakes),
-    }
-}
-
-pub(super) fn max_age(at: &Path, written: file::Time, mistakes: &mut Mistakes<'_>) -> Duration {
-    /// RFC 8461 §3.2: no policy may be cached for longer.
-    const LONGEST: Duration = Duration::from_secs(31_557_600);
-    mistakes.require(at, written.0 <= LONGEST, || {
-        Problem::Value(
-            "no policy can have it: max_age ends at 31557600s, a year (RFC 8461 §3.2)".to_owned(),
-        )
-    });
-    written.0
-}
-
-fn domains(
-    written: &List<file::Domain>,
-    modules: &BTreeMap<String, Arc<Module>>,
-    mistakes: &mut Mistakes<'_>,
-) -> Vec<Domain> {
-    let mut seen = BTreeSet::new();
-    let mut domains = Vec::new();
-    for (index, listed) in &written.0 {
-        let at = Path::of("domains").item(*index);
-        let Some(domain) = domain(&at, listed, modules, mistakes) else {
-            continue;
-        };
-        let is_first = seen.insert((domain.domain.clone(), domain.module.clone()));
-        mistakes.require(&at.key("domain"), is_first, || {
-            Problem::Value(format!(
-                "{} is listed twice with module {}",
-                domain.domain, domain.module
-            ))
-        });
-        domains.push(domain);
-    }
-    domains
-}
-
-fn domain(
-    at: &Path,
-    listed: &file::Domain,
-    modules: &BTreeMap<String, Arc<Module>>,
-    mistakes: &mut Mistakes<'_>,
-) -> Option<Domain> {
-    let module = &listed.module;
-    mistakes.require(&at.key("module"), modules.contains_key(module), || {
-        Problem::UnknownModule {
-            nearest: nearest(module, modules.keys().cloned()),
-            name: module.clone(),
-        }
-    });
-    for name in listed.labels.keys() {
-        let at = at.key("labels").key(name);
-        mistakes.require(&at, is_label_name(name), || {
-            Problem::Value(
-                "the name of a label has letters, digits and _, and begins with neither a digit nor __"
-                    .to_owned(),
-            )
-        });
-        mistakes.require(&at, !RESERVED_LABELS.contains(&name.as_str()), || {
-            Problem::Value(
-                "metrics of a probe have a label of this name, which Prometheus would rename: choose another one"
-                    .to_owned(),
-            )
-        });
-    }
-    let expect = expect::resolve(&at.key("expect"), &listed.expect, mistakes);
-    let domain = mistakes.take(&at.key("domain"), domain_name(&listed.name))?;
-    Some(Domain {
-        domain,
-        module: module.clone(),
-        labels: listed.labels.clone(),
-        expect: Arc::new(expect),
-    })
-}
-
-/// The labels of what `/probe` exports: one of a target with the same name takes its place, and Prometheus calls that of the
-/// metric `exported_…`, which no dashboard and no alert asks for.
-pub const RESERVED_LABELS: &[&str] = &[
-    "about",
-    "address",
-    "association",
-    "check",
-    "cipher_suite",
-    "code",
-    "key_algorithm",
-    "key_exchange",
-    "level",
-    "matching_type",
-    "mode",
-    "mx",
-    "outcome",
-    "phase",
-    "rrset",
-    "scheme",
-    "selector",
-    "sender",
-    "severity",
-    "status",
-    "usability",
-    "usage",
-    "version",
-];
-
-/// As Prometheus wants it; those that begin with `__` are its own.
-fn is_label_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with("__")
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
-}
-
 /// Longer ones are a slip of the pen, and clocks overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 86_400);
 
-fn above_zero(at: &Path, written: file::Time, mistakes: &mut Mistakes<'_>) -> Duration {
+pub(super) fn above_zero(at: &Path, written: file::Time, mistakes: &mut Mistakes<'_>) -> Duration {
     mistakes.require(at, !written.0.is_zero(), || {
         Problem::Value("it must be longer than zero".to_owned())
     });

@@ -332,6 +332,18 @@ domains:
                 Ok(("example.com", "default", Shape::Report)),
             ),
             (
+                "not for people",
+                &open,
+                &[("debug", "false"), ("target", "example.com")],
+                Ok(("example.com", "default", Shape::Metrics)),
+            ),
+            (
+                "who knows for whom",
+                &open,
+                &[("debug", "maybe"), ("target", "example.com")],
+                Err(Rejection::Debug("maybe".to_owned())),
+            ),
+            (
                 "what others know",
                 &open,
                 &[("target", "example.com"), ("hostname", "x")],

@@ -1,6 +1,5 @@
 //! Long lists of domains, in files of their own or in the configuration.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use mailtls_exporter::config::Config;
@@ -112,25 +111,63 @@ fn lists_of_domains() {
     reason = "how long it takes is the question"
 )]
 fn long_lists_are_read_in_time() {
+    const MANY: usize = 100_000;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");
-    std::fs::write(&path, "domain_files: [list]\n").unwrap();
-    let list: String = (0..100_000).fold(String::new(), |mut list, number| {
-        writeln!(list, "domain-{number}.example").unwrap();
-        list
-    });
-    std::fs::write(folder.path().join("list"), list).unwrap();
-    let began = std::time::Instant::now();
-    let config = Config::load(Some(&path), &Overrides::default()).unwrap();
-    let loaded = began.elapsed();
-    for listed in &config.domains {
-        assert_eq!(config.listed(&listed.domain), Some(listed));
+    let lines = |line: &dyn Fn(usize) -> String| (0..MANY).map(line).collect::<String>();
+    std::fs::write(
+        folder.path().join("list"),
+        lines(&|number| format!("domain-{number}.example\n")),
+    )
+    .unwrap();
+    for (why, text, mistakes) in [
+        (
+            "in a file of their own",
+            "domain_files: [list]\n".to_owned(),
+            0,
+        ),
+        (
+            "in the configuration",
+            lines(&|number| format!("- domain: domain-{number}.example\n")),
+            0,
+        ),
+        (
+            "no name among them",
+            lines(&|number| format!("- domain: domain-{number}@example\n")),
+            MANY,
+        ),
+        (
+            "no domain among them, and a key that is mistyped",
+            lines(&|number| format!("- {{domain: [domain-{number}.example], modul: default}}\n")),
+            2 * MANY,
+        ),
+    ] {
+        let is_own = text.starts_with("domain_files");
+        let text = if is_own {
+            text
+        } else {
+            format!("domains:\n{text}")
+        };
+        std::fs::write(&path, text).unwrap();
+        let began = std::time::Instant::now();
+        match Config::load(Some(&path), &Overrides::default()) {
+            Ok(config) => {
+                for listed in &config.domains {
+                    assert_eq!(config.listed(&listed.domain), Some(listed));
+                }
+                assert_eq!((config.domains.len(), mistakes), (MANY, 0), "{why}");
+            }
+            Err(error) => {
+                let error = error.to_string();
+                let rest = format!(
+                    "and {} more: mend these first",
+                    mistakes.saturating_sub(100)
+                );
+                assert!(error.ends_with(&rest), "{why}: {error}");
+            }
+        }
+        let took = began.elapsed();
+        eprintln!("{why}: {took:?}");
+        assert!(took < Duration::from_secs(20), "{why}: {took:?}");
     }
-    let looked_up = began.elapsed().saturating_sub(loaded);
-    eprintln!("100,000 domains: read in {loaded:?}, each looked up in {looked_up:?}");
-    assert_eq!(config.domains.len(), 100_000);
-    assert!(
-        loaded + looked_up < Duration::from_secs(20),
-        "{loaded:?}, {looked_up:?}"
-    );
 }

@@ -46,7 +46,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "a list without an end",
         "domain_files: [/dev/zero]\n",
-        "config.yaml:1: domain_files[0]: cannot read /dev/zero: it is larger than 64 MiB",
+        "config.yaml:1: domain_files[0]: cannot read /dev/zero: it is a device, not a file",
     ),
     (
         "a module twice",
@@ -378,6 +378,119 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "dns: {}\n---\nsmtp: {}\n",
         "config.yaml: not the YAML that was expected: a second document begins with its ---; one file is one document",
     ),
+    (
+        "a month that was to be a minute",
+        "dns: {timeout: 1M}\n",
+        "config.yaml:1: dns.timeout: expected a duration with its unit: 10s, 5m, 14d, found string \"1M\"",
+    ),
+    (
+        "durations that are none",
+        "dns: {timeout: -1s}\nsmtp: {session_timeout: \"5\", reuse: 1e3s}\n",
+        "config.yaml:1: dns.timeout: expected a duration with its unit: 10s, 5m, 14d, found string \"-1s\"\n\
+         config.yaml:2: smtp.session_timeout: expected a duration with its unit: 10s, 5m, 14d, found string \"5\"\n\
+         config.yaml:2: smtp.reuse: expected a duration with its unit: 10s, 5m, 14d, found string \"1e3s\"",
+    ),
+    (
+        "durations of more than one unit",
+        "dns: {timeout: 1h30m, cache_max_ttl: 1h 30m}\nsmtp: {session_timeout: 500ms}\n",
+        "(fine)",
+    ),
+    (
+        "numbers beyond what there is, and broken ones",
+        "dns: {attempts: 99999999999999999999}\nsmtp: {port: 1e3}\n",
+        "config.yaml:1: dns.attempts: expected a whole number, found number 99999999999999999999\n\
+         config.yaml:2: smtp.port: expected a number from 1 to 65535, found number 1e3",
+    ),
+    (
+        "a cache beyond any memory",
+        "dns: {cache_size: 99EiB}\n",
+        "config.yaml:1: dns.cache_size: it must not be larger than 1TiB",
+    ),
+    (
+        "keys in capitals",
+        "SMTP: {}\nsmtp: {Port: 25}\n",
+        "config.yaml:1: SMTP: unknown key; did you mean smtp?\n\
+         config.yaml:2: smtp.Port: unknown key; did you mean port?",
+    ),
+    (
+        "line ends of another system, and a mark before the first",
+        "\u{FEFF}smtp:\r\n  port: 0\r\n",
+        "config.yaml:2: smtp.port: 0 is not from 1 to 65535",
+    ),
+    (
+        "nothing but a mark and a comment",
+        "\u{FEFF}# nothing\r\n",
+        "(fine)",
+    ),
+    (
+        "null, where a list or keys may be left out",
+        "dns: {servers: null}\nsmtp: ~\nmodules: {a: null}\ndomains: [{domain: a.example, expect: null}]\n",
+        "(fine)",
+    ),
+    (
+        "null, where there must be something",
+        "dns: {timeout: null}\ndomains: [{domain: ~}, {domain: a.example, module: null}, null]\n",
+        "config.yaml:1: dns.timeout: expected a duration with its unit: 10s, 5m, 14d, found nothing\n\
+         config.yaml:2: domains[0].domain: expected text, found nothing\n\
+         config.yaml:2: domains[1].module: expected text, found nothing\n\
+         config.yaml:2: domains[2].domain: it is missing",
+    ),
+    (
+        "no check at all",
+        "modules: {a: {checks: }}\n",
+        "config.yaml:1: modules.a.checks: it is empty: write [mx] to look at nothing else",
+    ),
+    (
+        "an alias",
+        "modules:\n  a: &a {timeout: 5s}\n  b: *a\n",
+        "(fine)",
+    ),
+    (
+        "an alias of what is mistaken",
+        "modules:\n  a: &a\n    timeout: 0s\n  b: *a\n",
+        "config.yaml:3: modules.a.timeout: it must be longer than zero\n\
+         config.yaml:3: modules.b.timeout: it must be longer than zero",
+    ),
+    (
+        "a merge",
+        "modules:\n  a: &a {timeout: 5s}\n  b:\n    <<: *a\n",
+        "config.yaml:4: modules.b.<<: not supported: keys are not merged: write them out, or an alias for the whole",
+    ),
+    (
+        "a tag",
+        "smtp:\n  port: !small 25\n",
+        "config.yaml:2: not the YAML that was expected: smtp.port: a tag, which begins with !, means nothing here at line 2 column 9",
+    ),
+    (
+        "a list for a key",
+        "? [a]\n: 1\n",
+        "config.yaml:1: not the YAML that was expected: a key is text, neither a list nor a mapping",
+    ),
+    (
+        "names of modules that no URL and no label should have",
+        concat!(
+            "modules:\n  \"\": {}\n  \"a\\nb\": {timeout: 0s}\n  a b: {}\n  schnell-ü.1: {}\n",
+            "  aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: {}\n",
+        ),
+        concat!(
+            "config.yaml:2: modules.\"\": the name of a module has 1 to 64 letters, digits, _, - and .\n",
+            "config.yaml:3: modules.\"a\\nb\": the name of a module has 1 to 64 letters, digits, _, - and .\n",
+            "config.yaml:3: modules.\"a\\nb\".timeout: it must be longer than zero\n",
+            "config.yaml:4: modules.\"a b\": the name of a module has 1 to 64 letters, digits, _, - and .\n",
+            "config.yaml:6: modules.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: the name of a module has 1 to 64 letters, digits, _, - and .",
+        ),
+    ),
+    (
+        "labels that metrics have",
+        "domains:\n  - domain: a.example\n    labels: {job: x, severity: y, __param_module: z}\n",
+        "config.yaml:3: domains[0].labels.__param_module: the name of a label has letters, digits and _, and begins with neither a digit nor __\n\
+         config.yaml:3: domains[0].labels.severity: metrics of a probe have a label of this name, which Prometheus would rename: choose another one",
+    ),
+    (
+        "labels as they are written",
+        "domains:\n  - {domain: a.example, labels: {a: 1.10, b: true, c: , d: 0x1}}\n",
+        "(fine)",
+    ),
 ];
 
 #[test]
@@ -465,4 +578,40 @@ fn mistakes_without_end() {
         error.ends_with("config.yaml: and 50 more: mend these first"),
         "{error}"
     );
+}
+
+/// What would never begin, never end, or is in another alphabet.
+#[test]
+fn says_what_is_no_file_of_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let made = std::process::Command::new("mkfifo")
+        .arg(path("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    std::fs::write(path("utf-16"), b"\xFF\xFEa\0").unwrap();
+    std::fs::write(path("latin-1"), b"b\xFCcher").unwrap();
+    // A file with a hole, which takes no room.
+    let large = std::fs::File::create(path("large")).unwrap();
+    large.set_len(64 * 1024 * 1024 + 1).unwrap();
+    for (name, expected) in [
+        ("pipe", "it is a pipe, not a file"),
+        (".", "it is a folder, not a file"),
+        ("/dev/zero", "it is a device, not a file"),
+        ("large", "it is larger than 64 MiB"),
+        ("utf-16", "it is text in UTF-16: save it as UTF-8"),
+        ("latin-1", "it is not text in UTF-8"),
+    ] {
+        let error = Config::load(Some(&path(name)), &Overrides::default()).unwrap_err();
+        let said = error.to_string();
+        assert!(said.starts_with("cannot read the configuration "), "{said}");
+        assert!(said.ends_with(&format!("{name}: {expected}")), "{said}");
+        let error =
+            try_load(&format!("domain_files: [\"{}\"]\n", path(name).display())).unwrap_err();
+        assert!(
+            error.starts_with("config.yaml:1: domain_files[0]: cannot read"),
+            "{error}"
+        );
+        assert!(error.ends_with(expected), "{error}");
+    }
 }
