@@ -11,6 +11,7 @@ use crate::cli::Everywhere;
 use crate::cli::Outcome;
 use crate::cli::check::written;
 use crate::config::Config;
+use crate::config::both;
 use crate::serve::check_web_config;
 
 /// What to do with the configuration.
@@ -44,16 +45,20 @@ pub(super) fn run(
         Action::Check {
             web_config_file: own,
         } => {
-            let config = everywhere.config()?;
+            let config = everywhere.config();
             let name = match &everywhere.config_file {
                 Some(file) => file.display().to_string(),
                 None => "the defaults (there is no --config.file)".to_owned(),
             };
-            written(writeln!(io::stdout(), "{name}: fine; {}", summary(&config)))?;
-            if let Some(file) = own.or(web_config_file) {
-                check_web_config(&file)?;
+            if let Ok(config) = &config {
+                written(writeln!(io::stdout(), "{name}: fine; {}", summary(config)))?;
+            }
+            let web = own.or(web_config_file);
+            let checked = web.as_deref().map_or(Ok(()), check_web_config);
+            if let (Some(file), Ok(())) = (&web, &checked) {
                 written(writeln!(io::stdout(), "{}: fine", file.display()))?;
             }
+            both(config, checked)?;
             Ok(Outcome::Fine)
         }
     }

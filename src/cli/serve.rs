@@ -9,6 +9,8 @@ use crate::cli::Error;
 use crate::cli::Everywhere;
 use crate::cli::Outcome;
 use crate::cli::block_on;
+use crate::config::Config;
+use crate::config::both;
 use crate::serve;
 use crate::serve::ExternalUrl;
 use crate::serve::Lifecycle;
@@ -17,6 +19,7 @@ use crate::serve::ListenAddress;
 use crate::serve::Location;
 use crate::serve::Options;
 use crate::serve::Prefix;
+use crate::serve::check_web_config;
 
 /// The flags of serve: the name that clap knows each by, and the one that people do.
 pub(super) const FLAGS: &[(&str, &str)] = &[
@@ -182,7 +185,11 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 /// Serves until it is told to stop.
 pub(super) fn run(everywhere: &Everywhere, flags: Flags) -> Result<Outcome, Error> {
-    let config = everywhere.config()?;
+    let web = flags.web_config_file.as_deref();
+    let (config, ()) = both(
+        everywhere.config().and_then(Config::to_stay),
+        web.map_or(Ok(()), check_web_config),
+    )?;
     block_on(async {
         serve::run(config, flags.options()).await?;
         Ok(Outcome::Fine)

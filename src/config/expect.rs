@@ -8,11 +8,10 @@ use crate::closed_set::closed_set;
 use crate::config::Domain;
 use crate::config::Problem;
 use crate::config::file;
+use crate::config::mistakes::Mistakes;
+use crate::config::modules::max_age;
 use crate::config::place::Path;
-use crate::config::resolve::Wrong;
-use crate::config::resolve::max_age;
-use crate::config::resolve::require;
-use crate::config::resolve::wrong;
+use crate::config::reading::List;
 use crate::domain_name::DomainName;
 use crate::protocol::mta_sts::pattern::Pattern;
 use crate::protocol::mta_sts::policy::Mode;
@@ -94,47 +93,48 @@ impl Expectations {
 }
 
 /// Reads it.
-pub(super) fn resolve(at: &Path, written: &file::Expect) -> Result<Expect, Wrong> {
-    Ok(Expect {
+pub(super) fn resolve(at: &Path, written: &file::Expect, mistakes: &mut Mistakes<'_>) -> Expect {
+    Expect {
         mta_sts_mode: written.mta_sts_mode,
         dane: written.dane,
         tlsrpt: written.tlsrpt,
         min_max_age: written
             .min_max_age
-            .map(|written| max_age(&at.key("min_max_age"), written))
-            .transpose()?,
+            .map(|written| max_age(&at.key("min_max_age"), written, mistakes)),
         min_tls_version: written.min_tls_version,
         mx: written
             .mx
-            .as_deref()
-            .map(|written| patterns(&at.key("mx"), written))
-            .transpose()?
+            .as_ref()
+            .map(|written| patterns(&at.key("mx"), written, mistakes))
             .unwrap_or_default(),
-    })
+    }
 }
 
-fn patterns(at: &Path, written: &[String]) -> Result<Vec<Pattern>, Wrong> {
-    require(at, !written.is_empty(), || {
+fn patterns(at: &Path, written: &List<String>, mistakes: &mut Mistakes<'_>) -> Vec<Pattern> {
+    mistakes.require(at, !written.0.is_empty(), || {
         Problem::Value("it is empty: name the MX hosts, or leave it out".to_owned())
-    })?;
+    });
     let mut patterns = Vec::new();
-    for (index, text) in written.iter().enumerate() {
-        let at = at.item(index);
-        let pattern = pattern(text).map_err(|problem| wrong(&at, Problem::Value(problem)))?;
-        require(&at, !patterns.contains(&pattern), || {
+    for (index, text) in &written.0 {
+        let at = at.item(*index);
+        let Some(pattern) = mistakes.take(&at, pattern(text)) else {
+            continue;
+        };
+        mistakes.require(&at, !patterns.contains(&pattern), || {
             Problem::Value(format!("{pattern} stands there twice"))
-        })?;
+        });
         patterns.push(pattern);
     }
-    Ok(patterns)
+    patterns
 }
 
 /// Names are folded as everywhere in the file, which a policy must not leave to its readers.
-fn pattern(text: &str) -> Result<Pattern, String> {
+fn pattern(text: &str) -> Result<Pattern, Problem> {
     let (wildcard, name) = match text.strip_prefix("*.") {
         Some(name) => ("*.", name),
         None => ("", text),
     };
-    let name = DomainName::parse(name).map_err(|error| error.to_string())?;
-    Pattern::parse(&format!("{wildcard}{name}")).map_err(|error| format!("{text:?}: {error}"))
+    let name = DomainName::parse(name).map_err(|error| Problem::Value(error.to_string()))?;
+    Pattern::parse(&format!("{wildcard}{name}"))
+        .map_err(|error| Problem::Value(format!("{text:?}: {error}")))
 }

@@ -1,7 +1,7 @@
-//! The YAML as written: every key with its default, and where in the file a key stands.
+//! The file as written: every key with its default.
 //!
-//! Nothing else in the program knows YAML. What a value means is for `resolve` to say; what is wrong with the text —
-//! syntax, an unknown key, a repeated key, a value of another type — is said here.
+//! What a value means is for `resolve` to say; what is wrong with the text, for `document` (syntax) and `reading` (an unknown
+//! key, a repeated key, a value of another type).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,23 +10,15 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::Deserialize;
 use serde::Deserializer;
-use serde::de::DeserializeOwned;
-use serde::de::DeserializeSeed as _;
-use serde::de::IgnoredAny;
 use serde::de::Unexpected;
 use serde::de::Visitor;
 
 use crate::config::KeyAlgorithms;
-use crate::config::Problem;
 use crate::config::SeverityChange;
 use crate::config::SpecialUse;
 use crate::config::expect::Requirement;
 use crate::config::expect::TlsVersion;
-use crate::config::nearest;
-use crate::config::passing::REPEATED;
-use crate::config::passing::Reading;
-use crate::config::place::Path;
-use crate::config::place::Walk;
+use crate::config::reading::List;
 use crate::evidence::Detail;
 use crate::evidence::Stage;
 use crate::finding::Severity;
@@ -44,15 +36,15 @@ pub(super) struct File {
     pub(super) limits: Limits,
     pub(super) modules: BTreeMap<String, Module>,
     pub(super) self_check: SelfCheck,
-    pub(super) domains: Vec<Domain>,
-    pub(super) domain_files: Vec<String>,
+    pub(super) domains: List<Domain>,
+    pub(super) domain_files: List<String>,
     pub(super) probe_unlisted_domains: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Dns {
-    pub(super) servers: Vec<String>,
+    pub(super) servers: List<String>,
     pub(super) trust_anchor_file: Option<String>,
     pub(super) timeout: Time,
     pub(super) attempts: u32,
@@ -63,7 +55,7 @@ pub(super) struct Dns {
 impl Default for Dns {
     fn default() -> Self {
         Self {
-            servers: Vec::new(),
+            servers: List::default(),
             trust_anchor_file: None,
             timeout: Time::seconds(2),
             attempts: 3,
@@ -108,7 +100,7 @@ pub(super) struct Smtp {
     pub(super) ehlo_name: Option<String>,
     pub(super) source_address_v4: Option<String>,
     pub(super) source_address_v6: Option<String>,
-    pub(super) ip_versions: Vec<u8>,
+    pub(super) ip_versions: List<u8>,
     pub(super) max_sessions: usize,
     pub(super) max_sessions_per_address: usize,
     pub(super) key_algorithms: KeyAlgorithms,
@@ -123,7 +115,7 @@ impl Default for Smtp {
             ehlo_name: None,
             source_address_v4: None,
             source_address_v6: None,
-            ip_versions: vec![4, 6],
+            ip_versions: vec![4, 6].into(),
             max_sessions: 64,
             max_sessions_per_address: 1,
             key_algorithms: KeyAlgorithms::All,
@@ -180,7 +172,7 @@ impl Default for Limits {
 pub(super) struct Module {
     pub(super) timeout: Time,
     pub(super) fail_on: Severity,
-    pub(super) checks: Vec<Stage>,
+    pub(super) checks: List<Stage>,
     pub(super) detail: Detail,
     pub(super) thresholds: Thresholds,
     pub(super) severity: BTreeMap<String, SeverityChange>,
@@ -191,7 +183,7 @@ impl Default for Module {
         Self {
             timeout: Time::seconds(55),
             fail_on: Severity::Critical,
-            checks: Stage::ALL.to_vec(),
+            checks: Stage::ALL.to_vec().into(),
             detail: Detail::Full,
             thresholds: Thresholds::default(),
             severity: BTreeMap::new(),
@@ -222,7 +214,7 @@ impl Default for Thresholds {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct SelfCheck {
-    pub(super) smtp_hosts: Vec<String>,
+    pub(super) smtp_hosts: List<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -250,7 +242,7 @@ pub(super) struct Expect {
     pub(super) tlsrpt: Option<Requirement>,
     pub(super) min_max_age: Option<Time>,
     pub(super) min_tls_version: Option<TlsVersion>,
-    pub(super) mx: Option<Vec<String>>,
+    pub(super) mx: Option<List<String>>,
 }
 
 /// A duration with its unit: `10s`, `5m`, `14d`.
@@ -275,7 +267,11 @@ impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(InText {
             expected: "a duration with its unit: 10s, 5m, 14d",
-            read: |text| humantime::parse_duration(text).ok().map(Self),
+            // M, a month to those who wrote the parser, is a minute to those who write it here.
+            read: |text| {
+                let time = humantime::parse_duration(text).ok();
+                time.filter(|_| !text.contains('M')).map(Self)
+            },
         })
     }
 }
@@ -311,138 +307,22 @@ impl<T> Visitor<'_> for InText<T> {
     }
 }
 
-/// What is wrong with the text of a file, and where.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    /// Counted from 1.
-    pub(super) line: Option<usize>,
-    /// Empty where no key can be told.
-    pub(super) path: Path,
-    pub(super) problem: Problem,
-}
-
-/// Reads the text of a file as if nothing stood at the paths in `left_out`; an empty one is all defaults.
-pub(super) fn parse<T: Default + DeserializeOwned>(
-    text: &str,
-    left_out: &[Path],
-) -> Result<T, Refusal> {
-    // To serde_yaml comments alone are no document.
-    let mut lines = text.lines().map(str::trim);
-    if lines.all(|line| line.is_empty() || line.starts_with('#') || line == "---") {
-        return Ok(T::default());
-    }
-    serde_yaml::from_str::<IgnoredAny>(text).map_err(|error| not_yaml(&error))?;
-    let reading = Reading::without(left_out);
-    T::deserialize(reading.of(serde_yaml::Deserializer::from_str(text)))
-        .map_err(|error| refusal(text, &error, reading.place()))
-}
-
-/// The line of a key or item, counted from 1; none where the file does not have it.
-pub(super) fn line_of(text: &str, path: &Path) -> Option<usize> {
-    let found = Walk::to(path).deserialize(serde_yaml::Deserializer::from_str(text));
-    found.err()?.location().map(|location| location.line())
-}
-
-/// What serde and `serde_yaml` say, taken apart: ``dns: unknown field `x`, expected one of `a`, `b` at line 1 column 2``.
-fn refusal(text: &str, error: &serde_yaml::Error, path: Path) -> Refusal {
-    let line = line_of(text, &path);
-    let reported = error.location().map(|location| location.line());
-    let said = error.to_string();
-    let said = said
-        .rsplit_once(" at line ")
-        .map_or(said.as_str(), |(said, _)| said);
-    let said = match said.split_once(": ") {
-        Some((key, said)) if !key.contains([' ', '`', '"']) => said,
-        Some(_) | None => said,
-    };
-    let mut quoted = said.split('`').skip(1).step_by(2).map(str::to_owned);
-    let (line, path, problem) = if said.starts_with("unknown field ") {
-        let key = quoted.next().unwrap_or_default();
-        let nearest = nearest(&key, quoted);
-        (line, path, Problem::UnknownKey { nearest })
-    } else if said.starts_with(REPEATED) {
-        // The key is there already; what is wrong stands where the reading stopped.
-        (reported, path, Problem::RepeatedKey)
-    } else if said.starts_with("missing field ") {
-        let key = quoted.next().unwrap_or_default();
-        let problem = Problem::Value("it is missing".to_owned());
-        (line, path.key(&key), problem)
-    } else if said.starts_with("unknown variant ") {
-        let found = quoted.next().unwrap_or_default();
-        let known = quoted.collect();
-        (line, path, Problem::UnknownWord { found, known })
-    } else if let Some((found, expected)) = wrong_type(said) {
-        let expected = in_words(expected);
-        let found = shortened(&found.replace('`', "").replace("unit value", "nothing"));
-        let problem = Problem::Value(format!("expected {expected}, found {found}"));
-        (line, path, problem)
-    } else {
-        (line, path, Problem::Value(said.to_owned()))
-    };
-    Refusal {
-        line: line.or(reported),
-        path,
-        problem,
-    }
-}
-
-fn not_yaml(error: &serde_yaml::Error) -> Refusal {
-    let mut text = error.to_string();
-    if text.contains("more than one document") {
-        "a second document begins with its ---; one file is one document".clone_into(&mut text);
-    }
-    if text.contains("cannot start any token") {
-        text.push_str("; YAML is indented with blanks, never with tabs");
-    }
-    Refusal {
-        line: error.location().map(|location| location.line()),
-        path: Path::default(),
-        problem: Problem::Syntax(text),
-    }
-}
-
-/// Characters of a value that are shown.
-const SHOWN: usize = 100;
-
-/// So that the wrong file is not one line as long as the file.
-fn shortened(found: &str) -> String {
-    let mut shown: String = found.chars().take(SHOWN).collect();
-    if shown.len() < found.len() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// What was found and what was expected.
-fn wrong_type(text: &str) -> Option<(&str, &str)> {
-    text.strip_prefix("invalid type: ")
-        .or_else(|| text.strip_prefix("invalid value: "))?
-        .split_once(", expected ")
-}
-
-/// What a programmer calls it, as an operator does.
-fn in_words(expected: &str) -> &str {
-    match expected {
-        "u16" => "a number from 0 to 65535",
-        "u8" | "u32" | "u64" | "usize" => "a whole number",
-        "a boolean" => "true or false",
-        "a string" => "text",
-        "a sequence" => "a list",
-        "a map" => "keys and values",
-        other if other.starts_with("struct ") => "keys and values",
-        other => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::document::Document;
+    use crate::config::mistakes::Mistakes;
+    use crate::config::place::Path;
+    use crate::config::reading::read;
 
     const EXAMPLE: &str = include_str!("../../config.example.yaml");
 
     #[test]
     fn the_example_equals_the_defaults() {
-        let mut example: File = parse(EXAMPLE, &[]).unwrap();
+        let document = Document::parse(EXAMPLE).unwrap();
+        let mut mistakes = Mistakes::of(std::path::Path::new("example"), &document);
+        let mut example: File = read(&document, &mut mistakes);
+        assert!(mistakes.into_error().is_none());
         let module = example.modules.remove("default");
         assert_eq!(module, Some(Module::default()));
         assert_eq!(example, File::default());
@@ -463,6 +343,7 @@ mod tests {
 
     #[test]
     fn the_example_has_every_key() {
+        let document = Document::parse(EXAMPLE).unwrap();
         let default = Path::of("modules").key("default");
         for (mapping, path) in [
             ("{}", Path::default()),
@@ -482,28 +363,9 @@ mod tests {
             let keys = keys(mapping);
             assert!(!keys.is_empty(), "{mapping}");
             for key in keys {
-                let is_there = line_of(EXAMPLE, &path.key(&key)).is_some();
+                let is_there = document.line_of(&path.key(&key)).is_some();
                 assert!(is_there || key == "domains", "{path}: {key} is missing");
             }
-        }
-    }
-
-    #[test]
-    fn knows_the_line_of_a_key() {
-        let text = "a: 1\nb:\n  - c\n  - d: {e: [1,\n     2]}\n    f:\n";
-        let item = Path::of("b").item(1);
-        for (path, line) in [
-            (Path::of("a"), Some(1)),
-            (Path::of("b"), Some(2)),
-            (Path::of("b").item(0), Some(3)),
-            (item.clone(), Some(4)),
-            (item.key("d").key("e"), Some(4)),
-            (item.key("d").key("e").item(1), Some(5)),
-            (item.key("f"), Some(6)),
-            (item.key("g"), None),
-            (Path::of("a").key("c"), None),
-        ] {
-            assert_eq!(line_of(text, &path), line, "{path}");
         }
     }
 }

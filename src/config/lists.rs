@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use crate::config::Domain;
 use crate::config::Problem;
+use crate::config::mistakes::Mistakes;
+use crate::config::modules::DEFAULT_MODULE;
 use crate::config::place::Path;
-use crate::config::resolve::DEFAULT_MODULE;
-use crate::config::resolve::Wrong;
+use crate::config::reading::List;
 use crate::config::resolve::unreadable;
-use crate::config::resolve::wrong;
 use crate::config::sources::Sources;
 use crate::domain_name::DomainName;
 
@@ -30,9 +30,10 @@ pub fn names(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// Adds the domains of the files to those listed already; where each name stands first.
 pub(super) fn add(
     domains: &mut Vec<Domain>,
-    files: &[String],
+    files: &List<String>,
     sources: &mut Sources,
-) -> Result<HashMap<DomainName, usize>, Wrong> {
+    mistakes: &mut Mistakes<'_>,
+) -> HashMap<DomainName, usize> {
     let mut by_name = HashMap::new();
     for (index, listed) in domains.iter().enumerate() {
         by_name.entry(listed.domain.clone()).or_insert(index);
@@ -42,16 +43,16 @@ pub(super) fn add(
         domains,
         by_name,
     };
-    for (index, named) in files.iter().enumerate() {
+    for (index, named) in &files.0 {
         let file = sources.locate(named);
         let read = sources
             .read_text(&file)
             .map_err(|source| unreadable(&file, source))
             .and_then(|text| lists.add(file, &text));
-        read.map_err(|problem| wrong(&Path::of("domain_files").item(index), problem))?;
+        mistakes.take(&Path::of("domain_files").item(*index), read);
     }
     lists.domains.shrink_to_fit();
-    Ok(lists.by_name)
+    lists.by_name
 }
 
 struct Lists<'a> {
@@ -74,7 +75,8 @@ impl Lists<'_> {
         if wrong.is_empty() {
             return Ok(());
         }
-        if let Some(more) = wrong.len().checked_sub(LINES_TOLD).filter(|more| *more > 0) {
+        let more = wrong.len().saturating_sub(LINES_TOLD);
+        if more > 0 {
             wrong.truncate(LINES_TOLD);
             let line = wrong.last().map_or(0, |(line, _)| *line);
             let text = format!("and {more} more lines of this file are of no use");

@@ -29,12 +29,16 @@ use crate::protocol::pkix::TrustRoots;
 use crate::protocol::pkix::TrustRootsError;
 
 mod dns_server;
+mod document;
+mod domains;
 mod expect;
 mod file;
 mod lists;
 mod load;
-mod passing;
+mod mistakes;
+mod modules;
 mod place;
+mod reading;
 mod resolve;
 mod sources;
 pub mod web;
@@ -42,6 +46,7 @@ pub mod web;
 use sources::Sources;
 
 pub use dns_server::DnsServerError;
+pub use domains::RESERVED_LABELS;
 pub use expect::Expect;
 pub use expect::Expectations;
 pub use expect::Requirement;
@@ -83,6 +88,15 @@ struct Origin {
     sources: Sources,
 }
 
+/// Two configurations that are read together, or all that is wrong with either.
+pub fn both<A, B>(one: Result<A, Error>, other: Result<B, Error>) -> Result<(A, B), Error> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(one), Err(other)) => Err(Error::Several(vec![one, other])),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+    }
+}
+
 impl Config {
     /// What holds without a file and without flags.
     pub fn default_config() -> Self {
@@ -97,6 +111,18 @@ impl Config {
     /// The same again, from where this one came from.
     pub fn reload(&self) -> Result<Self, Error> {
         load::load(self.origin.path.as_deref(), &self.origin.overrides)
+    }
+
+    /// The same for a process that stays, where a reload must find everything again.
+    pub fn to_stay(self) -> Result<Self, Error> {
+        let Some(pipe) = self.origin.sources.pipe() else {
+            return Ok(self);
+        };
+        let text = "it is a pipe, which a reload would find empty: write a file";
+        Err(Error::Read {
+            file: pipe.to_owned(),
+            source: io::Error::new(io::ErrorKind::InvalidInput, text),
+        })
     }
 
     /// Whether any of the files that this was read from has other content now, or is gone.
@@ -156,6 +182,20 @@ pub enum Error {
     /// All of these: a line for each.
     #[error("{}", lines(.0))]
     Several(Vec<Error>),
+}
+
+impl Error {
+    /// All of these, if there is any.
+    pub fn all(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut errors: Vec<Self> = errors.into_iter().collect();
+        match errors.pop() {
+            Some(only) if errors.is_empty() => Some(only),
+            last => {
+                errors.extend(last);
+                (!errors.is_empty()).then_some(Self::Several(errors))
+            }
+        }
+    }
 }
 
 fn lines(errors: &[Error]) -> String {
@@ -242,8 +282,8 @@ pub enum Problem {
         lines: Vec<(usize, Problem)>,
     },
     /// There is more of it than anybody reads.
-    #[error("there are more mistakes: mend these first")]
-    More,
+    #[error("and {0} more: mend these first")]
+    More(usize),
     /// A value that cannot be.
     #[error("{0}")]
     Value(String),
@@ -298,9 +338,10 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 fn nearest(mistyped: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
     // Below it, suggestions are noise.
     const ALIKE: f64 = 0.7;
+    let mistyped = mistyped.to_lowercase();
     known
         .into_iter()
-        .map(|word| (strsim::jaro_winkler(mistyped, &word), word))
+        .map(|word| (strsim::jaro_winkler(&mistyped, &word.to_lowercase()), word))
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, word)| word)

@@ -6,6 +6,7 @@ use std::hash::Hash as _;
 use std::hash::Hasher as _;
 use std::io;
 use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -15,6 +16,8 @@ pub(super) struct Sources {
     /// That of the configuration file: what is named in it without a `/` at the front lies beside it.
     folder: PathBuf,
     read: Vec<(PathBuf, Digest)>,
+    /// The first that was a pipe: another reading finds it empty.
+    pipe: Option<PathBuf>,
 }
 
 /// Tells one content from another; only this process ever compares them.
@@ -27,6 +30,7 @@ impl Sources {
         Self {
             folder: folder.map(Path::to_owned).unwrap_or_default(),
             read: Vec::new(),
+            pipe: None,
         }
     }
 
@@ -35,9 +39,14 @@ impl Sources {
         self.folder.join(named)
     }
 
-    /// The content of a file.
+    /// The content of a file, or of a pipe that this process was handed.
     pub(super) fn read(&mut self, file: &Path) -> io::Result<Vec<u8>> {
-        let content = content(file)?;
+        let content = if is_handed_over(file) {
+            self.pipe.get_or_insert_with(|| file.to_owned());
+            bounded(file)
+        } else {
+            content(file)
+        }?;
         self.read.push((file.to_owned(), digest(&content)));
         Ok(content)
     }
@@ -45,6 +54,11 @@ impl Sources {
     /// The same as text.
     pub(super) fn read_text(&mut self, file: &Path) -> io::Result<String> {
         text(self.read(file)?)
+    }
+
+    /// One that cannot be read again.
+    pub(super) fn pipe(&self) -> Option<&Path> {
+        self.pipe.as_deref()
     }
 
     /// Whether any of them has other content now, or cannot be read any more.
@@ -58,9 +72,21 @@ impl Sources {
 /// Bytes of one file: a list of a million domains has less.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
-/// The content of a file that anybody would write: a device, or the wrong file, does not take the memory of the exporter
-/// that runs.
+/// The content of a file that anybody would write. Anything else than a file may never end, or never begin.
 pub(super) fn content(file: &Path) -> io::Result<Vec<u8>> {
+    let kind = std::fs::metadata(file)?.file_type();
+    let found = match () {
+        () if kind.is_file() => return bounded(file),
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a pipe",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    let text = format!("it is {found}, not a file");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+}
+
+fn bounded(file: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let read = File::open(file)?
         .take(LARGEST + 1)
@@ -73,8 +99,21 @@ pub(super) fn content(file: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
+/// A pipe that this process was started with: `<(command)` of a shell, or standard input. Unlike a pipe with a name it has
+/// had somebody who writes, so that it begins and ends.
+fn is_handed_over(file: &Path) -> bool {
+    let is_open = ["/dev/fd", "/dev/stdin", "/proc/self/fd"]
+        .iter()
+        .any(|place| file.starts_with(place));
+    is_open && std::fs::metadata(file).is_ok_and(|data| data.file_type().is_fifo())
+}
+
 /// As text; an error names the first line that is none.
 pub fn text(content: Vec<u8>) -> io::Result<String> {
+    if content.starts_with(&[0xFF, 0xFE]) || content.starts_with(&[0xFE, 0xFF]) {
+        let why = "it is text in UTF-16: save it as UTF-8";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
     String::from_utf8(content).map_err(|error| {
         let valid = error
             .as_bytes()

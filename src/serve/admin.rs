@@ -24,7 +24,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
         version: env!("CARGO_PKG_VERSION"),
         revision: option_env!("MAILTLS_REVISION").unwrap_or_default(),
         rustc: option_env!("MAILTLS_RUSTC").unwrap_or_default(),
-        config_last_reload_successful: app.reloads.last_succeeded(),
+        config_last_reload_successful: app.reloads.last_succeeded() && app.web.is_up_to_date(),
         config_last_reload_success: app.in_force().read_at,
         process: process::facts(),
     };

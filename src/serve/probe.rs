@@ -166,6 +166,10 @@ pub(super) enum Rejection {
     NoDomain(#[from] DomainNameError),
     #[error("there is no module {name:?}: there is {known}")]
     UnknownModule { name: String, known: String },
+    #[error(
+        "debug is {0:?}: write debug=true for the report and the log of this probe, or leave it out"
+    )]
+    Debug(String),
     #[error("{SCRAPE_TIMEOUT} is {0:?}: a number of seconds above zero was expected")]
     Timeout(String),
     #[error(
@@ -186,6 +190,7 @@ impl Rejection {
             | Self::NoTarget
             | Self::NoDomain(_)
             | Self::UnknownModule { .. }
+            | Self::Debug(_)
             | Self::Timeout(_) => StatusCode::BAD_REQUEST,
             Self::NotListed(_) => StatusCode::FORBIDDEN,
             Self::TooMany => StatusCode::SERVICE_UNAVAILABLE,
@@ -198,6 +203,7 @@ impl Rejection {
             | Self::Repeated(_)
             | Self::NoTarget
             | Self::NoDomain(_)
+            | Self::Debug(_)
             | Self::Timeout(_) => ProbeRejection::BadRequest,
             Self::UnknownModule { .. } => ProbeRejection::UnknownModule,
             Self::NotListed(_) => ProbeRejection::NotListed,
@@ -212,7 +218,11 @@ impl Question {
     fn read(parameters: &[(String, String)], config: &Config) -> Result<Self, Rejection> {
         let target = once(parameters, "target")?.filter(|target| !target.is_empty());
         let module = once(parameters, "module")?.filter(|module| !module.is_empty());
-        let debug = once(parameters, "debug")?;
+        let shape = match once(parameters, "debug")? {
+            Some("true") => Shape::Report,
+            Some("false" | "") | None => Shape::Metrics,
+            Some(other) => return Err(Rejection::Debug(other.chars().take(64).collect())),
+        };
         let domain = DomainName::parse(target.ok_or(Rejection::NoTarget)?)?;
         let listed = config.listed(&domain);
         if listed.is_none() && !config.probe_unlisted_domains {
@@ -230,10 +240,7 @@ impl Question {
         Ok(Self {
             domain,
             module: Arc::clone(module),
-            shape: match debug {
-                Some("true") => Shape::Report,
-                Some(_) | None => Shape::Metrics,
-            },
+            shape,
         })
     }
 }
@@ -323,6 +330,18 @@ domains:
                 &open,
                 &[("debug", "true"), ("target", "example.com")],
                 Ok(("example.com", "default", Shape::Report)),
+            ),
+            (
+                "not for people",
+                &open,
+                &[("debug", "false"), ("target", "example.com")],
+                Ok(("example.com", "default", Shape::Metrics)),
+            ),
+            (
+                "who knows for whom",
+                &open,
+                &[("debug", "maybe"), ("target", "example.com")],
+                Err(Rejection::Debug("maybe".to_owned())),
             ),
             (
                 "what others know",

@@ -28,6 +28,7 @@ use crate::clock;
 use crate::clock::UnixTime;
 use crate::config::Config;
 use crate::config::Error as ConfigError;
+use crate::config::both;
 use crate::probe::Prober;
 use crate::probe::ProberError;
 use crate::serve::App;
@@ -161,9 +162,6 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error("cannot probe: {0}")]
     Prober(#[from] ProberError),
-    /// In the words of `web`.
-    #[error("{0}")]
-    Web(String),
     #[error("reading the configuration broke: this is a bug of the exporter, whose log says more")]
     Broke(#[source] JoinError),
 }
@@ -217,11 +215,7 @@ pub(super) async fn watch(
 async fn reload(app: &App) -> Result<(), Failure> {
     let before = app.in_force();
     let (reading, web) = (Arc::clone(&before), Arc::clone(&app.web));
-    let read = spawn_blocking(move || {
-        let config = reading.config.reload()?;
-        let web = web.read_anew().map_err(Failure::Web)?;
-        Ok::<_, Failure>((config, web))
-    });
+    let read = spawn_blocking(move || both(reading.config.reload(), web.read_anew()));
     let (config, web) = read.await.map_err(Failure::Broke)??;
     let prober = before.prober.reconfigured(&config)?;
     let now = InForce::new(config, prober);

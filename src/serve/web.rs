@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::TryLockError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -23,6 +25,8 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Error as ConfigError;
+use crate::config::Place;
+use crate::config::Problem;
 use crate::config::web::ExtraHeader;
 use crate::config::web::Http2;
 use crate::config::web::WebConfig;
@@ -83,6 +87,8 @@ pub(super) struct Web {
 
 struct Source {
     file: PathBuf,
+    /// Whether the files say something that is not in force, for it cannot be used.
+    is_refused: AtomicBool,
     last: Mutex<Last>,
 }
 
@@ -133,7 +139,7 @@ fn stamps(files: Vec<PathBuf>) -> Seen {
 
 /// Reads the web configuration as serving would.
 pub fn check_web_config(file: &Path) -> Result<(), ConfigError> {
-    read(file).map(|_| ())
+    Rules::of(WebConfig::load(file)?).map(|_| ())
 }
 
 fn read(file: &Path) -> Result<Anew, ConfigError> {
@@ -157,6 +163,7 @@ impl Web {
             rules: ArcSwap::from_pointee(rules),
             source: Some(Source {
                 file: file.to_owned(),
+                is_refused: AtomicBool::new(false),
                 last: Mutex::new(Last {
                     seen,
                     refused: None,
@@ -184,8 +191,14 @@ impl Web {
         self.rules.load_full()
     }
 
+    /// Whether what the files said at the last look is in force.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        let source = self.source.as_ref();
+        source.is_none_or(|source| !source.is_refused.load(Ordering::Relaxed))
+    }
+
     /// Reads the files for a reload, which puts everything in force or nothing; none without `--web.config.file`.
-    pub(super) fn read_anew(&self) -> Result<Option<Anew>, String> {
+    pub(super) fn read_anew(&self) -> Result<Option<Anew>, ConfigError> {
         let source = self.source.as_ref();
         source
             .map(|source| self.read_to_replace(source))
@@ -199,8 +212,8 @@ impl Web {
         }
     }
 
-    fn read_to_replace(&self, source: &Source) -> Result<Anew, String> {
-        let anew = read(&source.file).map_err(|error| error.to_string())?;
+    fn read_to_replace(&self, source: &Source) -> Result<Anew, ConfigError> {
+        let anew = read(&source.file)?;
         keeps_protection(&self.rules.load(), &anew.rules, &source.file)?;
         Ok(anew)
     }
@@ -209,6 +222,9 @@ impl Web {
         self.rules.store(Arc::new(anew.rules));
         last.seen = anew.seen;
         last.refused = None;
+        if let Some(source) = &self.source {
+            source.is_refused.store(false, Ordering::Relaxed);
+        }
     }
 
     fn look_again(&self) {
@@ -232,6 +248,7 @@ impl Web {
                 tracing::info!("the web configuration changed and is in force");
             }
             Err(error) => {
+                let error = error.to_string();
                 let files = last.seen.drain(..).map(|(file, _)| file).collect();
                 last.seen = stamps(files);
                 let is_new = last
@@ -239,9 +256,12 @@ impl Web {
                     .as_ref()
                     .is_none_or(|(_, known)| *known != error);
                 if is_new {
-                    tracing::error!(%error, "the web configuration cannot be used: what was in force stays");
+                    for error in error.lines() {
+                        tracing::error!(%error, "the web configuration cannot be used: what was in force stays");
+                    }
                 }
                 last.refused = Some((Instant::now(), error));
+                source.is_refused.store(true, Ordering::Relaxed);
             }
         }
     }
@@ -258,14 +278,20 @@ impl Source {
     }
 }
 
-fn keeps_protection(now: &Rules, next: &Rules, file: &Path) -> Result<(), String> {
+fn keeps_protection(now: &Rules, next: &Rules, file: &Path) -> Result<(), ConfigError> {
     let lost = match () {
         () if now.tls.is_some() && next.tls.is_none() => "tls_server_config",
         () if !now.users.is_empty() && next.users.is_empty() => "basic_auth_users",
         () => return Ok(()),
     };
-    Err(format!(
-        "{}: {lost} is gone: restart to serve without it",
-        file.display()
-    ))
+    Err(ConfigError::Invalid {
+        place: Place {
+            file: file.to_owned(),
+            line: None,
+            key: lost.to_owned(),
+        },
+        problem: Box::new(Problem::Value(
+            "it is gone: restart to serve without it".to_owned(),
+        )),
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use mailtls_exporter::config::RESERVED_LABELS;
 use mailtls_exporter::report::metrics::exporter;
 use mailtls_exporter::report::metrics::families;
 
@@ -75,4 +76,19 @@ fn a_summary_has_known_families_and_nothing_per_host() {
             assert!(!family.labels.contains(&label), "{name} has {label}");
         }
     }
+}
+
+/// A target's own label of that name would hide it.
+#[test]
+fn no_target_can_have_a_label_of_ours() {
+    let families = families::probe_families();
+    let labels: BTreeSet<&str> = families
+        .iter()
+        .flat_map(|family| {
+            let state = family.state.as_ref().map(|state| state.label);
+            family.labels.iter().copied().chain(state)
+        })
+        .collect();
+    let reserved: BTreeSet<&str> = RESERVED_LABELS.iter().copied().collect();
+    assert_eq!(reserved, labels);
 }

@@ -17,12 +17,12 @@ use serde::de::IgnoredAny;
 use crate::config::Error;
 use crate::config::Place;
 use crate::config::Problem;
-use crate::config::file;
+use crate::config::document::Document;
+use crate::config::mistakes::Mistakes;
 use crate::config::place::Path;
-use crate::config::resolve::At;
-use crate::config::resolve::Wrong;
-use crate::config::resolve::require;
-use crate::config::resolve::wrong;
+use crate::config::reading;
+use crate::config::reading::List;
+use crate::config::resolve::unreadable;
 use crate::config::sources;
 
 mod words;
@@ -122,32 +122,20 @@ impl WebConfig {
             file: file.to_owned(),
             source,
         })?;
-        let place = |line, key| Place {
+        let document = Document::parse(&text).map_err(|refusal| refusal.of(file))?;
+        let mut mistakes = Mistakes::of(file, &document);
+        let written: File = reading::read(&document, &mut mistakes);
+        let place = Place {
             file: file.to_owned(),
-            line,
-            key,
+            line: document.line_of(&Path::of(TLS)),
+            key: TLS.to_owned(),
         };
-        let written: File = file::parse(&text, &[]).map_err(|refusal| Error::Invalid {
-            place: place(refusal.line, refusal.path.to_string()),
-            problem: Box::new(refusal.problem),
-        })?;
-        let tls_line = file::line_of(&text, &Path::of(TLS));
         let mut files = Files {
             folder: file.parent().unwrap_or(FsPath::new("")),
             read: vec![file.to_owned()],
         };
-        written
-            .resolve(&mut files, place(tls_line, TLS.to_owned()))
-            .map_err(|wrong| match wrong.at {
-                At::Key(path) => Error::Invalid {
-                    place: place(file::line_of(&text, &path), path.to_string()),
-                    problem: Box::new(wrong.problem),
-                },
-                At::Flag(flag) => Error::Flag {
-                    flag,
-                    problem: wrong.problem,
-                },
-            })
+        let config = written.resolve(&mut files, place, &mut mistakes);
+        mistakes.into_error().map_or(Ok(config), Err)
     }
 }
 
@@ -176,8 +164,8 @@ struct TlsServer {
     client_allowed_sans: Option<Vec<String>>,
     min_version: Option<TlsVersion>,
     max_version: Option<TlsVersion>,
-    cipher_suites: Vec<CipherSuite>,
-    curve_preferences: Vec<Curve>,
+    cipher_suites: List<CipherSuite>,
+    curve_preferences: List<Curve>,
     prefer_server_cipher_suites: Option<bool>,
 }
 
@@ -185,7 +173,7 @@ struct TlsServer {
 #[serde(default, deny_unknown_fields)]
 struct HttpServer {
     http2: Option<bool>,
-    headers: BTreeMap<ExtraHeader, String>,
+    headers: BTreeMap<String, String>,
 }
 
 /// Reads files and remembers which.
@@ -196,12 +184,9 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    fn read(&mut self, at: &Path, name: &str) -> Result<Vec<u8>, Wrong> {
+    fn read(&mut self, name: &str) -> Result<Vec<u8>, Problem> {
         let file = self.folder.join(name);
-        let bytes = sources::content(&file).map_err(|source| {
-            let file = file.clone();
-            wrong(at, Problem::Unreadable { file, source })
-        })?;
+        let bytes = sources::content(&file).map_err(|source| unreadable(&file, source))?;
         self.read.push(file);
         Ok(bytes)
     }
@@ -210,102 +195,135 @@ impl Files<'_> {
     fn pem(
         &mut self,
         key: &str,
-        inline: Option<&String>,
-        named: Option<&String>,
-    ) -> Result<Option<(Path, Vec<u8>)>, Wrong> {
+        inline: Option<String>,
+        named: Option<String>,
+        mistakes: &mut Mistakes<'_>,
+    ) -> Option<Pem> {
         let [inline_at, named_at] =
             [key.to_owned(), format!("{key}_file")].map(|key| Path::of(TLS).key(&key));
-        match (
-            inline.filter(|text| !text.is_empty()),
-            named.filter(|name| !name.is_empty()),
-        ) {
-            (Some(_), Some(_)) => Err(wrong(
-                &inline_at,
-                Problem::Value(format!("write {key} or {key}_file, not both")),
-            )),
-            (Some(text), None) => Ok(Some((inline_at, text.clone().into_bytes()))),
-            (None, Some(name)) => {
-                let bytes = self.read(&named_at, name)?;
-                Ok(Some((named_at, bytes)))
+        let inline = inline.filter(|text| !text.is_empty());
+        match (inline, named.filter(|name| !name.is_empty())) {
+            (None, None) => None,
+            (Some(text), None) => Some(Pem {
+                at: inline_at,
+                text: Some(text.into_bytes()),
+            }),
+            (Some(_), Some(_)) => {
+                let text = format!("write {key} or {key}_file, not both");
+                mistakes.add(&inline_at, Problem::Value(text));
+                Some(Pem {
+                    at: inline_at,
+                    text: None,
+                })
             }
-            (None, None) => Ok(None),
+            (None, Some(name)) => Some(Pem {
+                text: mistakes.take(&named_at, self.read(&name)),
+                at: named_at,
+            }),
         }
     }
 }
 
+/// What was given at a key; no text where that is of no use.
+struct Pem {
+    at: Path,
+    text: Option<Vec<u8>>,
+}
+
+impl Pem {
+    fn certificates(&self, mistakes: &mut Mistakes<'_>) -> Vec<CertificateDer<'static>> {
+        let Some(text) = &self.text else {
+            return Vec::new();
+        };
+        let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+        let read = read.unwrap_or_default();
+        mistakes.require(&self.at, !read.is_empty(), || no_pem("certificate"));
+        read
+    }
+
+    fn key(&self, mistakes: &mut Mistakes<'_>) -> Option<PrivateKeyDer<'static>> {
+        let read = PrivateKeyDer::from_pem_slice(self.text.as_ref()?);
+        mistakes.take(&self.at, read.map_err(|_| no_pem("private key")))
+    }
+}
+
 impl File {
-    fn resolve(self, files: &mut Files<'_>, place: Place) -> Result<WebConfig, Wrong> {
-        require(&Path::of("rate_limit"), self.rate_limit.is_none(), || {
+    fn resolve(
+        self,
+        files: &mut Files<'_>,
+        place: Place,
+        mistakes: &mut Mistakes<'_>,
+    ) -> WebConfig {
+        mistakes.require(&Path::of("rate_limit"), self.rate_limit.is_none(), || {
             not_supported("limits.max_concurrent_probes of the configuration bounds the work")
-        })?;
-        check_headers(&self.http_server_config.headers)?;
-        check_users(&self.basic_auth_users)?;
-        Ok(WebConfig {
-            tls: self.tls_server_config.resolve(files, place)?,
+        });
+        let headers = headers(self.http_server_config.headers, mistakes);
+        check_users(&self.basic_auth_users, mistakes);
+        WebConfig {
+            tls: self.tls_server_config.resolve(files, place, mistakes),
             http2: match self.http_server_config.http2 {
                 Some(true) | None => Http2::On,
                 Some(false) => Http2::Off,
             },
-            // "Unset if blank", says the format.
-            headers: self
-                .http_server_config
-                .headers
-                .into_iter()
-                .filter(|(_, value)| !value.is_empty())
-                .collect(),
+            headers,
             users: self.basic_auth_users,
             files: std::mem::take(&mut files.read),
-        })
+        }
     }
 }
 
 impl TlsServer {
-    fn resolve(self, files: &mut Files<'_>, place: Place) -> Result<Option<Tls>, Wrong> {
+    fn resolve(
+        self,
+        files: &mut Files<'_>,
+        place: Place,
+        mistakes: &mut Mistakes<'_>,
+    ) -> Option<Tls> {
         let at = Path::of(TLS);
-        let certificate = files.pem("cert", self.cert.as_ref(), self.cert_file.as_ref())?;
-        let key = files.pem("key", self.key.as_ref(), self.key_file.as_ref())?;
-        let authorities = files.pem(
-            "client_ca",
-            self.client_ca.as_ref(),
-            self.client_ca_file.as_ref(),
-        )?;
-        let versions = versions(&at, self.min_version, self.max_version)?;
-        let cipher_suites = cipher_suites(&at.key("cipher_suites"), self.cipher_suites)?;
-        let curves = curves(&at.key("curve_preferences"), self.curve_preferences)?;
+        let certificate = files.pem("cert", self.cert, self.cert_file, mistakes);
+        let key = files.pem("key", self.key, self.key_file, mistakes);
+        let authorities = files.pem("client_ca", self.client_ca, self.client_ca_file, mistakes);
+        let chain = certificate.as_ref().map(|pem| pem.certificates(mistakes));
+        let private_key = key.as_ref().and_then(|pem| pem.key(mistakes));
+        let versions = versions(&at, self.min_version, self.max_version, mistakes);
+        let suites_at = at.key("cipher_suites");
+        let cipher_suites = cipher_suites(&suites_at, self.cipher_suites, mistakes);
+        if let ([TlsVersion::Tls12], Some(suites)) = (&versions[..], &cipher_suites) {
+            let usable = suites
+                .iter()
+                .any(|suite| suite.version() == TlsVersion::Tls12);
+            mistakes.require(&suites_at, usable, || {
+                Problem::Value("none of them is of TLS 1.2, and max_version is TLS12".to_owned())
+            });
+        }
+        let curves = curves(
+            &at.key("curve_preferences"),
+            self.curve_preferences,
+            mistakes,
+        );
         let clients = clients(
             &at,
             self.client_auth_type,
             authorities,
             self.client_allowed_sans,
-        )?;
-        let (certificate, key) = match (certificate, key) {
-            (Some(certificate), Some(key)) => (certificate, key),
-            (None, Some((key_at, _))) => return Err(missing(&key_at, "cert_file")),
-            (Some((cert_at, _)), None) => return Err(missing(&cert_at, "key_file")),
+            mistakes,
+        );
+        match (&certificate, &key) {
+            (None, Some(key)) => mistakes.add(&key.at, beside("cert_file")),
+            (Some(certificate), None) => mistakes.add(&certificate.at, beside("key_file")),
             (None, None) => {
                 let is_wanted =
                     self.client_auth_type.is_some() || !matches!(clients, ClientAuth::None);
-                require(&at.key("client_auth_type"), !is_wanted, || {
+                mistakes.require(&at.key("client_auth_type"), !is_wanted, || {
                     Problem::Value("it needs cert_file and key_file".to_owned())
-                })?;
-                return Ok(None);
+                });
             }
-        };
-        if matches!(versions[..], [TlsVersion::Tls12]) {
-            let usable = cipher_suites.as_ref().is_none_or(|suites| {
-                suites
-                    .iter()
-                    .any(|suite| suite.version() == TlsVersion::Tls12)
-            });
-            require(&at.key("cipher_suites"), usable, || {
-                Problem::Value("none of them is of TLS 1.2, and max_version is TLS12".to_owned())
-            })?;
+            (Some(_), Some(_)) => {}
         }
-        Ok(Some(Tls {
+        Some(Tls {
             place,
-            chain: certificates(&certificate.0, &certificate.1)?,
-            key: PrivateKeyDer::from_pem_slice(&key.1)
-                .map_err(|_| wrong(&key.0, no_pem("private key")))?,
+            chain: chain?,
+            key: private_key?,
             clients,
             versions,
             cipher_suites,
@@ -314,7 +332,7 @@ impl TlsServer {
                 Some(true) | None => SuiteOrder::Server,
                 Some(false) => SuiteOrder::Client,
             },
-        }))
+        })
     }
 }
 
@@ -322,159 +340,179 @@ fn versions(
     at: &Path,
     least: Option<TlsVersion>,
     most: Option<TlsVersion>,
-) -> Result<Vec<TlsVersion>, Wrong> {
+    mistakes: &mut Mistakes<'_>,
+) -> Vec<TlsVersion> {
     for (key, version) in [("min_version", least), ("max_version", most)] {
         let is_spoken = version.is_none_or(|version| version >= TlsVersion::Tls12);
-        require(&at.key(key), is_spoken, || {
+        mistakes.require(&at.key(key), is_spoken, || {
             not_supported("TLS 1.0 and 1.1 are obsolete (RFC 8996)")
-        })?;
+        });
     }
     let least = least.unwrap_or(TlsVersion::Tls12);
     let most = most.unwrap_or(TlsVersion::Tls13);
-    require(&at.key("max_version"), least <= most, || {
+    // One that is not spoken was told already.
+    let is_range = least <= most || most < TlsVersion::Tls12;
+    mistakes.require(&at.key("max_version"), is_range, || {
         Problem::Value(format!("{most} is below min_version, {least}"))
-    })?;
-    Ok([TlsVersion::Tls12, TlsVersion::Tls13]
+    });
+    [TlsVersion::Tls12, TlsVersion::Tls13]
         .into_iter()
         .filter(|version| (least..=most).contains(version))
-        .collect())
+        .collect()
 }
 
-fn cipher_suites(at: &Path, written: Vec<CipherSuite>) -> Result<Option<Vec<CipherSuite>>, Wrong> {
-    for (index, suite) in written.iter().enumerate() {
-        require(&at.item(index), !suite.is_obsolete(), || {
+fn cipher_suites(
+    at: &Path,
+    written: List<CipherSuite>,
+    mistakes: &mut Mistakes<'_>,
+) -> Option<Vec<CipherSuite>> {
+    for (index, suite) in &written.0 {
+        mistakes.require(&at.item(*index), !suite.is_obsolete(), || {
             not_supported(
                 "CBC suites and those without forward secrecy are obsolete (RFC 9325 §4.1)",
             )
-        })?;
+        });
     }
-    Ok((!written.is_empty()).then_some(written))
+    values(written)
 }
 
-fn curves(at: &Path, written: Vec<Curve>) -> Result<Option<Vec<Curve>>, Wrong> {
-    for (index, curve) in written.iter().enumerate() {
-        require(&at.item(index), *curve != Curve::P521, || {
+fn curves(at: &Path, written: List<Curve>, mistakes: &mut Mistakes<'_>) -> Option<Vec<Curve>> {
+    for (index, curve) in &written.0 {
+        mistakes.require(&at.item(*index), *curve != Curve::P521, || {
             not_supported("the curves are X25519, CurveP256 and CurveP384")
-        })?;
+        });
     }
-    Ok((!written.is_empty()).then_some(written))
+    values(written)
+}
+
+/// None of an empty list.
+fn values<T>(written: List<T>) -> Option<Vec<T>> {
+    let values = written.0.into_iter().map(|(_, value)| value);
+    Some(values.collect()).filter(|values: &Vec<T>| !values.is_empty())
 }
 
 fn clients(
     at: &Path,
     written: Option<ClientAuthType>,
-    authorities: Option<(Path, Vec<u8>)>,
+    authorities: Option<Pem>,
     allowed_sans: Option<Vec<String>>,
-) -> Result<ClientAuth, Wrong> {
+    mistakes: &mut Mistakes<'_>,
+) -> ClientAuth {
     let kind = written.unwrap_or(ClientAuthType::No);
     let sans_at = at.key("client_allowed_sans");
     let requires = matches!(
         kind,
         ClientAuthType::Require | ClientAuthType::RequireAny | ClientAuthType::RequireAndVerify
     );
-    require(&sans_at, allowed_sans.is_none() || requires, || {
+    mistakes.require(&sans_at, allowed_sans.is_none() || requires, || {
         // Whoever shows no certificate has no name that could be compared.
         Problem::Value(
             "it needs client_auth_type RequireAnyClientCert or RequireAndVerifyClientCert"
                 .to_owned(),
         )
-    })?;
+    });
     // An empty list lets nobody in, which nobody means.
-    require(
+    mistakes.require(
         &sans_at,
         allowed_sans.as_ref().is_none_or(|sans| !sans.is_empty()),
         || Problem::Value("it is empty: no client would be let in".to_owned()),
-    )?;
+    );
     let allowed_sans = allowed_sans.unwrap_or_default();
-    let read = |authorities: Option<(Path, Vec<u8>)>| match authorities {
-        Some((at, pem)) => certificates(&at, &pem),
-        None => Err(wrong(
-            &at.key("client_auth_type"),
-            Problem::Value(format!("{kind} needs client_ca_file")),
-        )),
-    };
-    Ok(match kind {
-        ClientAuthType::VerifyIfGiven => ClientAuth::VerifyIfGiven {
-            authorities: read(authorities)?,
-        },
+    let verifies = matches!(
+        kind,
+        ClientAuthType::VerifyIfGiven | ClientAuthType::RequireAndVerify
+    );
+    match &authorities {
+        Some(pem) => mistakes.require(&pem.at, verifies, || {
+            let text =
+                format!("client_auth_type {kind} verifies nothing: this would have no effect");
+            Problem::Value(text)
+        }),
+        None => mistakes.require(&at.key("client_auth_type"), !verifies, || {
+            Problem::Value(format!("{kind} needs client_ca_file"))
+        }),
+    }
+    let authorities = authorities.filter(|_| verifies);
+    let authorities = authorities.map_or_else(Vec::new, |pem| pem.certificates(mistakes));
+    match kind {
+        ClientAuthType::VerifyIfGiven => ClientAuth::VerifyIfGiven { authorities },
         ClientAuthType::RequireAndVerify => ClientAuth::RequireAndVerify {
-            authorities: read(authorities)?,
+            authorities,
             allowed_sans,
         },
-        ClientAuthType::No
-        | ClientAuthType::Request
-        | ClientAuthType::Require
-        | ClientAuthType::RequireAny => {
-            if let Some((at, _)) = authorities {
-                let text =
-                    format!("client_auth_type {kind} verifies nothing: this would have no effect");
-                return Err(wrong(&at, Problem::Value(text)));
-            }
-            match kind {
-                ClientAuthType::No => ClientAuth::None,
-                ClientAuthType::Request => ClientAuth::Request,
-                _ => ClientAuth::RequireAny { allowed_sans },
-            }
+        ClientAuthType::No => ClientAuth::None,
+        ClientAuthType::Request => ClientAuth::Request,
+        ClientAuthType::Require | ClientAuthType::RequireAny => {
+            ClientAuth::RequireAny { allowed_sans }
         }
-    })
-}
-
-fn certificates(at: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Wrong> {
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match read {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) | Err(_) => Err(wrong(at, no_pem("certificate"))),
     }
 }
 
-fn check_headers(headers: &BTreeMap<ExtraHeader, String>) -> Result<(), Wrong> {
-    let at = Path::of("http_server_config").key("headers");
-    for (header, value) in headers {
-        let at = at.key(header.as_str());
-        if let Some(known) = header.values() {
-            require(
-                &at,
-                known.contains(&value.as_str()) || value.is_empty(),
-                || Problem::UnknownWord {
+/// "Unset if blank", says the format.
+fn headers(
+    written: BTreeMap<String, String>,
+    mistakes: &mut Mistakes<'_>,
+) -> Vec<(ExtraHeader, String)> {
+    let mut headers = Vec::new();
+    for (name, value) in written {
+        let at = Path::of("http_server_config").key("headers").key(&name);
+        let header = ExtraHeader::ALL
+            .iter()
+            .find(|header| header.as_str() == name);
+        let header = header.ok_or_else(|| Problem::UnknownWord {
+            known: ExtraHeader::ALL.iter().map(ToString::to_string).collect(),
+            found: name,
+        });
+        let Some(&header) = mistakes.take(&at, header) else {
+            continue;
+        };
+        let is_text = value.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+        mistakes.require(&at, is_text, || {
+            Problem::Value("a header holds printable ASCII characters alone".to_owned())
+        });
+        if value.is_empty() {
+            continue;
+        }
+        if let Some(known) = header.values().filter(|_| is_text) {
+            mistakes.require(&at, known.contains(&value.as_str()), || {
+                Problem::UnknownWord {
                     found: value.clone(),
                     known: known.iter().map(|&word| word.to_owned()).collect(),
-                },
-            )?;
+                }
+            });
         }
-        let is_text = value.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
-        require(&at, is_text, || {
-            Problem::Value("a header holds printable ASCII characters alone".to_owned())
-        })?;
+        headers.push((header, value));
     }
-    Ok(())
+    headers
 }
 
 /// The highest cost of bcrypt that is taken: each step doubles the time, and 15 takes two seconds.
 const MAX_COST: u32 = 15;
 
-fn check_users(users: &BTreeMap<String, String>) -> Result<(), Wrong> {
+fn check_users(users: &BTreeMap<String, String>, mistakes: &mut Mistakes<'_>) {
     for (user, hash) in users {
         let at = Path::of("basic_auth_users").key(user);
         // RFC 7617 §2: the first colon ends the name.
-        require(&at, !user.contains(':') && !user.is_empty(), || {
+        mistakes.require(&at, !user.contains(':') && !user.is_empty(), || {
             Problem::Value("a user's name is not empty and has no colon".to_owned())
-        })?;
+        });
         let parts = hash.parse::<bcrypt::HashParts>().map_err(|_| {
             let text = "not a bcrypt hash: htpasswd -nBC 10 USER makes one";
-            wrong(&at, Problem::Value(text.to_owned()))
-        })?;
-        require(&at, parts.get_cost() <= MAX_COST, || {
-            let cost = parts.get_cost();
+            Problem::Value(text.to_owned())
+        });
+        let Some(cost) = mistakes.take(&at, parts).map(|parts| parts.get_cost()) else {
+            continue;
+        };
+        mistakes.require(&at, cost <= MAX_COST, || {
             Problem::Value(format!(
                 "a cost of {cost} is beyond {MAX_COST}: each log-in would take seconds"
             ))
-        })?;
+        });
     }
-    Ok(())
 }
 
-fn missing(at: &Path, other: &str) -> Wrong {
-    wrong(at, Problem::Value(format!("it needs {other} beside it")))
+fn beside(other: &str) -> Problem {
+    Problem::Value(format!("it needs {other} beside it"))
 }
 
 fn no_pem(what: &str) -> Problem {

@@ -57,7 +57,7 @@ const BUILD_INFO: Gauge<3> = Gauge::new(
 );
 const CONFIG_LAST_RELOAD_SUCCESSFUL: Gauge<0> = Gauge::new(
     "mailtls_exporter_config_last_reload_successful",
-    "1 when the last attempt to read the configuration succeeded; 0 when an older one is still in force.",
+    "1 when the last attempt to read the configuration succeeded; 0 when an older one is still in force, or an older web configuration or certificate.",
     [],
 );
 const CONFIG_LAST_RELOAD_SUCCESS: Gauge<0> = Gauge::new(
