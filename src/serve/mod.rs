@@ -1,6 +1,6 @@
 //! The exporter as a web server: what it answers at which path, and how it starts and ends.
 //!
-//! `listener` owns the sockets, `connection` what happens on them (`tls`, `places` and `rewind` help), `web` the web configuration, `guard` and
+//! `listener` owns the sockets, `connection` what happens on them (`tls`, `places`, `unsent` and `rewind` help), `web` the web configuration, `guard` and
 //! `auth` stand before every route, `location` knows the path that all routes are below. `probe`, `discovery`, `api`,
 //! `admin` and `pages` answer; none of them knows how a domain is probed. `systemd` is told how it goes. On SIGTERM or
 //! SIGINT the listeners close at once, what is under way has ten seconds, and a second signal ends the process without
@@ -27,6 +27,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::watch;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
 
 use crate::config::Config;
 use crate::config::Error as ConfigError;
@@ -56,6 +57,7 @@ mod reload;
 mod rewind;
 mod systemd;
 mod tls;
+mod unsent;
 mod web;
 
 use auth::Guard;
@@ -77,6 +79,9 @@ pub use reload::Lifecycle;
 use reload::Reloads;
 use web::Web;
 pub use web::check_web_config;
+
+/// Bytes of an answer that is worth compressing: it takes far more memory than a sentence, and saves nothing of it.
+const COMPRESSED_FROM: u16 = 1024;
 
 /// What the command line decides about serving.
 #[derive(Debug, Clone)]
@@ -301,7 +306,7 @@ fn routes(app: Arc<App>) -> Router {
     app.location
         .around(routes)
         .layer(middleware::from_fn_with_state(app, guard::guard))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_FROM)))
 }
 
 /// The answer to a path that there is not.
