@@ -258,7 +258,9 @@ pub(super) fn once<'a>(
 
 /// How long the probe may take: what Prometheus allows less the offset, or the module's own time-out if that is shorter.
 fn timeout(headers: &HeaderMap, offset: Duration, module: Duration) -> Result<Duration, Rejection> {
-    let Some(value) = headers.get(SCRAPE_TIMEOUT) else {
+    // An empty one says nothing, as in blackbox_exporter.
+    let value = headers.get(SCRAPE_TIMEOUT).filter(|value| !value.is_empty());
+    let Some(value) = value else {
         return Ok(module);
     };
     let seconds = value.to_str().ok().and_then(|text| text.parse().ok());
@@ -402,7 +404,7 @@ domains:
             ("less than the offset", Some("0.25"), Some(0.25)),
             ("as much as the offset", Some("0.5"), Some(0.5)),
             ("text", Some("soon"), None),
-            ("nothing", Some(""), None),
+            ("nothing", Some(""), Some(55.0)),
             ("zero", Some("0"), None),
             ("below zero", Some("-1"), None),
             ("no number", Some("NaN"), None),
