@@ -217,7 +217,7 @@ pub(super) fn assess(
     for host in hosts {
         let answers = host.addresses.iter().any(is_answering);
         for address in &host.addresses {
-            assess_address(policy, host, address, answers, findings);
+            assess_address(context, policy, host, address, answers, findings);
         }
         assess_agreement(host, findings);
     }
@@ -228,6 +228,7 @@ pub(super) fn assess(
 }
 
 fn assess_address(
+    context: &Context<'_>,
     policy: PolicyFact,
     host: &HostVerdict,
     address: &AddressVerdict,
@@ -259,9 +260,11 @@ fn assess_address(
             Severity::Warning,
             detail.clone(),
         ),
-        SessionEnd::Unreachable(detail) => {
-            (Code::SmtpConnectFailed, Severity::Warning, detail.clone())
-        }
+        SessionEnd::Unreachable(detail) => (
+            Code::SmtpConnectFailed,
+            Severity::Warning,
+            unreachable(context, detail),
+        ),
         SessionEnd::Timeout(phase) => (
             Code::SmtpTimeout,
             Severity::Warning,
@@ -313,6 +316,18 @@ fn assess_address(
         }
     };
     findings.add(code, severity, about, detail);
+}
+
+/// A fact about the host, for whoever watches one domain alone must not wait for others to fail; but before anything has
+/// answered on port 25 a block on our side is as likely, and a reader should know.
+fn unreachable(context: &Context<'_>, detail: &str) -> String {
+    match context.evidence.monitor.surroundings.port25_egress {
+        Some(_) => detail.to_owned(),
+        None => format!(
+            "{detail}; nothing on port 25 has answered this monitor lately: if its own network blocks that port, the host is \
+             not to blame (self_check.smtp_hosts settles it)"
+        ),
+    }
 }
 
 /// RFC 8689 §4.2.1: REQUIRETLS needs an authenticated next hop, and counts only inside TLS.
