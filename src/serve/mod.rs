@@ -535,7 +535,10 @@ mod tests {
         let routes = |app| {
             let broken = get(async || -> Response { panic!("as asked") });
             let fine = get(admin::healthy);
-            guarded(app, Router::new().route("/broken", broken).route("/fine", fine))
+            guarded(
+                app,
+                Router::new().route("/broken", broken).route("/fine", fine),
+            )
         };
         let running = start_with(Config::default_config(), routes).await;
         let mut stream = TcpStream::connect(running.address).await.unwrap();

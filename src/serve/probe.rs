@@ -265,7 +265,9 @@ pub(super) fn once<'a>(
 /// How long the probe may take: what Prometheus allows less the offset, or the module's own time-out if that is shorter.
 fn timeout(headers: &HeaderMap, offset: Duration, module: Duration) -> Result<Duration, Rejection> {
     // An empty one says nothing, as in blackbox_exporter.
-    let value = headers.get(SCRAPE_TIMEOUT).filter(|value| !value.is_empty());
+    let value = headers
+        .get(SCRAPE_TIMEOUT)
+        .filter(|value| !value.is_empty());
     let Some(value) = value else {
         return Ok(module);
     };
