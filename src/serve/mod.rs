@@ -214,14 +214,12 @@ async fn watch_itself(app: &App) -> Infallible {
         let replaced = app.reloads.replaced();
         let prober = app.in_force().prober.clone();
         tokio::select! {
-            done = probe::survive(watch_while_in_force(&prober, &mut said)) => match done {
-                Some(never) => match never {},
-                // What it reads comes from strangers, as everything in a probe: it must not end the process either.
-                None => {
-                    tracing::error!("a check of the exporter's own surroundings panicked");
-                    tokio::time::sleep(AFTER_PANIC).await;
-                }
-            },
+            ended = probe::survive(watch_while_in_force(&prober, &mut said)) => {
+                // What it reads comes from strangers, as everything in a probe: a bug there must not end the process either.
+                let None = ended;
+                tracing::error!("a check of the exporter's own surroundings panicked");
+                tokio::time::sleep(AFTER_PANIC).await;
+            }
             () = replaced => {}
         }
     }

@@ -68,7 +68,8 @@ fn tell(states: &[NotifyState<'_>]) {
 
 /// `sd_notify` the crate takes every name for that of a file.
 fn send(name: &OsStr, states: &[NotifyState<'_>]) -> io::Result<()> {
-    let text: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let lines: Vec<String> = states.iter().map(ToString::to_string).collect();
+    let text = format!("{}\n", lines.join("\n"));
     UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address(name)?)?;
     Ok(())
 }

@@ -160,6 +160,9 @@ fn takes_two(exporter: &Exporter) -> bool {
     sent.is_ok() && is_given() && is_given()
 }
 
+/// What is sent at each turn.
+type Flood = Box<dyn Fn(u32) -> Vec<u8>>;
+
 /// What costs the sender little and the receiver much ends the connection, and nobody else notices.
 #[test]
 fn floods_end_a_connection() {
@@ -168,7 +171,7 @@ fn floods_end_a_connection() {
     let request = |flags, stream| frame(HEADERS, flags, stream, &get("/metrics"));
     let reset = |stream| frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]);
     let long = headers(&[("x-a", &"a".repeat(120))]).repeat(100);
-    let floods: [(&str, Box<dyn Fn(u32) -> Vec<u8>>); 4] = [
+    let floods: [(&str, Flood); 4] = [
         (
             "rapid reset",
             Box::new(|turn| {
