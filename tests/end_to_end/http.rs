@@ -416,7 +416,7 @@ fn bad_questions() {
         );
         assert_eq!(answer.header("x-injected"), None, "{why}");
     }
-    for timeout in ["soon", "-1", "0", "NaN", "1e99", ""] {
+    for timeout in ["soon", "-1", "0", "NaN", "1e99"] {
         let header = format!("X-Prometheus-Scrape-Timeout-Seconds: {timeout}\r\n");
         let answer = exporter.ask("GET /probe?target=good.example", &header);
         assert_eq!(answer.status, 400, "{timeout}: {answer:?}");

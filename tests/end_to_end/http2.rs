@@ -161,7 +161,7 @@ fn takes_two(exporter: &Exporter) -> bool {
 }
 
 /// What is sent at each turn.
-type Flood = Box<dyn Fn(u32) -> Vec<u8>>;
+type Flood<'a> = Box<dyn Fn(u32) -> Vec<u8> + 'a>;
 
 /// What costs the sender little and the receiver much ends the connection, and nobody else notices.
 #[test]
@@ -171,7 +171,7 @@ fn floods_end_a_connection() {
     let request = |flags, stream| frame(HEADERS, flags, stream, &get("/metrics"));
     let reset = |stream| frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]);
     let long = headers(&[("x-a", &"a".repeat(120))]).repeat(100);
-    let floods: [(&str, Flood); 4] = [
+    let floods: [(&str, Flood<'_>); 4] = [
         (
             "rapid reset",
             Box::new(|turn| {
