@@ -218,7 +218,7 @@ pub(super) fn assess(
     for host in hosts {
         let answers = host.addresses.iter().any(may_answer);
         for address in &host.addresses {
-            assess_address(domain, host, address, answers, findings);
+            assess_address(context, domain, host, address, answers, findings);
         }
         assess_agreement(host, findings);
     }
@@ -229,6 +229,7 @@ pub(super) fn assess(
 }
 
 fn assess_address(
+    context: &Context<'_>,
     domain: DomainFacts,
     host: &HostVerdict,
     address: &AddressVerdict,
@@ -262,9 +263,11 @@ fn assess_address(
             Severity::Warning,
             detail.clone(),
         ),
-        SessionEnd::Unreachable(detail) => {
-            (Code::SmtpConnectFailed, Severity::Warning, detail.clone())
-        }
+        SessionEnd::Unreachable(detail) => (
+            Code::SmtpConnectFailed,
+            Severity::Warning,
+            unreachable(context, detail),
+        ),
         SessionEnd::Timeout(SmtpPhase::Connect) => (
             Code::SmtpTimeout,
             Severity::Warning,
@@ -324,6 +327,18 @@ fn assess_address(
         }
     };
     findings.add(code, severity, about, detail);
+}
+
+/// A fact about the host, for whoever watches one domain alone must not wait for others to fail; but before anything has
+/// answered on port 25 a block on our side is as likely, and a reader should know.
+fn unreachable(context: &Context<'_>, detail: &str) -> String {
+    match context.evidence.monitor.surroundings.port25_egress {
+        Some(_) => detail.to_owned(),
+        None => format!(
+            "{detail}; nothing on port 25 has answered this monitor lately: if its own network blocks that port, the host is \
+             not to blame (self_check.smtp_hosts settles it)"
+        ),
+    }
 }
 
 /// RFC 8689 §4.2.1: REQUIRETLS needs an authenticated next hop, which it is by no record of an unsigned MX RRset, and counts

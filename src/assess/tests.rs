@@ -276,6 +276,23 @@ fn unknown_is_not_bad() {
 }
 
 #[test]
+fn a_refused_connection_may_be_our_own_doing() {
+    for (known, is_said) in [(None, true), (Some(true), false)] {
+        let mut case = Case::good();
+        case.ends(SessionEnd::Unreachable("timed out".to_owned()));
+        case.evidence.monitor.surroundings.port25_egress = known;
+        let findings = case.assess().findings;
+        let refused = findings.iter().find(|f| f.code == Code::SmtpConnectFailed);
+        let detail = &refused.unwrap().detail;
+        assert_eq!(
+            detail.contains("self_check.smtp_hosts"),
+            is_said,
+            "{detail}"
+        );
+    }
+}
+
+#[test]
 fn nothing_is_said_while_our_resolver_answers_nothing() {
     let case = Case::with(|c| {
         c.evidence.monitor.resolver_answered = false;

@@ -21,7 +21,10 @@ use crate::cli::Outcome;
 use crate::cli::block_on;
 use crate::cli::check::written;
 use crate::cli::serve;
+use crate::serve::ExternalUrl;
 use crate::serve::ListenAddress;
+use crate::serve::Location;
+use crate::serve::Prefix;
 use crate::serve::SPEAKS_TLS;
 use crate::serve::over_tls;
 use crate::serve::wants_certificate;
@@ -43,8 +46,25 @@ pub(super) struct Flags {
     )]
     listen: Vec<ListenAddress>,
 
-    /// The whole URL, where the exporter is behind something that changes it
-    #[arg(long, value_name = "URL", conflicts_with = "listen")]
+    /// As the exporter has it
+    #[arg(
+        long = "web.external-url",
+        env = "MAILTLS_WEB_EXTERNAL_URL",
+        value_name = "URL"
+    )]
+    external_url: Option<ExternalUrl>,
+
+    /// As the exporter has it: the path that all pages are below [default: the path of --web.external-url]
+    #[arg(
+        long = "web.route-prefix",
+        env = "MAILTLS_WEB_ROUTE_PREFIX",
+        value_name = "PATH"
+    )]
+    route_prefix: Option<Prefix>,
+
+    /// The whole URL, in place of all of these, where the exporter is behind something that changes it
+    // Conflicts with none of them: they may come from an environment that the exporter shares.
+    #[arg(long, value_name = "URL")]
     url: Option<Url>,
 
     /// How long to wait
@@ -100,7 +120,7 @@ impl FromStr for Url {
 
 impl Url {
     /// From this host an exporter that listens everywhere is asked on loopback.
-    fn of(listen: Option<ListenAddress>) -> Self {
+    fn of(listen: Option<ListenAddress>, location: &Location) -> Self {
         let (host, port) = match listen {
             None => ("localhost".to_owned(), serve::DEFAULT_PORT),
             Some(ListenAddress::Every { port }) => ("localhost".to_owned(), port),
@@ -114,7 +134,7 @@ impl Url {
             scheme: Scheme::Http,
             host,
             port,
-            path: "/-/healthy".to_owned(),
+            path: location.path_to("/-/healthy"),
         }
     }
 
@@ -140,9 +160,10 @@ impl fmt::Display for Url {
 
 /// Asks.
 pub(super) fn run(flags: Flags) -> Result<Outcome, Error> {
+    let location = Location::new(flags.external_url, flags.route_prefix);
     let mut url = flags
         .url
-        .unwrap_or_else(|| Url::of(flags.listen.into_iter().next()));
+        .unwrap_or_else(|| Url::of(flags.listen.into_iter().next(), &location));
     let answer = block_on(async {
         let asked = timeout(flags.timeout, Box::pin(ask_as_it_speaks(&mut url)));
         Ok(asked.await.unwrap_or_else(|_| {
@@ -256,7 +277,8 @@ mod tests {
             (Some("10.0.0.1:9"), "10.0.0.1:9"),
         ] {
             let listen = listen.map(|text: &str| text.parse().unwrap());
-            assert_eq!(Url::of(listen).authority(), expected);
+            let url = Url::of(listen, &Location::default());
+            assert_eq!(url.authority(), expected);
         }
         for (text, expected) in [
             ("http://a/-/healthy", Some(("a:80", "/-/healthy"))),

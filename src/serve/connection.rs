@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::Request;
 use axum::extract::State;
@@ -35,6 +36,7 @@ use crate::serve::guard;
 use crate::serve::liveness::SPEAKS_TLS;
 use crate::serve::places::Place;
 use crate::serve::rewind::Rewind;
+use crate::serve::unsent::Visitor;
 use crate::serve::web::Rules;
 use crate::serve::web::Web;
 use crate::telemetry::Counter;
@@ -49,8 +51,11 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADERS: usize = 100;
 /// Bytes of a request that are kept before its headers are complete. `guard` allows less, and says so more precisely.
 const HEAD_BYTES: usize = 64 * 1024;
-/// Requests at one time on one HTTP/2 connection.
+/// Requests at one time on one HTTP/2 connection; of their answers `unsent` decides.
 const STREAMS: u32 = 64;
+/// Bytes of bodies, which no route reads, and bytes of answers on their way, that are kept for one HTTP/2 connection and
+/// for each of its requests.
+const WINDOW: u32 = 64 * 1024;
 /// A connection this old is asked to end after the request under way: one that never ends would keep its place.
 const CONNECTION_AGE: Duration = Duration::from_secs(10 * 60);
 /// How long what is under way may take to end once it was asked to.
@@ -62,7 +67,7 @@ pub(super) async fn converse(
     routes: Router,
     web: Arc<Web>,
     mut stop: watch::Receiver<bool>,
-    _place: Place,
+    place: Place,
 ) {
     // Small answers should not wait for more to come.
     let _ = stream.set_nodelay(true);
@@ -71,8 +76,8 @@ pub(super) async fn converse(
         () = stopped(&mut stop) => None,
     };
     match opened {
-        Some(Opened::Plain(stream, version)) => speak(stream, version, routes, stop).await,
-        Some(Opened::Tls(stream, version)) => speak(stream, version, routes, stop).await,
+        Some(Opened::Plain(stream, version)) => speak(stream, version, routes, place, stop).await,
+        Some(Opened::Tls(stream, version)) => speak(stream, version, routes, place, stop).await,
         None => {}
     }
 }
@@ -165,12 +170,14 @@ async fn speak(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     version: Version,
     routes: Router,
+    place: Place,
     mut stop: watch::Receiver<bool>,
 ) {
     let http = builder(version);
     let activity = Arc::<Activity>::default();
     let counted = middleware::from_fn_with_state(Arc::clone(&activity), count);
-    let service = TowerToHyperService::new(routes.layer(counted));
+    let routes = routes.layer(Extension(Visitor::new(place))).layer(counted);
+    let service = TowerToHyperService::new(routes);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     // What goes wrong on a connection is the peer's affair: it went away, or speaks something else.
     tokio::select! {
@@ -197,6 +204,9 @@ fn builder(version: Version) -> auto::Builder<TokioExecutor> {
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(WINDOW as usize)
         .max_header_list_size(guard::HEADER_BYTES)
         .keep_alive_interval(HEADER_TIMEOUT)
         .keep_alive_timeout(HEADER_TIMEOUT);

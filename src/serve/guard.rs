@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::Request;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -19,6 +20,7 @@ use crate::report::html;
 use crate::serve::App;
 use crate::serve::location::Origin;
 use crate::serve::sentence;
+use crate::serve::unsent::Visitor;
 
 /// Bytes of all headers of a request.
 pub(super) const HEADER_BYTES: u32 = 32 * 1024;
@@ -26,10 +28,15 @@ pub(super) const HEADER_BYTES: u32 = 32 * 1024;
 const URI_BYTES: usize = 32 * 1024;
 
 /// Answers for the routes, or asks them.
-pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Arc<Visitor>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let rules = app.web.rules().await;
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = match too_large(&request) {
+    let response = match too_large(&request) {
         Some(answer) => answer,
         None => match app.auth.admit(&rules.users, request.headers()).await {
             Ok(()) if is_forged(&request, app.location.origin()) => sentence(
@@ -40,6 +47,7 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
             Err(refusal) => refusal.answer(),
         },
     };
+    let mut response = visitor.seat(response).await;
     tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {

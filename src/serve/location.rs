@@ -37,6 +37,11 @@ impl Location {
         }
     }
 
+    /// Where a page is, as requests arrive here.
+    pub fn path_to(&self, page: &str) -> String {
+        format!("{}{page}", self.prefix.0)
+    }
+
     /// The origin of our own pages, where it is known.
     pub(super) const fn origin(&self) -> Option<&Origin> {
         self.external.origin.as_ref()

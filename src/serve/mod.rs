@@ -1,6 +1,6 @@
 //! The exporter as a web server: what it answers at which path, and how it starts and ends.
 //!
-//! `listener` owns the sockets, `connection` what happens on them (`tls`, `places` and `rewind` help), `web` the web configuration, `guard` and
+//! `listener` owns the sockets, `connection` what happens on them (`tls`, `places`, `unsent` and `rewind` help), `web` the web configuration, `guard` and
 //! `auth` stand before every route, `location` knows the path that all routes are below. `probe`, `discovery`, `api`,
 //! `admin` and `pages` answer; none of them knows how a domain is probed. `systemd` is told how it goes. On SIGTERM or
 //! SIGINT the listeners close at once, what is under way has ten seconds, and a second signal ends the process without
@@ -26,7 +26,9 @@ use axum::routing::post;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::watch;
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
 
 use crate::config::Config;
 use crate::config::Error as ConfigError;
@@ -56,6 +58,7 @@ mod reload;
 mod rewind;
 mod systemd;
 mod tls;
+mod unsent;
 mod web;
 
 use auth::Guard;
@@ -77,6 +80,9 @@ pub use reload::Lifecycle;
 use reload::Reloads;
 use web::Web;
 pub use web::check_web_config;
+
+/// Bytes of an answer that is worth compressing: it takes far more memory than a sentence, and saves nothing of it.
+const COMPRESSED_FROM: u16 = 1024;
 
 /// What the command line decides about serving.
 #[derive(Debug, Clone)]
@@ -208,11 +214,19 @@ async fn watch_itself(app: &App) -> Infallible {
         let replaced = app.reloads.replaced();
         let prober = app.in_force().prober.clone();
         tokio::select! {
-            never = watch_while_in_force(&prober, &mut said) => match never {},
+            ended = probe::survive(watch_while_in_force(&prober, &mut said)) => {
+                // What it reads comes from strangers, as everything in a probe: a bug there must not end the process either.
+                let None = ended;
+                tracing::error!("a check of the exporter's own surroundings panicked");
+                tokio::time::sleep(AFTER_PANIC).await;
+            }
             () = replaced => {}
         }
     }
 }
+
+/// Until the surroundings are looked at again after that was a bug.
+const AFTER_PANIC: Duration = Duration::from_secs(30);
 
 async fn watch_while_in_force(prober: &Prober, said: &mut SelfReport) -> Infallible {
     prober.check_itself().await;
@@ -298,10 +312,24 @@ fn routes(app: Arc<App>) -> Router {
             )
         })
         .with_state(Arc::clone(&app));
+    guarded(app, routes)
+}
+
+/// With what stands before and after every route.
+fn guarded(app: Arc<App>, routes: Router) -> Router {
+    let routes = routes.layer(CatchPanicLayer::custom(|_| broken()));
     app.location
         .around(routes)
         .layer(middleware::from_fn_with_state(app, guard::guard))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_FROM)))
+}
+
+/// The answer where a route panicked.
+fn broken() -> Response {
+    sentence(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "this is a bug of the exporter, whose log says more",
+    )
 }
 
 /// The answer to a path that there is not.
@@ -344,6 +372,10 @@ mod tests {
     }
 
     async fn start(config: Config) -> Running {
+        start_with(config, routes).await
+    }
+
+    async fn start_with(config: Config, routes: impl FnOnce(Arc<App>) -> Router) -> Running {
         let listeners = Listeners::bind(&["127.0.0.1:0".parse().unwrap()])
             .await
             .unwrap();
@@ -494,6 +526,28 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(answer.contains("probe_success"), "{answer}");
         assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_answer_and_nothing_else() {
+        let routes = |app| {
+            let broken = get(async || -> Response { panic!("as asked") });
+            let fine = get(admin::healthy);
+            guarded(
+                app,
+                Router::new().route("/broken", broken).route("/fine", fine),
+            )
+        };
+        let running = start_with(Config::default_config(), routes).await;
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        let requests = "GET /broken HTTP/1.1\r\nHost: x\r\n\r\n\
+            GET /fine HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(requests.as_bytes()).await.unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+        assert!(answers.starts_with("HTTP/1.1 500 "), "{answers}");
+        assert!(answers.contains("HTTP/1.1 200 "), "{answers}");
+        assert_eq!(answers.matches("nosniff").count(), 2, "{answers}");
     }
 
     #[tokio::test]

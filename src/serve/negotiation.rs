@@ -18,7 +18,8 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','));
     for range in ranges.filter_map(Range::parse) {
-        match (range.media, range.version) {
+        // Names of media types have no case (RFC 9110 §8.3.1).
+        match (range.media.to_ascii_lowercase().as_str(), range.version) {
             ("application/openmetrics-text", None | Some("1.0.0" | "0.0.1")) => {
                 open_metrics = open_metrics.max(range.quality);
             }
@@ -163,6 +164,11 @@ mod tests {
             (
                 "blanks",
                 &[" application/openmetrics-text ; q=0.5 , text/plain;q=0.4"],
+                OpenMetrics,
+            ),
+            (
+                "in capitals",
+                &["Application/OpenMetrics-Text; Version=1.0.0; Q=0.5, TEXT/PLAIN; q=0.4"],
                 OpenMetrics,
             ),
             ("no quality", &["application/openmetrics-text;q=x"], Text),

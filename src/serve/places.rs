@@ -1,5 +1,6 @@
 //! How many connections there are at one time, and how many of them one address may have: half, so that a single host
 //! that opens connections and says nothing leaves room for others. A proxy is one address too, and half is plenty.
+//! Answers that wait to be taken have places besides (`unsent`).
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -96,6 +97,18 @@ impl Places {
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// So many more for the same address, or half of what it may have if that is less; none when there are not enough now.
+    pub(super) fn more(&self, count: usize) -> Option<Vec<Self>> {
+        let most = self.places.taken().each / 2;
+        let one_more = |_| {
+            let free = FreePlace(self.places.all.try_enter()?);
+            self.places.give(free, self.address)
+        };
+        (0..count.min(most)).map(one_more).collect()
     }
 }
 

@@ -65,13 +65,22 @@ pub(super) async fn probe(
         Shape::Metrics => (probing.await, String::new()),
         Shape::Report => probe_log::recorded(probing).await,
     };
-    match report {
-        Some(report) => answer(&report, question.shape, &log, &headers),
-        None => sentence(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the probe broke: this is a bug of the exporter, whose log says more",
-        ),
-    }
+    let answered = match report {
+        Some(report) => survive(async { answer(&report, question.shape, &log, &headers) }).await,
+        None => None,
+    };
+    answered.unwrap_or_else(|| broken(&app, &question))
+}
+
+/// The answer of a probe that panicked, which has failed.
+fn broken(app: &App, question: &Question) -> Response {
+    tracing::error!(domain = %question.domain, "a probe panicked");
+    let counters = app.telemetry.modules.of(&question.module.name);
+    counters.failures.increment();
+    sentence(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the probe broke: this is a bug of the exporter, whose log says more",
+    )
 }
 
 /// One probe, counted; none when it panicked. It ends when the client goes away.
@@ -92,17 +101,14 @@ async fn run(
         survive(in_force.prober.run_unlisted(domain, module, timeout)).await
     };
     counters.duration.observe(began.elapsed());
-    if report.is_none() {
-        tracing::error!(domain = %question.domain, "a probe panicked");
-    }
-    if report.as_ref().is_none_or(Report::unanswered) {
+    if report.as_ref().is_some_and(Report::unanswered) {
         counters.failures.increment();
     }
     report
 }
 
 /// What comes of it; none when it panicked. A panic leaves nothing half done behind: what probes share is caches.
-async fn survive<T>(work: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn survive<T>(work: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(work).catch_unwind().await.ok()
 }
 
@@ -265,7 +271,11 @@ pub(super) fn once<'a>(
 
 /// How long the probe may take: what Prometheus allows less the offset, or the module's own time-out if that is shorter.
 fn timeout(headers: &HeaderMap, offset: Duration, module: Duration) -> Result<Duration, Rejection> {
-    let Some(value) = headers.get(SCRAPE_TIMEOUT) else {
+    // An empty one says nothing, as in blackbox_exporter.
+    let value = headers
+        .get(SCRAPE_TIMEOUT)
+        .filter(|value| !value.is_empty());
+    let Some(value) = value else {
         return Ok(module);
     };
     let seconds = value.to_str().ok().and_then(|text| text.parse().ok());
@@ -421,7 +431,7 @@ domains:
             ("less than the offset", Some("0.25"), Some(0.25)),
             ("as much as the offset", Some("0.5"), Some(0.5)),
             ("text", Some("soon"), None),
-            ("nothing", Some(""), None),
+            ("nothing", Some(""), Some(55.0)),
             ("zero", Some("0"), None),
             ("below zero", Some("-1"), None),
             ("no number", Some("NaN"), None),

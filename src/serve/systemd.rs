@@ -2,6 +2,15 @@
 //! alive. Without a `NOTIFY_SOCKET` in the environment, as everywhere else, nothing of this does anything.
 
 use std::convert::Infallible;
+use std::env;
+use std::ffi::OsStr;
+use std::io;
+#[cfg(target_os = "linux")]
+use std::os::linux::net::SocketAddrExt as _;
+#[cfg(target_os = "linux")]
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -49,7 +58,26 @@ pub(super) async fn keep_alive() -> Infallible {
 }
 
 fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
+    let Some(name) = env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    if let Err(error) = send(&name, states) {
         tracing::warn!(%error, "cannot talk to the service manager");
     }
+}
+
+/// `sd_notify` the crate takes every name for that of a file.
+fn send(name: &OsStr, states: &[NotifyState<'_>]) -> io::Result<()> {
+    let lines: Vec<String> = states.iter().map(ToString::to_string).collect();
+    let text = format!("{}\n", lines.join("\n"));
+    UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address(name)?)?;
+    Ok(())
+}
+
+fn address(name: &OsStr) -> io::Result<SocketAddr> {
+    #[cfg(target_os = "linux")]
+    if let Some(name) = name.as_bytes().strip_prefix(b"@") {
+        return SocketAddr::from_abstract_name(name);
+    }
+    SocketAddr::from_pathname(name)
 }

@@ -416,7 +416,7 @@ fn bad_questions() {
         );
         assert_eq!(answer.header("x-injected"), None, "{why}");
     }
-    for timeout in ["soon", "-1", "0", "NaN", "1e99", ""] {
+    for timeout in ["soon", "-1", "0", "NaN", "1e99"] {
         let header = format!("X-Prometheus-Scrape-Timeout-Seconds: {timeout}\r\n");
         let answer = exporter.ask("GET /probe?target=good.example", &header);
         assert_eq!(answer.status, 400, "{timeout}: {answer:?}");
@@ -434,7 +434,7 @@ fn bad_questions() {
             "mailtls_exporter_probes_rejected_total{{reason=\"{reason}\"}}"
         ))
     };
-    assert_eq!(counted("bad_request"), Some(24.0));
+    assert_eq!(counted("bad_request"), Some(23.0));
     assert_eq!(counted("unknown_module"), Some(2.0));
     // The self-check asks about the root, and nobody was asked for any of this.
     let asked = world.dns_log();

@@ -25,6 +25,7 @@ mod exporter;
 mod exposition;
 mod hostile;
 mod http;
+mod http2;
 mod limits;
 mod load;
 mod memory;

@@ -17,6 +17,44 @@ use crate::monitor::Monitor;
 use crate::monitor::PATIENCE;
 use crate::monitor::load;
 
+/// An upstream that says nothing is asked once whether it says anything, not after every look-up.
+#[test]
+fn silence_is_asked_about_once() {
+    let upstream = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let limit = Some(Duration::from_secs(1));
+    upstream.set_read_timeout(limit).unwrap();
+    let mut config = tempfile::NamedTempFile::new().unwrap();
+    let address = upstream.local_addr().unwrap();
+    let text = format!("dns: {{servers: [\"{address}\"], timeout: 200ms, attempts: 2}}\n");
+    std::io::Write::write_all(&mut config, text.as_bytes()).unwrap();
+    let ran = crate::exporter::program()
+        .args(["check", "good.example", "--config.file"])
+        .arg(config.path())
+        .output()
+        .unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+    let mut buffer = [0; 512];
+    let asked: Vec<Vec<u8>> = std::iter::from_fn(|| {
+        let length = upstream.recv(&mut buffer).ok()?;
+        // After the header: the question.
+        Some(buffer[12..length].to_vec())
+    })
+    .collect();
+    let is_control = |asked: &Vec<u8>| asked.starts_with(&[0, 0, 2]);
+    let last_other = asked.iter().rposition(|asked| !is_control(asked)).unwrap();
+    let first_control = asked.iter().position(is_control).unwrap();
+    assert!(first_control < last_other, "{asked:?}");
+    assert_eq!(
+        asked
+            .iter()
+            .skip(last_other)
+            .filter(|a| is_control(a))
+            .count(),
+        0,
+        "{asked:?}"
+    );
+}
+
 const DOMAINS: [&str; 4] = ["a.example", "b.example", "c.example", "d.example"];
 
 fn good(name: &str) -> Domain {

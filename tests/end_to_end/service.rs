@@ -1,8 +1,11 @@
 //! The exporter under a service manager: sockets that it inherits, what it says of itself, signals, and its start.
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::process::Stdio;
@@ -74,11 +77,23 @@ fn without_a_socket_there_is_nothing_to_serve() {
 
 #[test]
 fn the_service_manager_is_told() {
-    let world = World::start_blocking([]);
-    let config = configuration(&world, "");
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notify");
-    let manager = UnixDatagram::bind(&path).unwrap();
+    it_is_told(&UnixDatagram::bind(&path).unwrap(), path.as_os_str());
+}
+
+/// A name without a file begins with an @ (`sd_notify(3)`).
+#[test]
+fn the_service_manager_is_told_without_a_file() {
+    let name = format!("mailtls-test-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let manager = UnixDatagram::bind_addr(&address).unwrap();
+    it_is_told(&manager, format!("@{name}").as_ref());
+}
+
+fn it_is_told(manager: &UnixDatagram, name: &OsStr) {
+    let world = World::start_blocking([]);
+    let config = configuration(&world, "");
     manager
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
@@ -91,7 +106,7 @@ fn the_service_manager_is_told() {
     command
         .args(["--web.listen-address", "127.0.0.1:0", "--config.file"])
         .arg(&config)
-        .env("NOTIFY_SOCKET", &path)
+        .env("NOTIFY_SOCKET", name)
         .env("WATCHDOG_USEC", "200000");
     let mut exporter = Exporter::run(command);
     assert_eq!(told(), "READY=1\n");
@@ -116,6 +131,50 @@ fn the_service_manager_is_told() {
     exporter.terminate();
     while told() != "STOPPING=1\n" {}
     assert_eq!(exporter.wait().code(), Some(0));
+}
+
+/// A container's health check reads what the exporter reads, and its own flag wins.
+#[test]
+fn a_health_check_below_a_prefix() {
+    let world = World::start_blocking([]);
+    let config = configuration(&world, "");
+    let prefix = "--web.route-prefix=/mail/tls";
+    let exporter = Exporter::start_with(&config, &[prefix]);
+    let address = exporter.address.to_string();
+    let external = "https://monitor.example/mail/tls/";
+    let url = format!("http://{address}/mail/tls/-/healthy");
+    for (why, flags, variables, code) in [
+        ("no prefix", &[][..], &[][..], 1),
+        ("a flag", &[prefix], &[], 0),
+        ("a URL", &["--web.external-url", external], &[], 0),
+        (
+            "a prefix variable",
+            &[],
+            &[("MAILTLS_WEB_ROUTE_PREFIX", "/mail/tls")],
+            0,
+        ),
+        (
+            "a URL variable",
+            &[],
+            &[("MAILTLS_WEB_EXTERNAL_URL", external)],
+            0,
+        ),
+        (
+            "the whole URL",
+            &["--url", &url],
+            &[("MAILTLS_WEB_ROUTE_PREFIX", "/other")],
+            0,
+        ),
+    ] {
+        let ran = program()
+            .arg("healthcheck")
+            .args(flags)
+            .env("MAILTLS_WEB_LISTEN_ADDRESS", &address)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(code), "{why}: {ran:?}");
+    }
 }
 
 /// Ten seconds for what is under way, and none after a second signal.

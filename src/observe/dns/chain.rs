@@ -104,12 +104,9 @@ impl Chain {
         }
     }
 
-    /// Whether the upstream answers anything now: asked past every cache.
+    /// Whether the upstream answers anything now.
     pub(super) async fn is_answered(&self, asking: &Asking<'_>) -> bool {
-        self.upstream
-            .ask(&Name::root(), RecordType::NS, asking)
-            .await
-            .is_ok()
+        self.upstream.is_answered(asking).await
     }
 
     /// Whether a TCP connection to the upstream comes up now.

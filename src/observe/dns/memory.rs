@@ -143,3 +143,28 @@ impl<K, V> Expiry<K, Kept<V>> for OwnLife {
         Some(kept.life)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt as _;
+    use std::panic::AssertUnwindSafe;
+
+    /// A bug that one look-up hits is not everybody's.
+    #[tokio::test]
+    async fn who_waits_for_a_panic_asks_again() {
+        let memory = Memory::new(1024);
+        let now = UnixTime(0);
+        let value = |value| Kept::new(value, now, now.plus(60), 1);
+        let panics = memory.get("key", now, async {
+            tokio::task::yield_now().await;
+            panic!("as asked")
+        });
+        let waits = memory.get("key", now, async { value(1) });
+        let (panicked, (kept, _)) = tokio::join!(AssertUnwindSafe(panics).catch_unwind(), waits);
+        assert!(panicked.is_err());
+        assert_eq!(kept.value, 1);
+        let (kept, origin) = memory.get("key", now, async { value(2) }).await;
+        assert_eq!((kept.value, origin), (1, Origin::Kept));
+    }
+}

@@ -61,6 +61,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// A server that did not answer is asked last for so long, in seconds.
 const AVOIDED: i64 = 30;
 
+/// What answered nothing at all is taken to be silent for so long, in seconds, unless it answers something.
+const SILENT: i64 = 30;
+
 /// Before the same server is asked again after it said that it failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -99,6 +102,8 @@ pub(super) struct Upstream {
     attempts: usize,
     timeout: Duration,
     permits: Semaphore,
+    /// Until this time (Unix seconds) all servers are taken to be silent.
+    silent_until: AtomicI64,
     telemetry: Arc<Telemetry>,
 }
 
@@ -173,6 +178,7 @@ impl Upstream {
             servers,
             timeout: config.timeout,
             permits: Semaphore::new(PARALLEL),
+            silent_until: AtomicI64::new(i64::MIN),
             telemetry,
         })
     }
@@ -214,6 +220,7 @@ impl Upstream {
                 Ok(reply) => {
                     tracing::debug!(name = %name_text(name), %rtype, server = server.label, "query answered");
                     server.avoid_until.store(i64::MIN, Ordering::Relaxed);
+                    self.silent_until.store(i64::MIN, Ordering::Relaxed);
                     return Ok(reply);
                 }
                 Err((kind, detail)) => {
@@ -235,6 +242,22 @@ impl Upstream {
             attempts,
             detail,
         })
+    }
+
+    /// Whether anything is answered now: asked past every cache, but not again and again while all is silent.
+    pub(super) async fn is_answered(&self, asking: &Asking<'_>) -> bool {
+        if asking.later().0 < self.silent_until.load(Ordering::Relaxed) {
+            return false;
+        }
+        let Err(failure) = self.ask(&Name::root(), RecordType::NS, asking).await else {
+            return true;
+        };
+        // That this probe has asked too much says nothing of the servers.
+        if failure.kind != FailureKind::Budget {
+            let until = asking.later().plus(SILENT).0;
+            self.silent_until.store(until, Ordering::Relaxed);
+        }
+        false
     }
 
     /// Whether a TCP connection to one of the servers comes up now.

@@ -66,7 +66,7 @@ fn lists_of_domains() {
         b"a.example\nme@example.com\n\n192.0.2.1\na.example\n",
     );
     file("again", b"b.example\nA.example\nexample.org\n");
-    file("no-text", b"\xFF\n");
+    file("no-text", b"a.example\n# \xFF\n");
     file("long", "a..b\n".repeat(1000).as_bytes());
     for (why, config, expected) in [
         (
