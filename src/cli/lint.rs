@@ -25,8 +25,8 @@ use crate::report::publication;
 /// What to judge, and how to say it.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code: 0 when it is valid and nothing reaches --fail-on, 1 when it is not valid or something does, 2 when \
-        it could not be judged. How bad a finding is can depend on the other half (record and policy, TLSA and \
+    after_help = "Exit code: 0 when nothing reaches --fail-on, 1 when something does, 2 when it could not be judged. A TLS-RPT \
+        record that nobody can use is a warning, for no mail hangs on it: --fail-on warning fails it. How bad a finding is can depend on the other half (record and policy, TLSA and \
         certificate): that is taken to be right, and in force. Thresholds and severities are those of the module \
         \"default\" of the configuration."
 )]
@@ -130,7 +130,7 @@ pub(super) fn run(everywhere: &Everywhere, flags: &Flags) -> Result<Outcome, Err
         .map(|finding| finding.severity)
         .max();
     let fails = worst >= Some(Severity::from(flags.fail_on));
-    Ok(if fails || !publication.is_valid {
+    Ok(if fails {
         Outcome::NotFine
     } else {
         Outcome::Fine

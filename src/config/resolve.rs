@@ -51,6 +51,8 @@ pub(super) fn resolve(
 ) -> Config {
     let modules = modules::resolve(written.modules, mistakes);
     let mut domains = domains::resolve(&written.domains, &modules, mistakes);
+    // A list that was emptied or cut short must not open the exporter to everybody.
+    let has_list = !domains.is_empty() || !written.domain_files.0.is_empty();
     let by_name = lists::add(&mut domains, &written.domain_files, sources, mistakes);
     Config {
         dns: dns(&written.dns, overrides, sources, mistakes),
@@ -60,7 +62,7 @@ pub(super) fn resolve(
         limits: limits(&written.limits, mistakes),
         self_check: self_check(&written.self_check, mistakes),
         modules,
-        probe_unlisted_domains: written.probe_unlisted_domains.unwrap_or(domains.is_empty()),
+        probe_unlisted_domains: written.probe_unlisted_domains.unwrap_or(!has_list),
         domains,
         by_name,
         origin: Origin::default(),

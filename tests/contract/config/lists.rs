@@ -59,7 +59,10 @@ fn lists_of_domains() {
 
     file("empty", b"# nobody\n");
     let config = load("domain_files: [empty]\n").unwrap();
-    assert!(config.probe_unlisted_domains, "none is listed");
+    assert!(
+        !config.probe_unlisted_domains,
+        "a list that was emptied opens nothing"
+    );
 
     file(
         "bad",
