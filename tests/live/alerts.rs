@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mailtls_lab::Cert;
 use mailtls_lab::Policy;
+use mailtls_lab::SignatureFault;
 use mailtls_lab::Smtp;
 
 use crate::alone;
@@ -118,15 +119,27 @@ const BREAKAGES: &[Breakage] = &[
     },
     Breakage {
         domain: "authority.example",
+        why: "the signature of the MX records is cut off, in a zone that stays signed",
+        alerts: &[BLOCKED, "MailTLSDNSSECBogus"],
+        break_it: |stack| {
+            let cut = SignatureFault::Missing;
+            stack
+                .world
+                .set_signature_fault("authority.example", "MX", cut);
+        },
+        mend: |stack| stack.world.heal_signature("authority.example", "MX"),
+    },
+    Breakage {
+        domain: "rollover.example",
         why: "the signatures of the zone run out",
         alerts: &[BLOCKED, "MailTLSDNSSECBogus"],
         break_it: |stack| {
             let (since, left) = (Duration::from_secs(86_400 * 30), Duration::ZERO);
-            stack.world.resign("authority.example", since, left);
+            stack.world.resign("rollover.example", since, left);
         },
         mend: |stack| {
             let day = Duration::from_secs(86_400);
-            stack.world.resign("authority.example", day, day * 14);
+            stack.world.resign("rollover.example", day, day * 14);
         },
     },
 ];
