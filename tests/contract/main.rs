@@ -13,5 +13,6 @@ mod lost_answers;
 mod metrics;
 mod promql;
 mod properties;
+mod rule_tests;
 mod rules;
 mod vocabulary;

@@ -157,7 +157,7 @@ fn named(alerts: &[(&str, &[&str])]) -> BTreeSet<(String, String)> {
 
 /// Waits until exactly these fire.
 fn wait_for(stack: &Stack, what: &str, expected: &BTreeSet<(String, String)>) {
-    stack.wait(what, 60, |stack| {
+    stack.wait(what, |stack| {
         let firing = stack.receiver.firing();
         let missing: Vec<_> = expected.difference(&firing).collect();
         let too_many: Vec<_> = firing.difference(expected).collect();
@@ -172,7 +172,7 @@ fn what_breaks_is_told_and_what_is_mended_resolves() {
     let stack = Stack::start();
     let demo = named(EXPECTED);
     wait_for(&stack, "the demo", &demo);
-    panels::all_have_data(&stack);
+    stack.wait("the panels", panels::complaints);
 
     let mut expected = demo.clone();
     for breakage in BREAKAGES {
@@ -189,7 +189,7 @@ fn what_breaks_is_told_and_what_is_mended_resolves() {
     // Blind: one alert, and nothing of any domain.
     let said = stack.receiver.count();
     stack.world.stop_dns();
-    stack.wait("blind", 60, |stack| {
+    stack.wait("blind", |stack| {
         let blind = stack
             .receiver
             .firing()

@@ -5,11 +5,15 @@
 
 use serde_json::Value;
 
-/// Windows of the rules and what they are here; one that is not listed fails the test.
-const WINDOWS: [(&str, &str); 6] = [
+/// Windows of the rules and what they are here, in the order in which they are replaced; one that is not listed fails the
+/// test. Those for slow scrapes forgive a busy machine a scrape that it misses.
+const WINDOWS: [(&str, &str); 9] = [
     ("[6m]", "[14s]"),
     ("[10m]", "[10s]"),
+    ("[11m]", "[16s]"),
     ("[15m]", "[12s]"),
+    ("[20m]", "[12s]"),
+    ("[35m]", "[16s]"),
     ("[1h]", "[30s]"),
     ("[1d]", "[20m]"),
     ("[1w:1h]", "[20m:2s]"),

@@ -19,8 +19,8 @@ const VARIABLES: [(&str, &str); 5] = [
     ("$job", "mailtls"),
 ];
 
-/// Every query of every panel is valid and is answered; every variable has values.
-pub(crate) fn all_have_data(stack: &Stack) {
+/// What queries of panels are not valid or not answered, and what variables have no values.
+pub(crate) fn complaints(stack: &Stack) -> Option<String> {
     let mut complaints = Vec::new();
     for board in ["fleet", "domain", "exporter"] {
         let path = repository(&format!("dashboards/grafana/{board}.json"));
@@ -59,7 +59,7 @@ pub(crate) fn all_have_data(stack: &Stack) {
             }
         }
     }
-    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+    (!complaints.is_empty()).then(|| complaints.join("\n"))
 }
 
 fn list(value: &Value) -> &[Value] {

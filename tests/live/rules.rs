@@ -44,7 +44,7 @@ fn passes(program: &Path, arguments: &[&str]) -> String {
 #[test]
 fn every_prometheus_takes_the_rules_and_their_tests_pass() {
     let _alone = alone();
-    // Each takes half a minute of one processor.
+    // Each takes a minute of one processor, and a scrape every two seconds would not come through beside them.
     thread::scope(|scope| {
         for promtool in releases("promtool") {
             scope.spawn(move || takes_the_rules(&promtool));
@@ -56,7 +56,11 @@ fn takes_the_rules(promtool: &Path) {
     let files = ["rules.yaml", "alerts.yaml", "alerts-optional.yaml"];
     let printed = passes(promtool, &[["check", "rules"].as_slice(), &files].concat());
     assert_eq!(printed.matches("SUCCESS").count(), files.len(), "{printed}");
-    for tests in ["alerts_test.yaml", "alerts-optional_test.yaml"] {
+    for tests in [
+        "alerts_test.yaml",
+        "alerts-optional_test.yaml",
+        "scenarios_test.yaml",
+    ] {
         let printed = passes(promtool, &["test", "rules", tests]);
         assert!(printed.contains("SUCCESS"), "{tests}: {printed}");
     }

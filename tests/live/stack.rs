@@ -26,6 +26,9 @@ use crate::rules::repository;
 /// Between two scrapes. Two minutes in life.
 const INTERVAL: &str = "2s";
 
+/// For how long something is waited for that takes seconds on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(240);
+
 /// Everything that runs.
 pub(crate) struct Stack {
     pub(crate) world: World,
@@ -120,12 +123,7 @@ impl Stack {
 
     /// Waits until something holds, and says what was missing when it never does.
     #[expect(clippy::disallowed_methods, reason = "a test waits in real time")]
-    pub(crate) fn wait(
-        &self,
-        for_what: &str,
-        seconds: u64,
-        missing: impl Fn(&Self) -> Option<String>,
-    ) {
+    pub(crate) fn wait(&self, for_what: &str, missing: impl Fn(&Self) -> Option<String>) {
         let began = Instant::now();
         let mut said = String::new();
         while let Some(missing) = missing(self) {
@@ -134,8 +132,8 @@ impl Stack {
                 said.clone_from(&missing);
             }
             assert!(
-                began.elapsed() < Duration::from_secs(seconds),
-                "{for_what}: not within {seconds} s: {missing}\n{}",
+                began.elapsed() < PATIENCE,
+                "{for_what}: not within {PATIENCE:?}: {missing}\n{}",
                 self.logs()
             );
             thread::sleep(Duration::from_millis(250));
@@ -219,7 +217,7 @@ impl Program {
             .spawn()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
         let mut running = Self(child);
-        for _ in 0..300 {
+        for _ in 0..1200 {
             if std::net::TcpStream::connect(address).is_ok() {
                 return running;
             }
