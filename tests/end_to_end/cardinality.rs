@@ -115,7 +115,7 @@ fn a_domain_has_as_many_series_as_the_page_says() {
             + of_certificate * count("mailtls_smtp_cert_info")
             + of_finding * count("mailtls_finding");
         eprintln!("{row}: {counted:?} counted, {formula} by the formula");
-        assert!(full.len() <= formula, "{row}: {} by the formula", formula);
+        assert!(full.len() <= formula, "{row}: {formula} by the formula");
         // An unsigned zone has no signatures that end, and nothing else makes it less.
         let near = hosts == 0 || formula - full.len() <= full.len() / 8;
         assert!(near, "{row}: {formula} is far off");
