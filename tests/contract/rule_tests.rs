@@ -63,10 +63,9 @@ impl TimeLine {
     /// Whether a check shows what its words claim.
     fn shows(&self, case: Case, check: &Check, alert: &str) -> bool {
         let fires = check.fires.iter().any(|name| name == alert);
-        let has_fired = |other: &&Check| {
-            other.words.starts_with("it must fire") && other.minute <= check.minute
-        };
-        let fired = self.checks.iter().filter(has_fired).last();
+        let has_fired =
+            |other: &Check| other.words.starts_with("it must fire") && other.minute <= check.minute;
+        let fired = self.checks.iter().any(has_fired);
         match case {
             Case::NotYet => {
                 let soon = check.minute..=check.minute + PRECISION;
@@ -81,12 +80,12 @@ impl TimeLine {
             // Also one that is missed while it waits to fire.
             Case::MissedScrape => {
                 let start = self.checks.first().map_or(0, |first| first.minute);
-                fires && fired.is_some() && self.lacks_one(start, check.minute)
+                fires && fired && self.lacks_one(start, check.minute)
             }
             Case::MetricGone => {
-                !check.fires.is_empty() && fired.is_some() && self.has_been_gone(check.minute)
+                !check.fires.is_empty() && fired && self.has_been_gone(check.minute)
             }
-            Case::Resolves => !fires && fired.is_some(),
+            Case::Resolves => !fires && fired,
         }
     }
 
