@@ -1,8 +1,11 @@
 //! The generated reference pages are those that the code would generate now; `UPDATE_DOCS=1` writes them anew.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use mailtls_exporter::report::catalogue_docs;
+use serde::Deserialize as _;
+use serde_json::Value;
 
 fn agrees(path: &str, generated: &str) {
     let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
@@ -62,4 +65,82 @@ fn is_there(root: &Path, name: &str) -> bool {
         && functions
             .map(|part| format!("fn {part}("))
             .all(|function| text.contains(&function))
+}
+
+/// Kind and version of a resource of the Prometheus Operator, and the fields that its definition has, of those in use here.
+type Resource = (&'static str, &'static str, &'static [&'static str]);
+
+const RESOURCES: [Resource; 2] = [
+    (
+        "Probe",
+        "monitoring.coreos.com/v1",
+        &[
+            "interval",
+            "scrapeTimeout",
+            "prober.url",
+            "prober.path",
+            "targets.staticConfig.static[]",
+        ],
+    ),
+    (
+        "ScrapeConfig",
+        "monitoring.coreos.com/v1alpha1",
+        &[
+            "metricsPath",
+            "scrapeInterval",
+            "scrapeTimeout",
+            "httpSDConfigs[].url",
+            "relabelings[].sourceLabels[]",
+            "relabelings[].targetLabel",
+            "relabelings[].replacement",
+        ],
+    ),
+];
+
+/// The operator drops fields that it does not know without a word.
+#[test]
+fn the_resources_for_the_operator_have_fields_that_it_knows() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/prometheus.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let examples = page.split("```yaml\n").skip(1);
+    let text: String = examples
+        .filter_map(|rest| rest.split_once("```"))
+        .filter(|(example, _)| example.starts_with("apiVersion"))
+        .map(|(example, _)| example)
+        .collect();
+    let mut seen = BTreeSet::new();
+    for document in serde_yaml::Deserializer::from_str(&text) {
+        let resource = Value::deserialize(document).unwrap();
+        let kind = resource["kind"].as_str().unwrap();
+        let known = RESOURCES.iter().find(|(name, _, _)| *name == kind);
+        let (_, version, fields) = known.unwrap_or_else(|| panic!("{kind}"));
+        assert_eq!(resource["apiVersion"], *version, "{kind}");
+        assert!(resource["metadata"]["name"].is_string(), "{kind}");
+        let mut used = BTreeSet::new();
+        collect(&resource["spec"], "", &mut used);
+        let known: BTreeSet<String> = fields.iter().map(|&field| field.to_owned()).collect();
+        assert_eq!(used, known, "{kind}");
+        seen.insert(kind.to_owned());
+    }
+    assert_eq!(seen.len(), RESOURCES.len(), "{seen:?}");
+}
+
+/// `spec.targets.static[]`: the ways to everything that is no list and no map.
+fn collect(value: &Value, way: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, inner) in map {
+                let dot = if way.is_empty() { "" } else { "." };
+                collect(inner, &format!("{way}{dot}{key}"), found);
+            }
+        }
+        Value::Array(list) => {
+            for inner in list {
+                collect(inner, &format!("{way}[]"), found);
+            }
+        }
+        _ => {
+            found.insert(way.to_owned());
+        }
+    }
 }

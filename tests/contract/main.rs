@@ -13,6 +13,7 @@ mod lost_answers;
 mod metrics;
 mod promql;
 mod properties;
+mod rule_tests;
 mod rules;
 mod vectors;
 mod vocabulary;

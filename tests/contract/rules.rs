@@ -84,7 +84,8 @@ pub(crate) fn rule_files() -> Vec<RuleFile> {
         .into()
 }
 
-fn alerts(files: &[RuleFile]) -> Vec<&Rule> {
+/// Every alert, one of two severities twice.
+pub(crate) fn alerts(files: &[RuleFile]) -> Vec<&Rule> {
     files.iter().flat_map(RuleFile::alerts).collect()
 }
 
@@ -244,17 +245,9 @@ fn complaint_about_link(link: &str, boards: &BTreeMap<String, Value>) -> Option<
 }
 
 #[test]
-fn an_alert_is_tested_and_documented() {
+fn an_alert_is_documented() {
     let files = rule_files();
-    let tests = text("dashboards/prometheus/alerts_test.yaml")
-        + &text("dashboards/prometheus/alerts-optional_test.yaml");
     let page = text("docs/prometheus.md");
-    let fires = |name: &str| {
-        tests.contains(&format!("alertname=\"{name}\", alertstate=\"firing\", "))
-            || tests.contains(&format!(
-                "alertname=\"{name}\", alertstate=\"firing\"}}'\n            value"
-            ))
-    };
     let listed: BTreeSet<&str> = page
         .lines()
         .filter(|line| line.starts_with("| MailTLS"))
@@ -264,14 +257,6 @@ fn an_alert_is_tested_and_documented() {
         .collect();
     let known: BTreeSet<&str> = alerts(&files).iter().map(|alert| alert.name()).collect();
     assert_eq!(listed, known, "the table of docs/prometheus.md");
-    for name in known {
-        assert!(fires(name), "no unit test makes {name} fire");
-        let titled = [": ", "'"].map(|end| format!("- name: '{name}{end}"));
-        assert!(
-            titled.iter().any(|title| tests.contains(title)),
-            "no unit test is called after {name}"
-        );
-    }
 }
 
 #[test]

@@ -156,6 +156,11 @@ impl Samples {
             .collect()
     }
 
+    /// How many samples there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Names of all families that are there.
     pub(crate) fn names(&self) -> BTreeSet<&str> {
         self.0.keys().map(|series| series.name.as_str()).collect()

@@ -15,6 +15,7 @@
     reason = "tests measure how long things take"
 )]
 
+mod cardinality;
 mod cli;
 mod commands;
 mod coordination;

@@ -44,7 +44,7 @@ fn passes(program: &Path, arguments: &[&str]) -> String {
 #[test]
 fn every_prometheus_takes_the_rules_and_their_tests_pass() {
     let _alone = alone();
-    // Each takes half a minute of one processor.
+    // Each takes a minute of one processor, and a scrape every two seconds would not come through beside them.
     thread::scope(|scope| {
         for promtool in releases("promtool") {
             scope.spawn(move || takes_the_rules(&promtool));
@@ -56,7 +56,11 @@ fn takes_the_rules(promtool: &Path) {
     let files = ["rules.yaml", "alerts.yaml", "alerts-optional.yaml"];
     let printed = passes(promtool, &[["check", "rules"].as_slice(), &files].concat());
     assert_eq!(printed.matches("SUCCESS").count(), files.len(), "{printed}");
-    for tests in ["alerts_test.yaml", "alerts-optional_test.yaml"] {
+    for tests in [
+        "alerts_test.yaml",
+        "alerts-optional_test.yaml",
+        "scenarios_test.yaml",
+    ] {
         let printed = passes(promtool, &["test", "rules", tests]);
         assert!(printed.contains("SUCCESS"), "{tests}: {printed}");
     }
@@ -123,4 +127,48 @@ fn every_alertmanager_takes_the_configuration_and_routes_as_documented() {
             assert_eq!(printed.lines().next(), Some(receiver), "{why}");
         }
     }
+}
+
+#[test]
+fn every_prometheus_takes_the_configurations_of_the_documentation() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // Rule files are looked for beside the configuration.
+    std::os::unix::fs::symlink(repository("dashboards"), folder.path().join("dashboards"))
+        .expect("the folder is ours");
+    let mut checked = 0;
+    for page in ["README.md", "docs/prometheus.md"] {
+        let text = fs::read_to_string(repository(page)).expect("it is part of the repository");
+        for example in text.split("```yaml\n").skip(1) {
+            let (example, _) = example.split_once("```").expect("an example ends");
+            let Some(config) = completed(example) else {
+                continue;
+            };
+            let file = folder.path().join("prometheus.yml");
+            fs::write(&file, &config).expect("the folder is ours");
+            for promtool in releases("promtool") {
+                let file = file.to_str().expect("the path is text");
+                let printed = passes(&promtool, &["check", "config", file]);
+                assert!(printed.contains("SUCCESS"), "{page}: {config}\n{printed}");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked >= 9, "{checked} examples were found");
+}
+
+/// An example as a whole configuration of Prometheus; none when it is of something else.
+fn completed(example: &str) -> Option<String> {
+    let sections = ["scrape_configs:", "rule_files:", "remote_write:"];
+    let lines: Vec<&str> = example.lines().collect();
+    let head = if example.starts_with("    ") {
+        "scrape_configs:\n  - job_name: example\n"
+    } else if example.starts_with("  - job_name") {
+        "scrape_configs:\n"
+    } else if lines.iter().any(|line| sections.contains(line)) {
+        ""
+    } else {
+        return None;
+    };
+    Some(format!("{head}{example}"))
 }

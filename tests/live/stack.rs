@@ -18,18 +18,23 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::faster;
+use crate::faster::Pace;
 use crate::printed;
 use crate::receiver::Receiver;
 use crate::rules::releases;
 use crate::rules::repository;
 
-/// Between two scrapes. Two minutes in life.
-const INTERVAL: &str = "2s";
+/// Seconds between two scrapes. Two minutes in life.
+const INTERVAL: u32 = 2;
+
+/// For how long something is waited for that takes seconds.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Everything that runs.
 pub(crate) struct Stack {
     pub(crate) world: World,
     pub(crate) receiver: Receiver,
+    pub(crate) pace: Pace,
     prometheus: String,
     folder: TempDir,
     _programs: Vec<Program>,
@@ -41,16 +46,22 @@ impl Stack {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let receiver = Receiver::start();
         let [exporter, alertmanager, prometheus] = [(); 3].map(|()| free_address());
-        write(&folder, "exporter.yaml", &exporter_config(&world));
+        let pace = pace(&world, &folder, &exporter);
+        eprintln!("{pace:?}");
+        write(&folder, "exporter.yaml", &exporter_config(&world, pace));
         let rules = ["rules", "alerts", "alerts-optional"];
         for name in rules {
             let text = read(&format!("dashboards/prometheus/{name}.yaml"));
-            write(&folder, &format!("{name}.yaml"), &faster::rules(&text));
+            write(
+                &folder,
+                &format!("{name}.yaml"),
+                &faster::rules(&text, pace),
+            );
         }
         let url = format!("http://{}", receiver.address);
         let text = faster::alertmanager(&read("deploy/alertmanager.yml"), &url);
         write(&folder, "alertmanager.yml", &text);
-        let text = prometheus_config(&exporter, &alertmanager);
+        let text = prometheus_config(&exporter, &alertmanager, pace);
         write(&folder, "prometheus.yml", &text);
 
         let file = |name: &str| folder.path().join(name).display().to_string();
@@ -58,15 +69,7 @@ impl Stack {
             Program::start(name, program, arguments, address, folder.path())
         };
         let programs = vec![
-            program(
-                "exporter",
-                Path::new(env!("CARGO_BIN_EXE_mailtls-exporter")),
-                vec![
-                    format!("--config.file={}", file("exporter.yaml")),
-                    format!("--web.listen-address={exporter}"),
-                ],
-                &exporter,
-            ),
+            start_exporter(&folder, &exporter),
             program(
                 "alertmanager",
                 Path::new("prometheus-alertmanager"),
@@ -92,6 +95,7 @@ impl Stack {
         Self {
             world,
             receiver,
+            pace,
             prometheus,
             folder,
             _programs: programs,
@@ -120,13 +124,9 @@ impl Stack {
 
     /// Waits until something holds, and says what was missing when it never does.
     #[expect(clippy::disallowed_methods, reason = "a test waits in real time")]
-    pub(crate) fn wait(
-        &self,
-        for_what: &str,
-        seconds: u64,
-        missing: impl Fn(&Self) -> Option<String>,
-    ) {
+    pub(crate) fn wait(&self, for_what: &str, missing: impl Fn(&Self) -> Option<String>) {
         let began = Instant::now();
+        let patience = PATIENCE * self.pace.0;
         let mut said = String::new();
         while let Some(missing) = missing(self) {
             if missing != said {
@@ -134,8 +134,8 @@ impl Stack {
                 said.clone_from(&missing);
             }
             assert!(
-                began.elapsed() < Duration::from_secs(seconds),
-                "{for_what}: not within {seconds} s: {missing}\n{}",
+                began.elapsed() < patience,
+                "{for_what}: not within {patience:?}: {missing}\n{}",
                 self.logs()
             );
             thread::sleep(Duration::from_millis(250));
@@ -163,12 +163,60 @@ fn write(folder: &TempDir, name: &str, text: &str) {
     fs::write(folder.path().join(name), text).expect("the folder is ours");
 }
 
+fn start_exporter(folder: &TempDir, address: &str) -> Program {
+    let config = folder.path().join("exporter.yaml");
+    Program::start(
+        "exporter",
+        Path::new(env!("CARGO_BIN_EXE_mailtls-exporter")),
+        vec![
+            format!("--config.file={}", config.display()),
+            format!("--web.listen-address={address}"),
+        ],
+        address,
+        folder.path(),
+    )
+}
+
+/// How fast this machine is now: all domains are probed at once, by an exporter that knows nothing yet. What takes longer
+/// than half an interval gets longer intervals: how busy the machine is with other things shall not matter.
+#[expect(clippy::disallowed_methods, reason = "it is about real time")]
+fn pace(world: &World, folder: &TempDir, address: &str) -> Pace {
+    write(folder, "exporter.yaml", &exporter_config(world, Pace(1)));
+    let _exporter = start_exporter(folder, address);
+    let began = Instant::now();
+    let mut command = Command::new("curl");
+    command.args([
+        "-sS",
+        "--parallel",
+        "--parallel-max",
+        "100",
+        "-o",
+        "/dev/null",
+    ]);
+    for exhibit in demo::domains() {
+        // One is slow on purpose.
+        if exhibit.name != "tarpit.example" {
+            command.arg(format!("http://{address}/probe?target={}", exhibit.name));
+        }
+    }
+    printed(&mut command);
+    let halves = 2.0 * began.elapsed().as_secs_f64() / f64::from(INTERVAL);
+    eprintln!("all domains: {:.1?}", began.elapsed());
+    Pace(
+        (1..20)
+            .find(|pace| halves <= f64::from(*pace))
+            .unwrap_or(20),
+    )
+}
+
 /// What is shared between probes is shared for less than an interval here, and nothing waits longer than one.
-fn exporter_config(world: &World) -> String {
+fn exporter_config(world: &World, pace: Pace) -> String {
+    let reuse = format!("smtp:\n  reuse: {}\n", pace.seconds(INTERVAL));
+    let timeout = format!("dns:\n  timeout: {}ms\n", 300 * pace.0);
     let mut text = world
         .config_yaml()
-        .replace("smtp:\n", "smtp:\n  reuse: 2s\n")
-        .replace("dns:\n", "dns:\n  timeout: 300ms\n");
+        .replace("smtp:\n", &reuse)
+        .replace("dns:\n", &timeout);
     text.push_str("domains:\n");
     for exhibit in demo::domains() {
         writeln!(text, "  - domain: {}", exhibit.name).expect("a String takes everything");
@@ -177,9 +225,10 @@ fn exporter_config(world: &World) -> String {
 }
 
 /// As in docs/prometheus.md.
-fn prometheus_config(exporter: &str, alertmanager: &str) -> String {
+fn prometheus_config(exporter: &str, alertmanager: &str, pace: Pace) -> String {
+    let (interval, evaluation) = (pace.seconds(INTERVAL), pace.seconds(1));
     format!(
-        "global: {{scrape_interval: {INTERVAL}, scrape_timeout: {INTERVAL}, evaluation_interval: 1s}}\n\
+        "global: {{scrape_interval: {interval}, scrape_timeout: {interval}, evaluation_interval: {evaluation}}}\n\
          rule_files: [rules.yaml, alerts.yaml]\n\
          alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{alertmanager}']}}]}}]}}\n\
          scrape_configs:\n\
@@ -219,7 +268,7 @@ impl Program {
             .spawn()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
         let mut running = Self(child);
-        for _ in 0..300 {
+        for _ in 0..1200 {
             if std::net::TcpStream::connect(address).is_ok() {
                 return running;
             }

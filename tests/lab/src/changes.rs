@@ -13,7 +13,7 @@ use crate::declare::policy::{Delivery, Policy};
 use crate::declare::smtp::Smtp;
 use crate::dns::fault::DnsFault;
 use crate::dns::internet::Internet;
-use crate::dns::sign::seconds;
+use crate::dns::sign::{SignatureFault, seconds};
 use crate::dns::text::{self, Origin, absolute, plain};
 use crate::dns::zone::RrSet;
 use crate::lock::{lock, read, write};
@@ -73,6 +73,26 @@ impl World {
             internet
                 .faults
                 .remove(&(absolute(owner), text::record_type(record_type)))
+        });
+    }
+
+    /// Something is wrong with the signature of an `RRset` from now on, while its zone stays signed.
+    pub fn set_signature_fault(&self, owner: &str, record_type: &str, fault: SignatureFault) {
+        let key = (absolute(owner), text::record_type(record_type));
+        self.change(|internet| {
+            let zone = internet.zone_for_mut(&key.0);
+            zone.signing.faults.insert(key, fault);
+            zone.changed();
+        });
+    }
+
+    /// The signature of an `RRset` is as it should be again.
+    pub fn heal_signature(&self, owner: &str, record_type: &str) {
+        let key = (absolute(owner), text::record_type(record_type));
+        self.change(|internet| {
+            let zone = internet.zone_for_mut(&key.0);
+            zone.signing.faults.remove(&key);
+            zone.changed();
         });
     }
 

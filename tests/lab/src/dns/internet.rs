@@ -72,6 +72,13 @@ impl Internet {
         name
     }
 
+    /// The deepest zone that holds a name.
+    pub(crate) fn zone_for_mut(&mut self, name: &Name) -> &mut Zone {
+        let apex = self.apex_for(name);
+        let zone = self.zones.get_mut(&apex);
+        zone.expect("the apex of a zone that is there")
+    }
+
     /// Answers a question. `asked` is spelled as in the question.
     pub(crate) fn resolve(&self, asked: &Name, record_type: RecordType) -> Answer {
         let mut answer = Answer::default();
@@ -182,12 +189,9 @@ impl Internet {
         ttl: Option<u32>,
         data: Vec<RData>,
     ) {
-        let apex = self.apex_for(owner);
-        let zone = self
-            .zones
-            .get_mut(&apex)
-            .expect("the apex of a zone that is there");
-        let soa_ttl = zone.get(&apex, RecordType::SOA).map_or(60, |set| set.ttl);
+        let zone = self.zone_for_mut(owner);
+        let soa = zone.get(&zone.apex, RecordType::SOA);
+        let soa_ttl = soa.map_or(60, |set| set.ttl);
         let ttl = ttl
             .or_else(|| Some(zone.get(owner, record_type)?.ttl))
             .unwrap_or(soa_ttl);

@@ -9,7 +9,7 @@ use hickory_proto::dnssec::rdata::{DNSKEY, DNSSECRData, DS, RRSIG};
 use hickory_proto::dnssec::{Nsec3HashAlgorithm, Verifier};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
-use mailtls_lab::{Denial, DnsFault, Domain, KeyAlgorithm, Mx, Policy, World};
+use mailtls_lab::{Denial, DnsFault, Domain, KeyAlgorithm, Mx, Policy, SignatureFault, World};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -338,6 +338,19 @@ async fn broken_signatures() {
     let message = ask(&world, "expired.example", RecordType::MX).await;
     let (_, signature) = signatures(&message.answers).next().unwrap();
     assert!(signature.input().sig_expiration.get() > now);
+
+    world.set_signature_fault("expired.example", "MX", SignatureFault::Missing);
+    let message = ask(&world, "expired.example", RecordType::MX).await;
+    assert_eq!(signatures(&message.answers).count(), 0, "cut");
+    let message = ask(&world, "expired.example", RecordType::SOA).await;
+    assert_eq!(
+        signatures(&message.answers).count(),
+        1,
+        "the zone is signed"
+    );
+    world.heal_signature("expired.example", "MX");
+    let message = ask(&world, "expired.example", RecordType::MX).await;
+    assert_eq!(signatures(&message.answers).count(), 1, "healed");
 }
 
 #[tokio::test]
