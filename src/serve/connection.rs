@@ -56,10 +56,22 @@ const STREAMS: u32 = 64;
 /// Bytes of bodies, which no route reads, and bytes of answers on their way, that are kept for one HTTP/2 connection and
 /// for each of its requests.
 const WINDOW: u32 = 64 * 1024;
-/// A connection this old is asked to end after the request under way: one that never ends would keep its place.
-const CONNECTION_AGE: Duration = Duration::from_secs(10 * 60);
 /// How long what is under way may take to end once it was asked to.
 pub(super) const DRAIN: Duration = Duration::from_secs(10);
+const LIFE: Life = Life {
+    age: Duration::from_secs(10 * 60),
+    drain: DRAIN,
+};
+
+/// How long a connection lasts.
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    /// One this old is asked to end after the requests under way, which have their own time limits: one that never ends
+    /// would keep its place.
+    age: Duration,
+    /// How long it takes to end where nothing is under way, or the process ends.
+    drain: Duration,
+}
 
 /// Serves a connection until it ends, or was told to and had its time.
 pub(super) async fn converse(
@@ -76,8 +88,12 @@ pub(super) async fn converse(
         () = stopped(&mut stop) => None,
     };
     match opened {
-        Some(Opened::Plain(stream, version)) => speak(stream, version, routes, place, stop).await,
-        Some(Opened::Tls(stream, version)) => speak(stream, version, routes, place, stop).await,
+        Some(Opened::Plain(stream, version)) => {
+            speak(stream, version, routes, place, stop, LIFE).await;
+        }
+        Some(Opened::Tls(stream, version)) => {
+            speak(stream, version, routes, place, stop, LIFE).await;
+        }
         None => {}
     }
 }
@@ -172,6 +188,7 @@ async fn speak(
     routes: Router,
     place: Place,
     mut stop: watch::Receiver<bool>,
+    life: Life,
 ) {
     let http = builder(version);
     let activity = Arc::<Activity>::default();
@@ -179,15 +196,18 @@ async fn speak(
     let routes = routes.layer(Extension(Visitor::new(place))).layer(counted);
     let service = TowerToHyperService::new(routes);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut is_old = pin!(tokio::time::sleep(life.age));
     // What goes wrong on a connection is the peer's affair: it went away, or speaks something else.
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = stopped(&mut stop) => {}
-        () = activity.idle() => {}
-        () = tokio::time::sleep(CONNECTION_AGE) => {}
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = stopped(&mut stop) => break,
+            () = activity.idle() => break,
+            () = is_old.as_mut(), if !is_old.is_elapsed() => connection.as_mut().graceful_shutdown(),
+        }
     }
     connection.as_mut().graceful_shutdown();
-    let _ = timeout(DRAIN, connection).await;
+    let _ = timeout(life.drain, connection).await;
 }
 
 fn builder(version: Version) -> auto::Builder<TokioExecutor> {
@@ -242,4 +262,42 @@ impl Activity {
 /// Ends when it is time to stop; also when nobody is left to say so.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::serve::places::Places;
+    use axum::routing::get;
+
+    /// A slow server takes a minute to probe, and its answer is not lost because the connection is an old one.
+    #[tokio::test]
+    async fn what_is_under_way_outlives_the_age_of_its_connection() {
+        let slow = get(async || {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            "done"
+        });
+        let life = Life {
+            age: Duration::from_millis(50),
+            drain: Duration::from_millis(50),
+        };
+        let places = Places::of(&Config::default_config());
+        let free = places.wait().await;
+        let place = places.give(free, "192.0.2.1".parse().unwrap()).unwrap();
+        let (_stopping, stop) = watch::channel(false);
+        let (mut client, server) = tokio::io::duplex(1024);
+        let routes = Router::new().route("/", slow);
+        let asking = async {
+            let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+            client.write_all(request).await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let speaking = speak(server, Version::Http1, routes, place, stop, life);
+        let (answer, ()) = tokio::join!(asking, speaking);
+        assert!(answer.ends_with("done"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
 }
