@@ -579,10 +579,10 @@ fn mistakes_without_end() {
         "{error}"
     );
     // Outside of lists each costs a reading of the whole, so that not even their number is told.
-    let modules: String = (0..1000)
-        .map(|number| format!("  m{number}: {{timeout: 5}}\n"))
+    let modules: Vec<String> = (0..1000)
+        .map(|number| format!("m{number}: {{timeout: 5}}"))
         .collect();
-    let error = try_load(&format!("modules:\n{modules}")).unwrap_err();
+    let error = try_load(&format!("modules: {{{}}}", modules.join(", "))).unwrap_err();
     assert_eq!(error.lines().count(), 101);
     assert!(
         error.ends_with("config.yaml: and 100 more: mend these first"),
