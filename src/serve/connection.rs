@@ -44,8 +44,7 @@ use crate::telemetry::Level;
 
 /// From the start of a connection to the end of the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// From the first byte awaited to the end of the headers; and the least time after which a connection without a request
-/// is idle.
+/// From the first byte awaited to the end of the headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Header lines of one request.
 const HEADERS: usize = 100;
@@ -59,6 +58,7 @@ const WINDOW: u32 = 64 * 1024;
 /// How long what is under way may take to end once it was asked to.
 pub(super) const DRAIN: Duration = Duration::from_secs(10);
 const LIFE: Life = Life {
+    idle: HEADER_TIMEOUT,
     age: Duration::from_secs(10 * 60),
     drain: DRAIN,
 };
@@ -66,6 +66,8 @@ const LIFE: Life = Life {
 /// How long a connection lasts.
 #[derive(Debug, Clone, Copy)]
 struct Life {
+    /// The least time after which one without a request is asked to end.
+    idle: Duration,
     /// One this old is asked to end after the requests under way, which have their own time limits: one that never ends
     /// would keep its place.
     age: Duration,
@@ -202,7 +204,7 @@ async fn speak(
         tokio::select! {
             _ = connection.as_mut() => return,
             () = stopped(&mut stop) => break,
-            () = activity.idle() => break,
+            () = activity.idle(life.idle) => break,
             () = is_old.as_mut(), if !is_old.is_elapsed() => connection.as_mut().graceful_shutdown(),
         }
     }
@@ -247,12 +249,12 @@ async fn count(State(activity): State<Arc<Activity>>, request: Request, next: Ne
 }
 
 impl Activity {
-    /// Ends when there was no request for a while.
-    async fn idle(&self) {
+    /// Ends when there was no request for that long, nor one under way.
+    async fn idle(&self, least: Duration) {
         loop {
-            let before = self.requests.value();
-            tokio::time::sleep(HEADER_TIMEOUT).await;
-            if self.under_way.value() == 0 && self.requests.value() == before {
+            let (before, under_way) = (self.requests.value(), self.under_way.value());
+            tokio::time::sleep(least).await;
+            if under_way == 0 && self.requests.value() == before {
                 return;
             }
         }
@@ -270,18 +272,17 @@ mod tests {
     use crate::config::Config;
     use crate::serve::places::Places;
     use axum::routing::get;
+    use tokio::time::Instant;
 
-    /// A slow server takes a minute to probe, and its answer is not lost because the connection is an old one.
-    #[tokio::test]
-    async fn what_is_under_way_outlives_the_age_of_its_connection() {
-        let slow = get(async || {
-            tokio::time::sleep(Duration::from_millis(500)).await;
+    /// One request that takes so long to answer, on a connection with such a life: all that comes until the connection ends,
+    /// and how long after the answer that is.
+    async fn answer_and_end(takes: Duration, life: Life) -> (String, Duration) {
+        let (answered, mut when) = watch::channel(None);
+        let slow = get(async move || {
+            tokio::time::sleep(takes).await;
+            answered.send_replace(Some(Instant::now()));
             "done"
         });
-        let life = Life {
-            age: Duration::from_millis(50),
-            drain: Duration::from_millis(50),
-        };
         let places = Places::of(&Config::default_config());
         let free = places.wait().await;
         let place = places.give(free, "192.0.2.1".parse().unwrap()).unwrap();
@@ -297,7 +298,30 @@ mod tests {
         };
         let speaking = speak(server, Version::Http1, routes, place, stop, life);
         let (answer, ()) = tokio::join!(asking, speaking);
+        let since = when.borrow_and_update().expect("it was answered");
+        (answer, since.elapsed())
+    }
+
+    /// A slow server takes a minute to probe, and its answer is not lost because the connection is an old one.
+    #[tokio::test]
+    async fn what_is_under_way_outlives_the_age_of_its_connection() {
+        let life = Life {
+            age: Duration::from_millis(50),
+            drain: Duration::from_millis(50),
+            ..LIFE
+        };
+        let (answer, _) = answer_and_end(Duration::from_millis(500), life).await;
         assert!(answer.ends_with("done"), "{answer}");
         assert!(answer.contains("connection: close"), "{answer}");
+    }
+
+    /// An answer is on its way when the handler is done, and the next request may be.
+    #[tokio::test]
+    async fn idle_is_counted_from_the_answer() {
+        let idle = Duration::from_millis(300);
+        let life = Life { idle, ..LIFE };
+        let (answer, after) = answer_and_end(idle * 3 / 2, life).await;
+        assert!(answer.ends_with("done"), "{answer}");
+        assert!(after >= idle, "{after:?}");
     }
 }
