@@ -199,7 +199,10 @@ fn is_ready_to_enforce(host: &HostVerdict) -> bool {
                 .iter()
                 .all(CertificateVerdict::is_valid)
     };
-    host.authorized == Some(true) && !host.addresses.is_empty() && host.addresses.iter().all(ready)
+    host.authorized == Some(true)
+        && host.address != AddressFact::OneFamily
+        && !host.addresses.is_empty()
+        && host.addresses.iter().all(ready)
 }
 
 /// RFC 8461 §2 lets neither override the other, and under enforce both must hold (RFC 8461 §5): what one accepts and the
@@ -254,6 +257,7 @@ mod tests {
     use crate::assess::testing::Change;
     use crate::assess::testing::WORLD;
     use crate::assess::testing::check_rows;
+    use crate::assess::testing::fail_once;
     use crate::assess::testing::insecure;
     use crate::assess::testing::session;
     use crate::evidence::dns::Security;
@@ -331,6 +335,14 @@ mod tests {
             "testing refuses nobody"
         );
         assert!(!testing.codes().contains_key(&C::ReadyToEnforce));
+        let one_family = Case::with(|c| {
+            c.policy(TESTING);
+            fail_once(&mut c.host().aaaa);
+        });
+        assert!(
+            !one_family.codes().contains_key(&C::ReadyToEnforce),
+            "there may be more addresses"
+        );
         let unusable = Case::with(|c| c.tlsa(&["1 1 1 sha256(spki(X))"]));
         assert!(unusable.codes().contains_key(&C::DaneAllUnusable));
         assert!(

@@ -2,6 +2,7 @@
 //!
 //! Matched is the name in the MX record, never the target of its alias. The certificate is checked against that name.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::assess::Context;
@@ -64,15 +65,17 @@ pub(super) fn assess(
         .iter()
         .map(|host| (host.preference.unwrap_or(0), Standing::of(host)))
         .collect();
+    let unseen = best_unseen(context, policy);
     for at in 0..hosts.len() {
         let (preference, _) = standing[at];
         // A better or equal MX that an MTA-STS sender can still use.
-        let left = standing
-            .iter()
-            .enumerate()
-            .any(|(other, (theirs, standing))| {
-                other != at && *theirs <= preference && *standing == Standing::MayBeUsable
-            });
+        let left = unseen.is_some_and(|theirs| theirs <= preference)
+            || standing
+                .iter()
+                .enumerate()
+                .any(|(other, (theirs, standing))| {
+                    other != at && *theirs <= preference && *standing == Standing::MayBeUsable
+                });
         let refusals = assess_host(policy.mode, &hosts[at], left, findings);
         hosts[at].refusals = refusals;
     }
@@ -81,6 +84,20 @@ pub(super) fn assess(
         host.authorized == Some(false) || !context.runs(Stage::Smtp) || is_reached(host)
     });
     findings.complete(Check::MtaStsMx, mx::is_known(context) && reached);
+}
+
+/// The best preference among the hosts that the policy names and `limits.max_mx_hosts` left out: these may be usable.
+fn best_unseen(context: &Context<'_>, policy: &Policy) -> Option<u16> {
+    let routing = &context.evidence.routing;
+    if routing.hosts_over_limit == 0 {
+        return None;
+    }
+    let looked_at: BTreeSet<&MxHost> = routing.hosts.iter().map(|host| &host.name).collect();
+    let records = routing.mx.records().iter();
+    records
+        .filter(|mx| !looked_at.contains(&mx.host) && policy.authorizes(&mx.host))
+        .map(|mx| mx.preference)
+        .min()
 }
 
 /// The policy against the names in the MX records: all of them, also where fewer hosts are looked at.
@@ -200,10 +217,9 @@ fn assess_host(
         return refusals;
     }
     for address in &host.addresses {
-        let other_address = host
-            .addresses
-            .iter()
-            .any(|other| other.address != address.address && may_be_usable(other));
+        let mut addresses = host.addresses.iter();
+        let other_address = host.address == AddressFact::OneFamily
+            || addresses.any(|other| other.address != address.address && may_be_usable(other));
         if address.connection() == ConnectionFact::NoTls {
             let about = format!("{name}/{}", address.address);
             let detail = format!(
@@ -249,8 +265,11 @@ mod tests {
     use crate::assess::testing::add_address;
     use crate::assess::testing::check_rows;
     use crate::assess::testing::fail;
+    use crate::assess::testing::fail_once;
     use crate::assess::testing::host;
+    use crate::assess::testing::mx;
     use crate::assess::testing::session_at;
+    use crate::evidence::dns::Answer;
     use crate::evidence::dns::Security;
     use crate::evidence::mail_routing::HostEvidence;
     use crate::evidence::smtp::SessionEnd;
@@ -376,6 +395,61 @@ mod tests {
 
     fn untrusted(case: &mut Case) {
         session_at(case.host(), 0).tls.as_mut().unwrap().chain = Chain(WORLD.chain(&["X"]));
+    }
+
+    #[test]
+    fn what_was_not_looked_at_may_be_fine() {
+        use Code as C;
+        use Severity as S;
+        check_rows(&[
+            (
+                "another address may be fine",
+                |c| {
+                    untrusted(c);
+                    fail_once(&mut c.host().aaaa);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Warning,
+            ),
+            (
+                "an equal MX was not looked at",
+                |c| {
+                    untrusted(c);
+                    c.policy(BOTH);
+                    one_over_limit(c, 10);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Warning,
+            ),
+            (
+                "one that the policy does not name was not looked at",
+                |c| {
+                    untrusted(c);
+                    one_over_limit(c, 10);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Critical,
+            ),
+            (
+                "a worse MX was not looked at",
+                |c| {
+                    untrusted(c);
+                    c.policy(BOTH);
+                    one_over_limit(c, 20);
+                },
+                C::MtaStsMxCertInvalid,
+                S::Critical,
+            ),
+        ]);
+    }
+
+    /// The records name the second host of `BOTH`, and the probe did not look at it.
+    fn one_over_limit(case: &mut Case, preference: u16) {
+        let Answer::Data(records) = &mut case.mx().answer else {
+            panic!("this case has MX records");
+        };
+        records.push(mx(preference, "mx2.example.com"));
+        case.evidence.routing.hosts_over_limit = 1;
     }
 
     #[test]

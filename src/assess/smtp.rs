@@ -216,7 +216,8 @@ pub(super) fn assess(
     findings: &mut Findings,
 ) {
     for host in hosts {
-        let answers = host.addresses.iter().any(may_answer);
+        let answers =
+            host.address == AddressFact::OneFamily || host.addresses.iter().any(may_answer);
         for address in &host.addresses {
             assess_address(context, domain, host, address, answers, findings);
         }

@@ -420,6 +420,14 @@ pub(super) fn fail<T>(lookup: &mut Lookup<T>) {
     lookup.security = failing();
 }
 
+/// Makes a look-up fail once: it may be our own trouble.
+pub(super) fn fail_once<T>(lookup: &mut Lookup<T>) {
+    fail(lookup);
+    if let Security::Indeterminate(failure) = &mut lookup.security {
+        failure.attempts = 1;
+    }
+}
+
 /// `(why, change, code, severity)`: the good case lacks the code, the changed one has it with this severity at worst.
 pub(super) fn check_rows(rows: &[(&str, Change, Code, Severity)]) {
     let good = Case::good().codes();

@@ -101,7 +101,7 @@ impl Document {
                 top: Node::scalar("", Kind::Null),
             });
         }
-        let room = Room(Cell::new(text.len().saturating_mul(VALUES_PER_BYTE)));
+        let room = Room(Cell::new(text.len().saturating_mul(EXPANSION)));
         let mut top = (&room)
             .deserialize(serde_yaml::Deserializer::from_str(text))
             .map_err(|error| not_yaml(&error))?;
@@ -163,22 +163,23 @@ impl Node {
     }
 }
 
-/// What is written out has fewer values than bytes: more come from aliases, and a few lines of them can be any number.
-const VALUES_PER_BYTE: usize = 10;
+/// What is written out has hardly more values and characters than bytes: more come from aliases, and a few lines of them can
+/// make any number of values, or one long text any number of times.
+const EXPANSION: usize = 10;
 
-/// The first reading: what there is. Holds how many values may still come.
+/// The first reading: what there is. Holds how many values, and bytes of text, may still come.
 struct Room(Cell<usize>);
 
 impl Room {
-    fn take<E: Error>(&self) -> Result<(), E> {
-        let left = self.0.get().checked_sub(1);
+    fn take<E: Error>(&self, text: &str) -> Result<(), E> {
+        let left = self.0.get().checked_sub(text.len().saturating_add(1));
         let left = left.ok_or_else(|| E::custom("its aliases make too much of it"))?;
         self.0.set(left);
         Ok(())
     }
 
     fn scalar<E: Error>(&self, text: &str, kind: Kind) -> Result<Node, E> {
-        self.take()?;
+        self.take(text)?;
         Ok(Node::scalar(text, kind))
     }
 }
@@ -199,10 +200,11 @@ impl<'de> Visitor<'de> for &Room {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        self.take()?;
+        self.take("")?;
         let mut entries = Vec::new();
         let mut seen = HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
+            self.take(&key)?;
             entries.push(Entry {
                 line: None,
                 is_repeated: !seen.insert(key.clone()),
@@ -214,7 +216,7 @@ impl<'de> Visitor<'de> for &Room {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
-        self.take()?;
+        self.take("")?;
         let mut items = Vec::new();
         while let Some(item) = list.next_element_seed(self)? {
             items.push(item);
@@ -422,10 +424,15 @@ mod tests {
             })
             .collect();
         let laughs = format!("a0: &a0 [x, x, x, x]\n{}", laughs.concat());
-        let refusal = Document::parse(&laughs).unwrap_err();
-        assert!(
-            refusal.problem.to_string().contains("aliases"),
-            "{refusal:?}"
-        );
+        let long = "x".repeat(1_000);
+        let texts = format!("a: &a {long}\nb: [{}]\n", "*a, ".repeat(1_000));
+        let keys = format!("a: &a {{{long}: 1}}\nb: [{}]\n", "*a, ".repeat(1_000));
+        for (why, text) in [("values", laughs), ("texts", texts), ("keys", keys)] {
+            let refusal = Document::parse(&text).expect_err(why);
+            assert!(
+                refusal.problem.to_string().contains("aliases"),
+                "{why}: {refusal:?}"
+            );
+        }
     }
 }

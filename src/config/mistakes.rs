@@ -9,7 +9,7 @@ use crate::config::document::Document;
 use crate::config::place::Path;
 
 /// So many are told: the rest is a number.
-const TOLD: usize = 100;
+pub(super) const TOLD: usize = 100;
 
 /// What was found so far.
 pub(super) struct Mistakes<'a> {

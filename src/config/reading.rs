@@ -26,6 +26,7 @@ use crate::config::document::Kind;
 use crate::config::document::Node;
 use crate::config::document::Value;
 use crate::config::mistakes::Mistakes;
+use crate::config::mistakes::TOLD;
 use crate::config::nearest;
 use crate::config::place::Path;
 use crate::config::place::Step;
@@ -46,15 +47,20 @@ pub(super) fn read<'a, T: Default + Deserialize<'a>>(
         way: Way::Top,
         note: &|path, line, problem| mistakes.borrow_mut().leave_out(path, line, problem),
     };
-    loop {
+    // Less is read each time.
+    for _ in 0..READINGS {
         match T::deserialize(reader) {
             Ok(read) => return read,
-            Err(_) if document.top.left_out.get() => return T::default(),
-            // Less is read each time.
+            Err(_) if document.top.left_out.get() => break,
             Err(_) => {}
         }
     }
+    T::default()
 }
+
+/// So often the whole is read: of a file with more mistakes outside of its lists, which is the wrong file, the rest stays
+/// untold rather than cost its square.
+const READINGS: usize = 2 * TOLD;
 
 /// A list, each item with its number in the file: mistaken ones are missing.
 #[derive(Debug, Clone, PartialEq)]

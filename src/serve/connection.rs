@@ -44,8 +44,7 @@ use crate::telemetry::Level;
 
 /// From the start of a connection to the end of the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// From the first byte awaited to the end of the headers; and the least time after which a connection without a request
-/// is idle.
+/// From the first byte awaited to the end of the headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Header lines of one request.
 const HEADERS: usize = 100;
@@ -56,10 +55,25 @@ const STREAMS: u32 = 64;
 /// Bytes of bodies, which no route reads, and bytes of answers on their way, that are kept for one HTTP/2 connection and
 /// for each of its requests.
 const WINDOW: u32 = 64 * 1024;
-/// A connection this old is asked to end after the request under way: one that never ends would keep its place.
-const CONNECTION_AGE: Duration = Duration::from_secs(10 * 60);
 /// How long what is under way may take to end once it was asked to.
 pub(super) const DRAIN: Duration = Duration::from_secs(10);
+const LIFE: Life = Life {
+    idle: HEADER_TIMEOUT,
+    age: Duration::from_secs(10 * 60),
+    drain: DRAIN,
+};
+
+/// How long a connection lasts.
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    /// The least time after which one without a request is asked to end.
+    idle: Duration,
+    /// One this old is asked to end after the requests under way, which have their own time limits: one that never ends
+    /// would keep its place.
+    age: Duration,
+    /// How long it takes to end where nothing is under way, or the process ends.
+    drain: Duration,
+}
 
 /// Serves a connection until it ends, or was told to and had its time.
 pub(super) async fn converse(
@@ -76,8 +90,12 @@ pub(super) async fn converse(
         () = stopped(&mut stop) => None,
     };
     match opened {
-        Some(Opened::Plain(stream, version)) => speak(stream, version, routes, place, stop).await,
-        Some(Opened::Tls(stream, version)) => speak(stream, version, routes, place, stop).await,
+        Some(Opened::Plain(stream, version)) => {
+            speak(stream, version, routes, place, stop, LIFE).await;
+        }
+        Some(Opened::Tls(stream, version)) => {
+            speak(stream, version, routes, place, stop, LIFE).await;
+        }
         None => {}
     }
 }
@@ -172,6 +190,7 @@ async fn speak(
     routes: Router,
     place: Place,
     mut stop: watch::Receiver<bool>,
+    life: Life,
 ) {
     let http = builder(version);
     let activity = Arc::<Activity>::default();
@@ -179,15 +198,18 @@ async fn speak(
     let routes = routes.layer(Extension(Visitor::new(place))).layer(counted);
     let service = TowerToHyperService::new(routes);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut is_old = pin!(tokio::time::sleep(life.age));
     // What goes wrong on a connection is the peer's affair: it went away, or speaks something else.
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = stopped(&mut stop) => {}
-        () = activity.idle() => {}
-        () = tokio::time::sleep(CONNECTION_AGE) => {}
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = stopped(&mut stop) => break,
+            () = activity.idle(life.idle) => break,
+            () = is_old.as_mut(), if !is_old.is_elapsed() => connection.as_mut().graceful_shutdown(),
+        }
     }
     connection.as_mut().graceful_shutdown();
-    let _ = timeout(DRAIN, connection).await;
+    let _ = timeout(life.drain, connection).await;
 }
 
 fn builder(version: Version) -> auto::Builder<TokioExecutor> {
@@ -227,12 +249,12 @@ async fn count(State(activity): State<Arc<Activity>>, request: Request, next: Ne
 }
 
 impl Activity {
-    /// Ends when there was no request for a while.
-    async fn idle(&self) {
+    /// Ends when there was no request for that long, nor one under way.
+    async fn idle(&self, least: Duration) {
         loop {
-            let before = self.requests.value();
-            tokio::time::sleep(HEADER_TIMEOUT).await;
-            if self.under_way.value() == 0 && self.requests.value() == before {
+            let (before, under_way) = (self.requests.value(), self.under_way.value());
+            tokio::time::sleep(least).await;
+            if under_way == 0 && self.requests.value() == before {
                 return;
             }
         }
@@ -242,4 +264,64 @@ impl Activity {
 /// Ends when it is time to stop; also when nobody is left to say so.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::serve::places::Places;
+    use axum::routing::get;
+    use tokio::time::Instant;
+
+    /// One request that takes so long to answer, on a connection with such a life: all that comes until the connection ends,
+    /// and how long after the answer that is.
+    async fn answer_and_end(takes: Duration, life: Life) -> (String, Duration) {
+        let (answered, mut when) = watch::channel(None);
+        let slow = get(async move || {
+            tokio::time::sleep(takes).await;
+            answered.send_replace(Some(Instant::now()));
+            "done"
+        });
+        let places = Places::of(&Config::default_config());
+        let free = places.wait().await;
+        let place = places.give(free, "192.0.2.1".parse().unwrap()).unwrap();
+        let (_stopping, stop) = watch::channel(false);
+        let (mut client, server) = tokio::io::duplex(1024);
+        let routes = Router::new().route("/", slow);
+        let asking = async {
+            let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+            client.write_all(request).await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let speaking = speak(server, Version::Http1, routes, place, stop, life);
+        let (answer, ()) = tokio::join!(asking, speaking);
+        let since = when.borrow_and_update().expect("it was answered");
+        (answer, since.elapsed())
+    }
+
+    /// A slow server takes a minute to probe, and its answer is not lost because the connection is an old one.
+    #[tokio::test]
+    async fn what_is_under_way_outlives_the_age_of_its_connection() {
+        let life = Life {
+            age: Duration::from_millis(50),
+            drain: Duration::from_millis(50),
+            ..LIFE
+        };
+        let (answer, _) = answer_and_end(Duration::from_millis(500), life).await;
+        assert!(answer.ends_with("done"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    }
+
+    /// An answer is on its way when the handler is done, and the next request may be.
+    #[tokio::test]
+    async fn idle_is_counted_from_the_answer() {
+        let idle = Duration::from_millis(300);
+        let life = Life { idle, ..LIFE };
+        let (answer, after) = answer_and_end(idle * 3 / 2, life).await;
+        assert!(answer.ends_with("done"), "{answer}");
+        assert!(after >= idle, "{after:?}");
+    }
 }

@@ -6,9 +6,9 @@ use crate::assess::testing::Case;
 use crate::assess::testing::Change;
 use crate::assess::testing::data;
 use crate::assess::testing::fail;
+use crate::assess::testing::fail_once;
 use crate::assess::testing::session;
 use crate::evidence::dns::Answer;
-use crate::evidence::dns::Lookup;
 use crate::evidence::dns::RecordType;
 use crate::evidence::dns::Security;
 use crate::evidence::mail_routing::TlsaNotAsked;
@@ -17,14 +17,6 @@ use crate::evidence::tls::Chain;
 use crate::protocol::pkix::testing::LeafIssuer;
 use crate::protocol::pkix::testing::Server;
 use crate::protocol::pkix::testing::World;
-
-/// Failed once: it may be our own trouble.
-fn once<T>(lookup: &mut Lookup<T>) {
-    fail(lookup);
-    if let Security::Indeterminate(failure) = &mut lookup.security {
-        failure.attempts = 1;
-    }
-}
 
 fn tlsa_not_asked(case: &mut Case, why: TlsaNotAsked) {
     case.host().tlsa.asked.clear();
@@ -57,7 +49,7 @@ fn a_look_up_that_is_not_known_decides_nothing() {
     let rows: [(&str, Change, DaneStatus, Option<bool>); 9] = [
         (
             "AAAA is not known, A matches: there may be more",
-            |c| once(&mut c.host().aaaa),
+            |c| fail_once(&mut c.host().aaaa),
             DaneStatus::Unknown,
             Some(true),
         ),
@@ -71,7 +63,7 @@ fn a_look_up_that_is_not_known_decides_nothing() {
             "AAAA is not known, A does not match",
             |c| {
                 c.tlsa(&["3 1 1 sha256(spki(X))"]);
-                once(&mut c.host().aaaa);
+                fail_once(&mut c.host().aaaa);
             },
             DaneStatus::Mismatch,
             None,
@@ -80,7 +72,7 @@ fn a_look_up_that_is_not_known_decides_nothing() {
             "AAAA is not known, nobody listens at A",
             |c| {
                 nobody_listens(c);
-                once(&mut c.host().aaaa);
+                fail_once(&mut c.host().aaaa);
             },
             DaneStatus::Unknown,
             None,
@@ -100,7 +92,7 @@ fn a_look_up_that_is_not_known_decides_nothing() {
                 let bogus = vec!["2001:db8::25".parse().unwrap()];
                 c.host().aaaa = data("mx.example.com", RecordType::Aaaa, bogus);
                 c.host().aaaa.security = Security::Bogus("expired".into());
-                once(&mut c.host().a);
+                fail_once(&mut c.host().a);
                 tlsa_not_asked(c, TlsaNotAsked::AddressBogus);
             },
             DaneStatus::Unknown,
@@ -111,7 +103,7 @@ fn a_look_up_that_is_not_known_decides_nothing() {
             "A is not known, AAAA is denied",
             |c| {
                 no_address(c);
-                once(&mut c.host().a);
+                fail_once(&mut c.host().a);
             },
             DaneStatus::Unknown,
             None,
@@ -120,7 +112,7 @@ fn a_look_up_that_is_not_known_decides_nothing() {
             "MX is not known, and a name fits only if it is signed",
             |c| {
                 named_as_the_domain(c);
-                once(c.mx());
+                fail_once(c.mx());
             },
             DaneStatus::Unknown,
             None,

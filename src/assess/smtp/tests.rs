@@ -6,6 +6,7 @@ use crate::assess::testing::WORLD;
 use crate::assess::testing::add_address;
 use crate::assess::testing::check_rows;
 use crate::assess::testing::completed;
+use crate::assess::testing::fail_once;
 use crate::assess::testing::insecure;
 use crate::assess::testing::observation;
 use crate::assess::testing::session;
@@ -100,6 +101,15 @@ fn says_how_sessions_end() {
                 add_address(c.host());
                 c.host().addresses[1].smtp = SmtpEvidence::NotAttempted(NotAttempted::OwnTrouble);
                 c.ends(E::Unreachable("refused".into()));
+            },
+            C::SmtpAddressUnreachable,
+            S::Warning,
+        ),
+        (
+            "one refused, and there may be more",
+            |c| {
+                c.ends(E::Unreachable("refused".into()));
+                fail_once(&mut c.host().aaaa);
             },
             C::SmtpAddressUnreachable,
             S::Warning,

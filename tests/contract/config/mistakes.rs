@@ -578,6 +578,16 @@ fn mistakes_without_end() {
         error.ends_with("config.yaml: and 50 more: mend these first"),
         "{error}"
     );
+    // Outside of lists each costs a reading of the whole, so that not even their number is told.
+    let modules: Vec<String> = (0..1000)
+        .map(|number| format!("m{number}: {{timeout: 5}}"))
+        .collect();
+    let error = try_load(&format!("modules: {{{}}}", modules.join(", "))).unwrap_err();
+    assert_eq!(error.lines().count(), 101);
+    assert!(
+        error.ends_with("config.yaml: and 100 more: mend these first"),
+        "{error}"
+    );
 }
 
 /// What would never begin, never end, or is in another alphabet.
