@@ -1161,7 +1161,7 @@ catalogue! {
         severity: Critical,
         rule: NO_RULE,
         explanation: "Senders of this kind cannot deliver to any MX host of the domain now.",
-        advice: "Repair what the other critical findings name; the detail lists each host with the reason why this sender skips it.",
+        advice: "The detail says why this sender skips each host: repair that, as the finding about it tells.",
         diagnose: DELIVERY,
     }
     DeliveryOnlyByBackup = "delivery_only_by_backup" {
