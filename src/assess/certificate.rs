@@ -90,7 +90,7 @@ impl CertificateVerdict {
             PathVerdict::Refused(problems) => problems.iter().map(ToString::to_string).collect(),
         };
         if self.name == NameVerdict::Mismatch {
-            reasons.push("it does not name the MX host".to_owned());
+            reasons.push("the certificate does not name the MX host".to_owned());
         }
         if let KeyProof::Failed(detail) = &self.proof {
             reasons.push(format!(

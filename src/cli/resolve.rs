@@ -34,8 +34,8 @@ use crate::report::resolution::Resolution;
 /// What to look up, and how to say it.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code: 0 when the answer is secure or insecure (provably unsigned), 1 when it is bogus, 2 when it is\n\
-        indeterminate (something on the way could not be learned) or the question cannot be asked. Of a list the worst\n\
+    after_help = "Exit code: 0 when the answer is secure or insecure (provably unsigned), 1 when it is bogus, 2 when it is \
+        indeterminate (something on the way could not be learned) or the question cannot be asked. Of a list the worst \
         counts: bogus before indeterminate."
 )]
 pub(super) struct Flags {

@@ -279,7 +279,7 @@ catalogue! {
         severity: Critical,
         rule: "RFC 4033 §5",
         explanation: "A signature or proof that should be there is missing or wrong: validating senders refuse the answer and defer the mail.",
-        advice: "Follow the chain with `resolve`: it names the failing link. Usually the DS record at the registrar does not fit the zone's key, or the zone's signatures have expired.",
+        advice: "Follow the chain with `resolve`: it names the failing link. Usually the DS record at the registrar does not fit the zone's key, or the zone's signatures have expired or do not fit its records: sign it anew.",
         diagnose: CHAIN,
     }
     DnssecIndeterminate = "dnssec_indeterminate" {
@@ -287,7 +287,7 @@ catalogue! {
         severity: Warning,
         rule: "RFC 7672 §2.1.1",
         explanation: "Whether the answer is signed could not be found out, because something on the chain did not answer.",
-        advice: "Ask the authoritative name servers that `resolve` names for DNSKEY and DS over UDP and TCP; a firewall that drops large answers or fragments is the usual cause.",
+        advice: "`resolve` names the zone: ask its authoritative name servers for what got no answer, and for DNSKEY and DS, over UDP and TCP; a firewall that drops large answers or fragments is the usual cause.",
         diagnose: CHAIN,
     }
     DnssecSignatureExpiring = "dnssec_signature_expiring" {
@@ -694,7 +694,7 @@ catalogue! {
         whom: STS_HOST_WHOM,
         rule: "RFC 8461 §4.2",
         explanation: "The certificate of this MX host is not valid for its name from a trusted CA, so MTA-STS senders do not deliver to it under mode enforce.",
-        advice: "Install a certificate of a public CA with the MX host's name as DNS name, together with its intermediate certificates; the detail says what is wrong now.",
+        advice: "Renew or replace the certificate: from a public CA, with the MX host's name as DNS name, installed together with its intermediate certificates; the detail says what is wrong now.",
         diagnose: HOST_CERTIFICATE,
     }
     MtaStsMxNoTls = "mta_sts_mx_no_tls" {
@@ -1153,7 +1153,7 @@ catalogue! {
         severity: Warning,
         rule: "RFC 8461 §10.2",
         explanation: "TLSA records or a policy in mode enforce are published, yet an attacker can bring every kind of sender down to no authentication.",
-        advice: "See which sender falls back and why in the delivery table: usually MX records without DNSSEC, a backup MX without TLSA, or a policy that cannot be fetched.",
+        advice: "See which sender falls back and why in the delivery table: usually MX or TLSA records without DNSSEC, unusable TLSA records, a backup MX without any, or a policy that senders cannot fetch or whose record they do not see.",
         diagnose: DELIVERY,
     }
     DeliveryBlocked = "delivery_blocked" {
@@ -1161,7 +1161,7 @@ catalogue! {
         severity: Critical,
         rule: NO_RULE,
         explanation: "Senders of this kind cannot deliver to any MX host of the domain now.",
-        advice: "Repair what the other critical findings name; the detail lists each host with the reason why this sender skips it.",
+        advice: "The detail says why this sender skips each host: repair that, as the finding about it tells.",
         diagnose: DELIVERY,
     }
     DeliveryOnlyByBackup = "delivery_only_by_backup" {

@@ -7,7 +7,7 @@ use mailtls_exporter::report::catalogue_docs;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-fn agrees(path: &str, generated: &str) {
+pub(crate) fn agrees(path: &str, generated: &str) {
     let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, generated).unwrap();

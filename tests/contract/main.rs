@@ -11,6 +11,7 @@ mod golden;
 mod hostile;
 mod lost_answers;
 mod metrics;
+mod picture;
 mod promql;
 mod properties;
 mod rule_tests;

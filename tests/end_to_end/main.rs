@@ -34,6 +34,7 @@ mod monitor;
 mod mta_sts;
 mod own_trouble;
 mod politeness;
+mod readme;
 mod record;
 #[path = "../recordings.rs"]
 mod recordings;
