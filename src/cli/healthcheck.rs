@@ -21,10 +21,8 @@ use crate::cli::Outcome;
 use crate::cli::block_on;
 use crate::cli::check::written;
 use crate::cli::serve;
-use crate::serve::ExternalUrl;
 use crate::serve::ListenAddress;
 use crate::serve::Location;
-use crate::serve::Prefix;
 use crate::serve::SPEAKS_TLS;
 use crate::serve::over_tls;
 use crate::serve::wants_certificate;
@@ -34,33 +32,12 @@ use crate::serve::wants_certificate;
 #[command(
     after_help = "Exit code: 0 when the exporter says that it is healthy, 1 when it does not or does not answer (Docker counts \
         nothing else as unhealthy), 2 when the question makes no sense. Who asks for a password or for a client certificate is \
-        alive, and that is all that is asked; where TLS is spoken it is spoken, with whatever certificate there is."
+        alive, and that is all that is asked; where TLS is spoken it is spoken, with whatever certificate there is. Of several \
+        addresses the first is asked."
 )]
 pub(super) struct Flags {
-    /// Where the exporter listens; of several addresses the first is asked [default: :10064]
-    #[arg(
-        long = "web.listen-address",
-        env = "MAILTLS_WEB_LISTEN_ADDRESS",
-        value_name = "ADDRESS",
-        value_delimiter = ','
-    )]
-    listen: Vec<ListenAddress>,
-
-    /// As the exporter has it
-    #[arg(
-        long = "web.external-url",
-        env = "MAILTLS_WEB_EXTERNAL_URL",
-        value_name = "URL"
-    )]
-    external_url: Option<ExternalUrl>,
-
-    /// As the exporter has it: the path that all pages are below [default: the path of --web.external-url]
-    #[arg(
-        long = "web.route-prefix",
-        env = "MAILTLS_WEB_ROUTE_PREFIX",
-        value_name = "PATH"
-    )]
-    route_prefix: Option<Prefix>,
+    #[command(flatten)]
+    place: serve::Place,
 
     /// The whole URL, in place of all of these, where the exporter is behind something that changes it
     // Conflicts with none of them: they may come from an environment that the exporter shares.
@@ -160,10 +137,10 @@ impl fmt::Display for Url {
 
 /// Asks.
 pub(super) fn run(flags: Flags) -> Result<Outcome, Error> {
-    let location = Location::new(flags.external_url, flags.route_prefix);
+    let location = flags.place.location();
     let mut url = flags
         .url
-        .unwrap_or_else(|| Url::of(flags.listen.into_iter().next(), &location));
+        .unwrap_or_else(|| Url::of(flags.place.listen.into_iter().next(), &location));
     let answer = block_on(async {
         let asked = timeout(flags.timeout, Box::pin(ask_as_it_speaks(&mut url)));
         Ok(asked.await.unwrap_or_else(|_| {

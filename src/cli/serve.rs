@@ -42,25 +42,17 @@ const DEFAULT_TIMEOUT_OFFSET: Duration = Duration::from_millis(500);
 /// As in Prometheus.
 const DEFAULT_AUTO_RELOAD_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How to serve.
+/// Where the exporter is to be found: for itself, and for who asks after its health.
 #[derive(Debug, clap::Args)]
-pub(super) struct Flags {
-    /// Where to listen: :PORT is every address of this host. May be given several times [default: :10064]
+pub(super) struct Place {
+    /// Where the exporter listens: :PORT is every address of this host. May be given several times [default: :10064]
     #[arg(
         long = "web.listen-address",
         env = "MAILTLS_WEB_LISTEN_ADDRESS",
         value_name = "ADDRESS",
         value_delimiter = ','
     )]
-    listen: Vec<ListenAddress>,
-
-    /// TLS, client certificates, passwords and headers, in the common format of Prometheus exporters
-    #[arg(
-        long = "web.config.file",
-        env = "MAILTLS_WEB_CONFIG_FILE",
-        value_name = "FILE"
-    )]
-    pub(super) web_config_file: Option<PathBuf>,
+    pub(super) listen: Vec<ListenAddress>,
 
     /// The URL that people reach the exporter at, where that is another one: behind a proxy
     #[arg(
@@ -77,6 +69,41 @@ pub(super) struct Flags {
         value_name = "PATH"
     )]
     route_prefix: Option<Prefix>,
+}
+
+impl Place {
+    /// What this does not say, `other` does.
+    fn or(self, other: Self) -> Self {
+        Self {
+            listen: if self.listen.is_empty() {
+                other.listen
+            } else {
+                self.listen
+            },
+            external_url: self.external_url.or(other.external_url),
+            route_prefix: self.route_prefix.or(other.route_prefix),
+        }
+    }
+
+    /// The path that all routes are below.
+    pub(super) fn location(&self) -> Location {
+        Location::new(self.external_url.clone(), self.route_prefix.clone())
+    }
+}
+
+/// How to serve.
+#[derive(Debug, clap::Args)]
+pub(super) struct Flags {
+    #[command(flatten)]
+    place: Place,
+
+    /// TLS, client certificates, passwords and headers, in the common format of Prometheus exporters
+    #[arg(
+        long = "web.config.file",
+        env = "MAILTLS_WEB_CONFIG_FILE",
+        value_name = "FILE"
+    )]
+    pub(super) web_config_file: Option<PathBuf>,
 
     /// Serve on the sockets that systemd has opened, in place of --web.listen-address
     #[arg(
@@ -125,14 +152,8 @@ impl Flags {
     /// What these do not say, `others` do.
     pub(super) fn or(self, others: Self) -> Self {
         Self {
-            listen: if self.listen.is_empty() {
-                others.listen
-            } else {
-                self.listen
-            },
+            place: self.place.or(others.place),
             web_config_file: self.web_config_file.or(others.web_config_file),
-            external_url: self.external_url.or(others.external_url),
-            route_prefix: self.route_prefix.or(others.route_prefix),
             systemd_socket: self.systemd_socket || others.systemd_socket,
             timeout_offset: self.timeout_offset.or(others.timeout_offset),
             enable_lifecycle: self.enable_lifecycle || others.enable_lifecycle,
@@ -143,16 +164,17 @@ impl Flags {
 
     fn options(self) -> Options {
         let everywhere = ListenAddress::Every { port: DEFAULT_PORT };
+        let location = self.place.location();
         Options {
             listen: if self.systemd_socket {
                 Listen::Inherited
-            } else if self.listen.is_empty() {
+            } else if self.place.listen.is_empty() {
                 Listen::At(vec![everywhere])
             } else {
-                Listen::At(self.listen)
+                Listen::At(self.place.listen)
             },
             web_config_file: self.web_config_file,
-            location: Location::new(self.external_url, self.route_prefix),
+            location,
             timeout_offset: self.timeout_offset.unwrap_or(DEFAULT_TIMEOUT_OFFSET),
             lifecycle: if self.enable_lifecycle {
                 Lifecycle::ByPost
